@@ -1,0 +1,3 @@
+"""Retort: re-run language-model distillation papers and judge their claims."""
+
+__version__ = "0.1.0"

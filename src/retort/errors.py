@@ -1,0 +1,31 @@
+"""The two ways Retort stops: bad input (exit 2) and failure (exit 1), each one line long."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+
+class RetortError(Exception):
+    """A run could not finish. The message is one line: the place, what is wrong, the remedy."""
+
+    exit_code = 1
+
+
+class InputError(RetortError):
+    """What the user gave (configuration, data, checkpoint, arguments) cannot be used."""
+
+    exit_code = 2
+
+
+def run_cli(main: Callable[[], None]) -> None:
+    """Run a script's ``main`` and turn a :class:`RetortError` into one line and its exit code.
+
+    Any other exception keeps its traceback: it is a defect of ours, and hiding it would
+    only make it harder to report.
+    """
+    try:
+        main()
+    except RetortError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
