@@ -1,0 +1,33 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+GOLDEN = Path(__file__).resolve().parent / "golden"
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository's top folder."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """Folder of numbers computed with the papers' own code."""
+    return GOLDEN
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder with real data in official layouts; tests that need it are skipped where it is absent."""
+    named = os.environ.get("RETORT_REAL_DATA")
+    folder = Path(named) if named else ROOT.parent / "shared" / "data"
+    if not (folder / "superglue").is_dir():
+        pytest.skip(f"no real data at {folder}: set RETORT_REAL_DATA to a folder in the official layouts")
+    return folder
