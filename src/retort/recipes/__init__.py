@@ -1,0 +1,64 @@
+"""Methods as values.
+
+A method is a name and a sequence of steps; :mod:`retort.plan` turns the steps into stages for a
+teacher, a student size and a seed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from retort.distill.objective import Objective, Phase
+from retort.stages import Compression
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage of a method before it is tied to models, data and a seed.
+
+    Attributes:
+        phase: ``pretraining`` or ``task``.
+        objective: resolved for the phase.
+        carry_lenses: go on with the lens parameters of the step before.
+    """
+
+    phase: Phase
+    objective: Objective
+    carry_lenses: bool = False
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row of a table.
+
+    Attributes:
+        name: as the paper prints it.
+        steps: trained one after the other, each from the result of the one before; the first
+            from random parameters.
+        citation: the method's own publication.
+        compression: compress the student's vocabulary.
+        embedding: the student's word embeddings: whole, ALBERT-like factorised or
+            MobileBERT-like trigram; both of half the student's width.
+    """
+
+    name: str
+    steps: tuple[Step, ...]
+    citation: str
+    compression: Compression | None = None
+    embedding: Literal["full", "factorised", "trigram"] = "full"
+
+
+def pretrain(objective: Objective) -> Step:
+    """A step on the pretraining corpus."""
+    return Step("pretraining", objective.in_phase("pretraining"))
+
+
+def finetune(objective: Objective, carry_lenses: bool = False) -> Step:
+    """A step on each task."""
+    return Step("task", objective.in_phase("task"), carry_lenses)
+
+
+def compressed(method: Method, name: str, compression: Compression) -> Method:
+    """The same method for a student with a compressed vocabulary."""
+    return replace(method, name=name, compression=compression)

@@ -1,0 +1,286 @@
+"""What a configuration may hold: one typed model a section, one description a field.
+
+Nothing has a hidden default: a scale file spells every value. Only what most runs leave out (structure of
+single table rows, imported teachers, quirk switches) may be absent.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+Task = Literal["BoolQ", "CB", "COPA", "MultiRC", "ReCoRD", "RTE", "WiC", "WSC"]
+TASKS: tuple[str, ...] = get_args(Task)
+PAIR = re.compile(r"(?:\w+|\(\w+(?:,\w+)+\))(?:-\w+)+")
+
+
+def _number(value: Any) -> Any:
+    """YAML 1.1 reads ``1e-5`` (no point) as text; people mean the number."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _per_task(value: Any) -> Any:
+    """One number for all tasks is written as such and becomes one entry a task."""
+    number = _number(value)
+    if isinstance(number, int | float) and not isinstance(number, bool):
+        return dict.fromkeys(TASKS, number)
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_number, json_schema_input_type=float)]
+Positive = Annotated[Number, Field(gt=0)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+Score = Annotated[Number, Field(ge=0, le=100)]
+Count = Annotated[int, Field(gt=0)]
+PerTaskCount = Annotated[
+    dict[Task, Count], BeforeValidator(_per_task, json_schema_input_type=Count | dict[Task, Count])
+]
+PerTaskRate = Annotated[
+    dict[Task, Positive], BeforeValidator(_per_task, json_schema_input_type=Positive | dict[Task, Positive])
+]
+
+
+class Section(BaseModel):
+    """Base of all sections: strict types, no unknown keys, immutable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class PocketData(Section):
+    """The built-in generated world (used where ``data.source`` is ``pocket``)."""
+
+    world_seed: int = Field(ge=0, description="Seed of lexicon, corpus and task examples.")
+    documents: Count = Field(description="Documents of the corpus, one a line.")
+    train_size: Count = Field(description="Training examples of each task (MultiRC: half as many questions).")
+    dev_size: Count = Field(
+        description="Development examples of each task (MultiRC: half as many questions)."
+    )
+
+
+class HubDataset(Section):
+    """One data set of the Hugging Face hub."""
+
+    name: str = Field(description="Repository of the data set, owner/name.")
+    subset: str | None = Field(description="Configuration of the data set; null = its only one.")
+    split: str = Field(description="Split to read, in the syntax of `datasets`.")
+    column: str = Field(description="Column that holds the text.")
+    revision: str | None = Field(description="Commit or branch to pin; null = the newest.")
+
+
+class HubData(Section):
+    """Where the hub holds things (used where ``data.source`` is ``hub``)."""
+
+    superglue: str = Field(description="Repository with the eight SuperGLUE tasks, owner/name.")
+    superglue_revision: str | None = Field(description="Its commit or branch; null = the newest.")
+    corpus: tuple[HubDataset, ...] = Field(min_length=1, description="Data sets that make up the corpus.")
+    tokenizer: str | None = Field(
+        description="Repository with the vocab.txt; null = train one on the corpus."
+    )
+
+
+class Limits(Section):
+    """Upper bounds on how much of the data is used; null = all of it."""
+
+    train: Count | None = Field(description="Training examples of each task.")
+    dev: Count | None = Field(description="Development examples of each task.")
+    corpus: Count | None = Field(description="Documents of the corpus.")
+
+
+class Vocabulary(Section):
+    """The WordPiece vocabulary."""
+
+    vocab_txt: str | None = Field(
+        description="Vocabulary file; relative paths start at data_root. null = train one on the corpus."
+    )
+    size: Count = Field(description="Upper bound on the entries of a trained vocabulary.")
+    multiple_of: Count = Field(description="Rows of the word table are padded up to a multiple of this.")
+
+
+class Data(Section):
+    """Where text and tasks come from."""
+
+    source: Literal["pocket", "folder", "hub"] = Field(
+        description="pocket = the generated world; folder = data_root, official layouts; hub = Hugging Face."
+    )
+    pocket: PocketData | None = Field(description="The generated world; null unless source is pocket.")
+    hub: HubData | None = Field(description="Names on the hub; null unless source is hub.")
+    limits: Limits = Field(description="How much of the data is used.")
+    vocabulary: Vocabulary = Field(description="The WordPiece vocabulary.")
+
+
+class Bottleneck(Section):
+    """Inverted bottleneck of MobileBERT."""
+
+    width: Count = Field(description="Width inside the blocks.")
+    feed_forwards: Count = Field(description="Feed-forward networks in each block.")
+
+
+class Model(Section):
+    """Architecture of one GLM."""
+
+    layers: Count = Field(description="Transformer blocks.")
+    width: Count = Field(description="Model dimension (between the blocks).")
+    heads: Count = Field(description="Attention heads.")
+    positions: Count = Field(description="Longest position; both position tables have one row more.")
+    dropout: Share = Field(description="Rate on embeddings, attention probabilities and block outputs.")
+    init_std: Positive = Field(description="Standard deviation of the initial matrices and tables.")
+    vocab: Count | None = Field(
+        default=None,
+        description="Rows of the word table where they are not the scale's own (size tables only).",
+    )
+    factorised: Count | None = Field(default=None, description="ALBERT-like embedding width.")
+    trigram: Count | None = Field(default=None, description="MobileBERT-like embedding width.")
+    bottleneck: Bottleneck | None = Field(default=None, description="MobileBERT-like inverted bottleneck.")
+
+
+class Optimiser(Section):
+    """AdamW (decoupled weight decay) and the shape of its learning-rate curve."""
+
+    betas: tuple[Share, Share] = Field(description="Decay rates of the two moments.")
+    eps: Positive = Field(description="Added to the root of the second moment.")
+    weight_decay: Number = Field(ge=0, description="Decoupled weight decay (not on layer norms and biases).")
+    clip_norm: Positive | None = Field(description="Global gradient norm is clipped to this; null = never.")
+    schedule: Literal["cosine", "linear", "constant"] = Field(description="Form of the decay after warm-up.")
+    warmup: Share = Field(description="Share of the decay steps in which the rate rises linearly from 0.")
+    floor: Share = Field(description="Rate at the end of the decay, as a share of the peak.")
+
+
+class Muon(Section):
+    """Muon for the hidden matrices; AdamW keeps embeddings, norms and biases."""
+
+    learning_rate: Positive = Field(description="Peak rate of the hidden matrices.")
+    momentum: Share = Field(description="Nesterov momentum.")
+    newton_schulz_steps: Count = Field(description="Iterations of the orthogonalisation.")
+    weight_decay: Number = Field(ge=0, description="Decoupled weight decay of the hidden matrices.")
+
+
+class PretrainingOptimiser(Optimiser):
+    """The optimiser of a pretraining run."""
+
+    learning_rate: Positive = Field(description="Peak rate (of AdamW).")
+    decay_share: Share = Field(description="Share of the steps over which the rate decays; flat afterwards.")
+    muon: Muon | None = Field(description="Muon for the hidden matrices; null = AdamW for all.")
+
+
+class PretrainingRun(Section):
+    """One pretraining run: how long and with which optimiser."""
+
+    steps: Count = Field(description="Updates.")
+    batch_size: Count = Field(description="Samples of one update.")
+    micro_batch_size: Count = Field(description="Samples of one forward pass; divides batch_size.")
+    optimiser: PretrainingOptimiser = Field(description="Optimiser and learning-rate curve.")
+
+
+class Pretraining(Section):
+    """Block language modelling on the corpus. Teacher and student see the corpus in the same form."""
+
+    samples: Literal["documents", "windows"] = Field(
+        description="documents = one document a sample; windows = cut and joined to max_length, as in GLM."
+    )
+    max_length: Count = Field(description="Tokens of a sample before masking.")
+    masking: Literal["paper", "mixture"] = Field(
+        description="paper = token spans, 15 %; mixture = spans, sentence pieces, suffixes (for tiny models)."
+    )
+    log_every: Count = Field(description="Steps between logged values (loss and feature distances).")
+    teacher: PretrainingRun = Field(description="Runs of teachers that are not imported.")
+    student: PretrainingRun = Field(description="Runs of students, plain or distilled.")
+
+
+class LearningRates(Section):
+    """A learning rate for each role, one for all tasks or one a task."""
+
+    teacher: PerTaskRate = Field(description="Peak rate of teachers.")
+    student: PerTaskRate = Field(description="Peak rate of students.")
+
+
+class TaskTraining(Section):
+    """Training on one SuperGLUE task. Numbers a task: one for all, or a mapping of task to number."""
+
+    epochs: PerTaskCount = Field(description="Passes over the training examples, in each stage.")
+    batch_size: PerTaskCount = Field(description="Examples of one update.")
+    micro_batch_size: Count | None = Field(
+        description="Examples of one forward pass; null = the whole batch."
+    )
+    learning_rate: LearningRates = Field(description="Peak learning rates.")
+    hyper_parameters: str | None = Field(
+        description="CSV (method, config, task, batch_size, learning_rate) that overrides both; null = none. "
+        "Relative paths start at the repository."
+    )
+    optimiser: Optimiser = Field(description="Optimiser and learning-rate curve.")
+    max_length: PerTaskCount = Field(description="Longest sequence; longer texts are shortened as GLM does.")
+    padding: Literal["longest", "fixed"] = Field(
+        description="longest = pad to the longest of the batch; fixed = to max_length, as the authors did."
+    )
+    evaluations: Count | Literal["per_epoch"] = Field(
+        description="Evaluations on dev, evenly spaced, the last at the end; per_epoch = after each epoch."
+    )
+    tasks_per_job: Annotated[int, Field(ge=1, le=len(TASKS))] = Field(
+        description="Tasks trained by one job: start-up and the loaded teacher are shared."
+    )
+
+
+class Compression(Section):
+    """Vocabulary compression of the rows that use it."""
+
+    ratio: Annotated[Number, Field(gt=0, le=1)] = Field(description="Kept share of the vocabulary.")
+    multiple_of: Count = Field(description="The kept size is rounded up to a multiple of this.")
+    similarity: Literal["inner_product", "cosine", "euclidean", "unk"] = Field(
+        description="How a dropped word finds its substitute among the kept ones; unk = all become [UNK]."
+    )
+    reserved_targets: bool = Field(
+        description="Whether command tokens may be substitutes (the authors' code: yes)."
+    )
+
+
+class Gates(Section):
+    """Least scores (0-100) of a teacher; the run stops with a message when one is missed."""
+
+    zero_shot: dict[Task, Score] = Field(description="After pretraining, by cloze pattern alone; {} = none.")
+    fine_tuned_average: Score | None = Field(
+        description="Mean over the tasks after fine-tuning; null = none."
+    )
+
+
+class Config(Section):
+    """A whole run."""
+
+    scale: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Name of the scale: config/scales/<scale>.yaml."
+    )
+    papers: tuple[Literal["glmd"], ...] = Field(min_length=1, description="Papers to reproduce.")
+    tasks: tuple[Task, ...] = Field(min_length=1, description="SuperGLUE tasks.")
+    methods: tuple[str, ...] = Field(min_length=1, description="Methods, named as in the paper's Table 3.")
+    pairs: tuple[str, ...] = Field(
+        min_length=1, description="Teacher-student pairs, e.g. T1-S1 or (T1,T2)-S2."
+    )
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1, description="Training seeds.")
+    data_root: str | None = Field(
+        description="Folder in the official layouts (superglue/, corpus/); null = none."
+    )
+    precision: Literal["float32", "bfloat16"] = Field(description="Autocast type; losses are always float32.")
+    device: Literal["auto", "cpu", "cuda"] = Field(description="auto = a GPU where there is one.")
+    data: Data = Field(description="Where text and tasks come from.")
+    models: dict[str, Model] = Field(min_length=1, description="Architectures by symbol (T1, S1, ...).")
+    import_teacher: dict[str, str] = Field(
+        default_factory=dict,
+        description="Checkpoint folder by teacher symbol; such teachers are not pretrained.",
+    )
+    pretraining: Pretraining = Field(description="Block language modelling.")
+    task_training: TaskTraining = Field(description="Training on the tasks.")
+    compression: Compression = Field(description="Vocabulary compression.")
+    gates: Gates = Field(description="Least scores of a teacher.")
+    quirks: dict[str, Literal["as_run", "as_published", "fixed"]] = Field(
+        default_factory=dict, description="Switches by quirk id; quirks that are not named run as_run."
+    )
+
+
+def pair_models(pair: str) -> tuple[str, ...]:
+    """Symbols of a pair in order: ``(T1,T2)-S2`` -> ``("T1", "T2", "S2")``; empty if it is no pair."""
+    return tuple(re.findall(r"\w+", pair)) if PAIR.fullmatch(pair) else ()

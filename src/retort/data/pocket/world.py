@@ -1,0 +1,46 @@
+"""Writing a pocket world to disk: task sets, corpus, lexicon and word list."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+from retort.data.pocket.corpus import corpus_documents
+from retort.data.pocket.lexicon import make_lexicon
+from retort.data.pocket.tasks import BUILDERS, task_set
+from retort.files import atomic_folder, write_json, write_lines
+
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+def generate_world(seed: int, out: Path, *, documents: int, train_size: int, dev_size: int) -> None:
+    """Write the world of ``seed`` to the folder ``out``, replacing an older one.
+
+    Files: ``superglue/<Task>/{train,val}.jsonl`` in the official layouts; ``corpus/world.txt``, one document
+    per line; ``lexicon.json`` (word -> class, synonym group, head flag); ``vocab.txt``, a BERT vocabulary
+    in which every word of the world is one token.
+
+    Args:
+        seed: decides every byte. Each part has its own stream: more documents leave the tasks as they are.
+        out: target folder.
+        documents: corpus size; from about 20,000 on every word occurs in it.
+        train_size: training records per task (MultiRC: half as many questions, of three answers each).
+        dev_size: the same for validation.
+
+    Raises:
+        InputError: a size is not positive.
+    """
+    lexicon = make_lexicon(seed)
+    with atomic_folder(out) as folder:
+        for task in BUILDERS:
+            for name, size in (("train", train_size), ("val", dev_size)):
+                rng = random.Random(f"pocket {task} {name} {seed}")
+                wanted = (size + 1) // 2 if task == "MultiRC" else size
+                records = task_set(task, lexicon, rng, wanted, train=name == "train")
+                write_lines(folder / "superglue" / task / f"{name}.jsonl", [json.dumps(r) for r in records])
+        rng = random.Random(f"pocket corpus {seed}")
+        write_lines(folder / "corpus" / "world.txt", corpus_documents(lexicon, rng, documents))
+        table = lexicon.table()
+        write_json(folder / "lexicon.json", table)
+        write_lines(folder / "vocab.txt", [*SPECIAL_TOKENS, *table])

@@ -1,0 +1,174 @@
+"""Where data comes from: a folder in the official layouts, or the Hugging Face hub.
+
+Both end as the same files and the same manifest, so that nothing later knows the difference.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from retort.data.superglue.formats import read_records
+from retort.data.superglue.hub import CONFIGS, SPLITS, check_label_names, official_rows
+from retort.data.superglue.instances import load_task, wsc_candidates
+from retort.data.superglue.rows import read_rows
+from retort.data.superglue.tasks import TASKS, spec_of
+from retort.errors import InputError
+from retort.files import sha256_of, write_json, write_lines
+
+HUB_SUPERGLUE = "aps/super_glue"
+
+
+@dataclass(frozen=True)
+class HubCorpus:
+    """A text corpus on the hub: repository, configuration, split and the column of the text."""
+
+    name: str
+    config: str | None = None
+    split: str = "train"
+    column: str = "text"
+
+
+def open_folder(root: Path, out: Path, tasks: Sequence[str] = TASKS) -> dict[str, Any]:
+    """Check a folder in the official layouts and write the manifest for it.
+
+    The layout is ``root/superglue/<Task>/{train,val}.jsonl`` and ``root/corpus/*.txt`` (UTF-8, one
+    document per line). The files stay where they are. WSC files without ``candidates`` are copied to
+    ``out`` with the noun phrases of :mod:`retort.data.superglue.candidates` added.
+
+    Args:
+        root: the folder.
+        out: where ``manifest.json`` and derived files go.
+        tasks: the tasks that must be there; other folders, AX-b and AX-g included, are ignored.
+
+    Returns:
+        The manifest: ``corpus`` (paths), ``superglue`` (task -> split -> path), ``sha256`` (path -> hex).
+        Paths are absolute, or relative to ``out`` for derived files.
+
+    Raises:
+        InputError: something is missing or any line of any file is malformed.
+    """
+    root, out = Path(root), Path(out)
+    superglue = {
+        task: {split: _checked(task, split, root, out) for split in SPLITS}
+        for task in (spec_of(task).name for task in tasks)
+    }
+    corpus = _corpus_files(root / "corpus")
+    paths = corpus + [path for splits in superglue.values() for path in splits.values()]
+    manifest = {
+        "corpus": corpus,
+        "superglue": superglue,
+        "sha256": {path: sha256_of(out / path) for path in paths},
+    }
+    write_json(out / "manifest.json", manifest)
+    return manifest
+
+
+def fetch_hub(
+    out: Path,
+    corpora: Sequence[HubCorpus],
+    superglue: str = HUB_SUPERGLUE,
+    tasks: Sequence[str] = TASKS,
+) -> dict[str, Any]:
+    """Download from the hub into the official layout under ``out/official``, then open that folder.
+
+    Corpus rows become one line each (line breaks inside a document turn into spaces, empty rows go).
+
+    Args:
+        out: where everything is written.
+        corpora: text corpora, one file each.
+        superglue: repository with the eight tasks as configurations.
+        tasks: the tasks to fetch.
+
+    Returns:
+        The manifest of :func:`open_folder`.
+
+    Raises:
+        InputError: a repository cannot be loaded or is not what it should be.
+    """
+    root = Path(out) / "official"
+    for task in tasks:
+        for split, hub_split in SPLITS.items():
+            rows = _hub_rows(task, superglue, hub_split)
+            lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+            write_lines(root / "superglue" / task / f"{split}.jsonl", lines)
+    for number, corpus in enumerate(corpora):
+        name = corpus.name.replace("/", "_")
+        write_lines(root / "corpus" / f"{number:02d}_{name}.txt", _documents(corpus))
+    return open_folder(root, out, tasks)
+
+
+def _checked(task: str, split: str, root: Path, out: Path) -> str:
+    """Path of a task's file after every line has been read, of the derived file where one is needed."""
+    path = (root / "superglue" / task / f"{split}.jsonl").absolute()
+    load_task(task, path, "train" if split == "train" else "val")
+    if task != "WSC":
+        return str(path)
+    records = read_records(task, path)
+    if all(record.candidates is not None for record in records):
+        return str(path)
+    derived = Path("superglue") / task / f"{split}.jsonl"
+    lines = [
+        json.dumps(
+            row.as_dict() | {"candidates": [{"text": text} for text in wsc_candidates(record)]},
+            ensure_ascii=False,
+        )
+        for row, record in zip(read_rows(path), records, strict=True)
+    ]
+    write_lines(out / derived, lines)
+    return derived.as_posix()
+
+
+def _corpus_files(folder: Path) -> list[str]:
+    paths = sorted(folder.absolute().glob("*.txt"))
+    if not paths:
+        raise InputError(f"{folder}: holds no .txt file; put the pre-training corpus there")
+    for path in paths:
+        if not _count_documents(path):
+            raise InputError(f"{path}: holds no document; remove the file or fill it")
+    return [str(path) for path in paths]
+
+
+def _count_documents(path: Path) -> int:
+    count = 0
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream, 1):
+            try:
+                count += bool(line.decode("utf-8").strip())
+            except UnicodeDecodeError:
+                raise InputError(f"{path}:{number}: not UTF-8; convert the file") from None
+    return count
+
+
+def _load(name: str, config: str | None, split: str) -> Any:
+    import datasets
+
+    try:
+        return datasets.load_dataset(name, config, split=split)
+    except (OSError, ValueError) as error:
+        what = f"{name}/{config}" if config else name
+        raise InputError(f"hub repository {what}, split {split}: {' '.join(str(error).split())}") from error
+
+
+def _hub_rows(task: str, name: str, hub_split: str) -> list[dict[str, Any]]:
+    place = f"{name}/{CONFIGS[task]}/{hub_split}"
+    rows = _load(name, CONFIGS[task], hub_split)
+    label = rows.features.get("label")
+    if label is not None and hasattr(label, "names"):
+        check_label_names(task, label.names, place)
+    return official_rows(task, rows, place)
+
+
+def _documents(corpus: HubCorpus) -> Iterator[str]:
+    rows = _load(corpus.name, corpus.config, corpus.split)
+    if corpus.column not in rows.column_names:
+        raise InputError(
+            f"hub repository {corpus.name}: no column {corpus.column!r}, has {rows.column_names}"
+        )
+    for row in rows:
+        document = " ".join(row[corpus.column].split("\n")).strip()
+        if document:
+            yield document

@@ -1,0 +1,150 @@
+"""The one narrow interface between model families and distillation objectives.
+
+An objective names *sites*; a family adapter runs its model once and hands back the tensors
+at those sites. Nothing else passes between the two: model code knows no method, method code
+no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from retort.lazy import functional as F
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
+
+
+class Site(NamedTuple):
+    """Where a tensor is read.
+
+    ``name`` is one of
+
+    ============ ====================== =====================================================
+    ``hidden``   [B, S, H], layer 0..L  normalised input of block ``layer`` (0-based); layer L
+                                        is the output of the final LayerNorm
+    ``scores``   [B, A, S, S], 1..L     attention scores before the softmax
+    ``probs``    [B, A, S, S], 1..L     attention probabilities before dropout
+    ``q k v``    [B, S, H], 1..L        projections before the split into heads
+    ``words``    :class:`WordLogits`    language-model logits, not yet multiplied out
+    ``class``    [E, C]                 one score per candidate answer or class
+    ``hard``     [R]                    cross-entropy against the gold labels, one per row
+    ============ ====================== =====================================================
+
+    Sites without layers carry layer -1.
+    """
+
+    name: str
+    layer: int = -1
+
+
+WORDS = Site("words")
+CLASS = Site("class")
+HARD = Site("hard")
+
+
+@dataclass(frozen=True)
+class WordLogits:
+    """Language-model logits ``hidden @ weight.T + bias``, kept factorised.
+
+    A dense tensor of rows x vocabulary is the largest object of a distillation step by far;
+    whoever needs logits multiplies out just the rows and columns that enter a loss.
+
+    Attributes:
+        hidden: [B, S, D] input of the output projection.
+        weight: [V, D] output embedding.
+        bias: [V] or ``None``.
+    """
+
+    hidden: Tensor
+    weight: Tensor
+    bias: Tensor | None = None
+
+    def keep(self, ids: Tensor) -> WordLogits:
+        """Restrict the vocabulary to ``ids`` [M], in that order."""
+        bias = None if self.bias is None else self.bias[ids]
+        return WordLogits(self.hidden, self.weight[ids], bias)
+
+    def dense(self) -> Tensor:
+        """All logits [B, S, V]: for tests and tiny models."""
+        return F.linear(self.hidden, self.weight, self.bias)
+
+
+@dataclass
+class Features:
+    """What one forward pass shows to an objective.
+
+    Attributes:
+        values: the recorded tensor of each wanted site.
+        valid: bool [B, S], false on padding.
+        predicted: bool [B, S], true where a word is predicted against a gold target.
+        example_of_row: int64 [B], the example each row belongs to (rows are candidates).
+    """
+
+    values: Mapping[Site, Any]
+    valid: Tensor
+    predicted: Tensor
+    example_of_row: Tensor
+
+    def __getitem__(self, site: Site) -> Any:
+        return self.values[site]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What layer maps and lenses need to know of a model."""
+
+    layers: int
+    width: int
+    heads: int
+    vocab: int
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Denominators of the *global* batch, so that splitting it changes no gradient.
+
+    Attributes:
+        rows: sequences; ``examples``: task examples (equal to ``rows`` in pretraining).
+        valid: positions that are not padding; ``predicted``: positions with a gold target.
+    """
+
+    rows: int
+    examples: int
+    valid: int
+    predicted: int
+
+
+class Family(Protocol):
+    """A model family as the objective and the training loop see it."""
+
+    module: Module
+
+    @property
+    def shape(self) -> Shape:
+        """Depth, width, heads and vocabulary."""
+        ...
+
+    def observe(self, batch: Any, want: frozenset[Site]) -> Features:
+        """Run the model once on ``batch`` and return the tensors at ``want``."""
+        ...
+
+
+class Recorder:
+    """Keeps the tensors of wanted sites while a model runs."""
+
+    def __init__(self, want: frozenset[Site]) -> None:
+        self.want = want
+        self.values: dict[Site, Any] = {}
+
+    def wants(self, *names: str, layer: int) -> bool:
+        """Whether any of the sites ``(name, layer)`` is wanted."""
+        return any(Site(name, layer) in self.want for name in names)
+
+    def __call__(self, name: str, layer: int, value: Tensor) -> None:
+        site = Site(name, layer)
+        if site in self.want:
+            self.values[site] = value

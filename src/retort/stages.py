@@ -1,0 +1,199 @@
+"""Stages: the units of training, as frozen values.
+
+A stage says everything that its result depends on besides code: what is trained, from what,
+towards what, on what, how and with which seed. Equal stages are one artefact, whoever asks.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from retort.distill.objective import Objective, Phase
+from retort.files import digest_of
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A model's size, without the vocabulary, which the data decides.
+
+    Attributes:
+        name: as the papers abbreviate it (``T1``, ``S1``); not part of the stage's identity.
+        layers, width, heads, positions, dropout, init_std: see :class:`retort.models.glm.GLMConfig`.
+        factorised, trigram: width of an ALBERT-like or MobileBERT-like embedding.
+        bottleneck: (inner width, feed-forwards per block) of an inverted bottleneck.
+    """
+
+    name: str
+    layers: int
+    width: int
+    heads: int
+    positions: int
+    dropout: float
+    init_std: float
+    factorised: int | None = None
+    trigram: int | None = None
+    bottleneck: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Compression:
+    """Vocabulary compression: keep ``ratio`` of the words, map the rest to the most similar kept word."""
+
+    ratio: float = 0.5
+    similarity: Literal["inner_product", "cosine", "euclidean", "unk"] = "inner_product"
+    reserved_targets: bool = True
+    multiple_of: int = 128
+
+
+@dataclass(frozen=True)
+class Muon:
+    """Muon for the hidden matrices: peak rate, momentum, Newton-Schulz steps, weight decay."""
+
+    learning_rate: float
+    momentum: float
+    newton_schulz_steps: int
+    weight_decay: float
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """AdamW (and Muon for hidden matrices where given) and the learning-rate curve of both.
+
+    Attributes:
+        learning_rate: peak of AdamW.
+        betas, eps, weight_decay: of AdamW. ``clip_norm``: largest gradient norm, ``None``: any.
+        schedule: decay after a linear warm-up.
+        warmup: share of the decay steps; ``decay_share``: decay steps as a share of all steps;
+            ``floor``: final learning rate as a share of the peak.
+    """
+
+    learning_rate: float
+    betas: tuple[float, float]
+    eps: float
+    weight_decay: float
+    clip_norm: float | None
+    schedule: Literal["cosine", "linear", "constant"]
+    warmup: float
+    floor: float
+    decay_share: float = 1.0
+    muon: Muon | None = None
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """How pretraining samples are drawn and masked (see :mod:`retort.data.samples`)."""
+
+    samples: Literal["documents", "windows"]
+    max_length: int
+    masking: Literal["paper", "mixture"]
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """Length and batches of a pretraining run."""
+
+    optimiser: Optimiser
+    corpus: Corpus
+    steps: int
+    batch_size: int
+    micro_batch_size: int
+
+
+@dataclass(frozen=True)
+class TaskRun:
+    """Length and batches of the training on one task.
+
+    Attributes:
+        evaluations: on dev, evenly spaced; ``per_epoch``: after each epoch. One before training
+            is always made.
+        padding: ``longest`` pads to the batch's longest row, ``fixed`` to ``max_length``.
+    """
+
+    task: str
+    optimiser: Optimiser
+    epochs: int
+    batch_size: int
+    micro_batch_size: int | None
+    max_length: int
+    padding: Literal["longest", "fixed"]
+    evaluations: int | Literal["per_epoch"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One training run (for tasks: one run per task, packed into a job).
+
+    Attributes:
+        phase: ``pretraining`` or ``task``.
+        architecture: of the model that is trained.
+        objective: what is minimised.
+        init: the stage whose result it starts from; ``None``: random initialisation.
+        teacher: the stage that made the teacher; ``None``: no teacher.
+        compression: vocabulary compression of the student, built from ``mapped_by``.
+        mapped_by: pretrained teacher whose word embeddings decide the vocabulary map.
+        data: digest of the text data (see :mod:`retort.plan`).
+        schooling: how long and on what batches: one run, or one a task.
+        seed: of initialisation, data order and dropout.
+        carry_lenses: also start from the lens parameters of ``init``.
+        imported: folder of a checkpoint that is taken as the result, instead of training.
+    """
+
+    phase: Phase
+    architecture: Architecture
+    objective: Objective
+    schooling: Pretraining | tuple[TaskRun, ...] | None
+    data: str
+    seed: int
+    init: Stage | None = None
+    teacher: Stage | None = None
+    compression: Compression | None = None
+    mapped_by: Stage | None = None
+    carry_lenses: bool = False
+    imported: str | None = None
+    precision: str = "float32"
+
+    @property
+    def id(self) -> str:
+        """Name of the stage's folder: readable, ending in a digest of everything above."""
+        terms = "+".join(dict.fromkeys(term.site for term in self.objective.terms)) or "import"
+        kind = "pre" if self.phase == "pretraining" else "task"
+        return f"{self.architecture.name}.{kind}.{terms}.s{self.seed}.{self.digest}"
+
+    @property
+    def digest(self) -> str:
+        """Digest of the stage and, through their digests, of its ancestors."""
+        return digest_of(to_json(self))
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Tasks trained in this job, none in pretraining."""
+        return tuple(run.task for run in self.schooling) if isinstance(self.schooling, tuple) else ()
+
+    def ancestors(self) -> list[Stage]:
+        """Stages whose results are read, nearest first, without repeats."""
+        found = [stage for stage in (self.init, self.teacher, self.mapped_by) if stage is not None]
+        return list({stage.id: stage for stage in found}.values())
+
+
+_UNIDENTIFYING = {"Architecture": {"name"}}
+
+
+def to_json(value: Any) -> Any:
+    """Canonical plain data of a stage or any value inside one; nested stages become their ids."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        kind = type(value).__name__
+        hidden = _UNIDENTIFYING.get(kind, set())
+        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.name not in hidden}
+        return {"is": kind} | {
+            name: inner.digest if isinstance(inner, Stage) else to_json(inner)
+            for name, inner in fields.items()
+        }
+    if isinstance(value, tuple | list):
+        return [to_json(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"a stage cannot hold a {type(value).__name__}")

@@ -1,0 +1,176 @@
+"""The training loop: one student, at most one source of teacher features, one objective.
+
+The loop knows no method. Everything that changes over time is a function of the clock, and
+batches are a function of the step, so a run that is killed and resumed ends with the same bytes.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from retort.distill.binding import BoundObjective
+from retort.distill.schedules import Clock
+from retort.errors import RetortError
+from retort.models.features import Family
+from retort.stages import Optimiser
+from retort.training.checkpoints import Scratch
+from retort.training.optimisers import build, learning_rate_factor
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What one update did.
+
+    Attributes:
+        step: updates finished, this one included.
+        loss: of the global batch; ``parts``: the same by term.
+        learning_rate: as a share of its peak; ``gradient_norm``: before clipping.
+        tokens: positions trained on, padding left out; ``seconds``: wall time.
+    """
+
+    step: int
+    loss: float
+    parts: dict[str, float]
+    learning_rate: float
+    gradient_norm: float
+    tokens: int
+    seconds: float
+
+
+class Trainer:
+    """A student, what it learns from, and the state of its optimisation.
+
+    Args:
+        student: trained, with the objective's lenses.
+        teacher: anything that observes batches; never trained, must be in evaluation mode.
+        objective: bound to both.
+        settings: optimiser and learning-rate curve.
+        total: updates of the whole run.
+        autocast: dtype of matrix products, ``None`` for the parameters' own.
+    """
+
+    def __init__(
+        self,
+        student: Family,
+        teacher: Family | None,
+        objective: BoundObjective,
+        settings: Optimiser,
+        total: int,
+        autocast: torch.dtype | None = None,
+    ) -> None:
+        self.student = student
+        self.teacher = teacher
+        self.objective = objective
+        self.settings = settings
+        self.total = total
+        self.autocast = autocast
+        self.step = 0
+        named = [*student.module.named_parameters(), *objective.named_parameters()]
+        self.parameters = [parameter for _, parameter in named]
+        self.optimisers = build(settings, named)
+        self._wanted = objective.student_sites
+        self._wanted_of_teacher = objective.teacher_sites
+        student.module.train()
+
+    def update(self, batches: Sequence[Any], epoch: int = 0) -> StepReport:
+        """One optimiser update on the micro-batches of a global batch.
+
+        Raises:
+            RetortError: the loss is not finite; nothing has been changed by this step.
+        """
+        started = time.perf_counter()
+        clock = Clock(self.step, self.total, epoch)
+        sums: dict[str, float] = {}
+        loss = 0.0
+        for batch in batches:
+            losses = self._forward(batch, clock)
+            losses.total.backward()
+            loss += losses.total.item()
+            for name, value in losses.parts.items():
+                sums[name] = sums.get(name, 0.0) + value.item()
+        if not math.isfinite(loss):
+            raise RetortError(_not_finite(self.step, sums, batches))
+        limit = math.inf if self.settings.clip_norm is None else self.settings.clip_norm
+        norm = nn.utils.clip_grad_norm_(self.parameters, limit, foreach=True)
+        factor = learning_rate_factor(self.settings, self.step, self.total)
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = factor * group["peak"]
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+        self.step += 1
+        tokens = int(sum(int(batch.valid.sum()) for batch in batches))
+        return StepReport(
+            self.step, loss, sums, factor, float(norm), tokens, time.perf_counter() - started
+        )
+
+    def _forward(self, batch: Any, clock: Clock) -> Any:
+        kind = batch.valid.device.type
+        with torch.autocast(kind, dtype=self.autocast, enabled=self.autocast is not None):
+            shown = None
+            if self._wanted_of_teacher:
+                assert self.teacher is not None and not self.teacher.module.training
+                with torch.no_grad():
+                    shown = self.teacher.observe(batch, self._wanted_of_teacher)
+            seen = self.student.observe(batch, self._wanted)
+            return self.objective(seen, shown, clock, batch.totals)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a bit-exact continuation needs."""
+        return {
+            "student": self.student.module.state_dict(),
+            "lenses": self.objective.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "random": torch.get_rng_state(),
+            "step": self.step,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from :meth:`state`."""
+        self.student.module.load_state_dict(state["student"])
+        self.objective.load_state_dict(state["lenses"])
+        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+        torch.set_rng_state(state["random"].cpu())
+        self.step = state["step"]
+
+
+def run(
+    trainer: Trainer,
+    batches: Callable[[int], Sequence[Any]],
+    after: Callable[[StepReport], None],
+    scratch: Scratch,
+    epoch_of: Callable[[int], int] = lambda step: 0,
+    extra: Callable[[], dict[str, Any]] = dict,
+) -> None:
+    """Train from wherever ``trainer`` stands to its last update.
+
+    Args:
+        trainer: fresh or restored.
+        batches: the micro-batches of the update after so many finished ones.
+        after: called after each update (logging, evaluation).
+        scratch: where the state is saved from time to time.
+        epoch_of: finished passes over the data by finished updates.
+        extra: the caller's own state, saved with the trainer's.
+    """
+    while trainer.step < trainer.total:
+        report = trainer.update(batches(trainer.step), epoch_of(trainer.step))
+        after(report)
+        if scratch.due() and trainer.step < trainer.total:
+            scratch.save(trainer.step, trainer.state() | {"extra": extra()})
+
+
+def _not_finite(step: int, parts: dict[str, float], batches: Sequence[Any]) -> str:
+    broken = [name for name, value in parts.items() if not math.isfinite(value)] or ["their sum"]
+    keys = [key for batch in batches for key in batch.keys][:8]
+    return (
+        f"update {step}: the loss is not finite (term {', '.join(broken)}; examples {', '.join(keys)} ..): "
+        "lower the learning rate or look at these examples; nothing was published"
+    )

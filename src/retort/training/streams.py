@@ -1,0 +1,51 @@
+"""Batches of pretraining examples as a function of the update's number."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Protocol
+
+from retort.data.batches import GLMBatch, collate, split
+from retort.data.examples import GLMExample
+
+_WINDOW = 16
+"""Batches that are sorted by length together: rows of one batch then have about equal length,
+while the order of batches stays random."""
+
+
+class Source(Protocol):
+    """Masked samples by index; ``None`` where the masking dropped one."""
+
+    def example(self, index: int) -> GLMExample | None: ...
+
+
+class PretrainingStream:
+    """Global batches of a pretraining run, split into micro-batches.
+
+    A batch depends on the seed and its number alone. Dropped samples make a batch smaller, as
+    in the authors' code.
+    """
+
+    def __init__(self, source: Source, batch_size: int, micro_batch_size: int, seed: int) -> None:
+        self._source = source
+        self._batch_size = batch_size
+        self._micro = micro_batch_size
+        self._seed = seed
+        self._window: tuple[int, list[list[GLMExample]]] = (-1, [])
+
+    def __call__(self, step: int) -> list[GLMBatch]:
+        """Micro-batches of the update after ``step`` finished ones."""
+        window, place = divmod(step, _WINDOW)
+        if self._window[0] != window:
+            self._window = (window, self._fill(window))
+        batch = collate(self._window[1][place])
+        return [batch] if self._micro >= self._batch_size else split(batch, self._micro)
+
+    def _fill(self, window: int) -> list[list[GLMExample]]:
+        size = self._batch_size * _WINDOW
+        found = [self._source.example(window * size + i) for i in range(size)]
+        examples = sorted((e for e in found if e is not None), key=len)
+        cuts = [len(examples) * i // _WINDOW for i in range(_WINDOW + 1)]
+        batches = [examples[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+        Random(f"{self._seed}/{window}").shuffle(batches)
+        return batches
