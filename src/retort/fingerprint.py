@@ -6,8 +6,8 @@ hashes the syntax trees of everything a root reaches, without comments, docstrin
 annotations of functions. So a documentation edit changes no fingerprint, and a changed function changes
 those, and only those, that can reach it.
 
-What can't be seen: names made up at run time (``getattr(module, text)``, ``importlib``). Refer to
-definitions by name.
+What can't be seen: names made up at run time (``getattr(module, text)``, ``importlib``), and the class of an
+argument, as annotations don't count. Refer to definitions by name; give what a value is made of as a root.
 """
 
 from __future__ import annotations
@@ -18,17 +18,26 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from retort.errors import RetortError
-from retort.source_graph import EFFECTS, Reference, SourceModule, SourcePackage
+from retort.source_graph import EFFECTS, SourceModule, SourcePackage
+from retort.source_names import Reference
 
 Node = tuple[str, str]
 """Module and top-level name."""
 
+OBSERVERS = frozenset({"retort.progress", "retort.runcard", "retort.errors"})
+"""Modules that tell what happens and can't change what comes out: a new word in a message reruns nothing."""
+
 
 class CodeGraph:
-    """The definitions of one package and who refers to whom. Modules are parsed when first reached."""
+    """The definitions of one package and who refers to whom. Modules are parsed when first reached.
 
-    def __init__(self, folder: Path, name: str) -> None:
-        """Look at the package ``name`` whose ``__init__.py`` is in ``folder``."""
+    Args:
+        folder: holds the package's ``__init__.py``; ``name``: of the package.
+        observers: modules that count only where they are roots.
+    """
+
+    def __init__(self, folder: Path, name: str, observers: frozenset[str] = frozenset()) -> None:
+        self._observers = observers
         self._package = SourcePackage(folder, name)
         self._edges: dict[Node, frozenset[Node]] = {}
         self._closures: dict[str, frozenset[Node]] = {}
@@ -95,6 +104,8 @@ class CodeGraph:
                 ancestor = ".".join(parents[:end])
                 if EFFECTS in self._module(ancestor).definitions:
                     found.add((ancestor, EFFECTS))
+            if module not in self._observers:
+                found = {target for target in found if target[0] not in self._observers}
             self._edges[node] = frozenset(found)
         return self._edges[node]
 
@@ -144,7 +155,7 @@ class CodeGraph:
 
 @functools.cache
 def _graph() -> CodeGraph:
-    return CodeGraph(Path(__file__).resolve().parent, "retort")
+    return CodeGraph(Path(__file__).resolve().parent, "retort", OBSERVERS)
 
 
 def fingerprint(roots: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ single table rows, imported teachers, quirk switches) may be absent.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Annotated, Any, Literal, get_args
 
@@ -94,7 +95,7 @@ class Limits(Section):
 
 
 class Vocabulary(Section):
-    """The WordPiece vocabulary."""
+    """Entries of the tokenizer."""
 
     vocab_txt: str | None = Field(
         description="Vocabulary file; relative paths start at data_root. null = train one on the corpus."
@@ -104,7 +105,7 @@ class Vocabulary(Section):
 
 
 class Data(Section):
-    """Where text and tasks come from."""
+    """Source and amount of the data."""
 
     source: Literal["pocket", "folder", "hub"] = Field(
         description="pocket = the generated world; folder = data_root, official layouts; hub = Hugging Face."
@@ -227,13 +228,9 @@ class TaskTraining(Section):
 
 
 class Compression(Section):
-    """Vocabulary compression of the rows that use it."""
+    """Vocabulary compression: what the scale decides (ratio and similarity belong to the method)."""
 
-    ratio: Annotated[Number, Field(gt=0, le=1)] = Field(description="Kept share of the vocabulary.")
     multiple_of: Count = Field(description="The kept size is rounded up to a multiple of this.")
-    similarity: Literal["inner_product", "cosine", "euclidean", "unk"] = Field(
-        description="How a dropped word finds its substitute among the kept ones; unk = all become [UNK]."
-    )
     reserved_targets: bool = Field(
         description="Whether command tokens may be substitutes (the authors' code: yes)."
     )
@@ -279,6 +276,11 @@ class Config(Section):
     quirks: dict[str, Literal["as_run", "as_published", "fixed"]] = Field(
         default_factory=dict, description="Switches by quirk id; quirks that are not named run as_run."
     )
+
+
+def as_text(config: Config) -> str:
+    """The configuration as canonical JSON text, one file format for all steps."""
+    return json.dumps(config.model_dump(mode="json"), indent=2, sort_keys=True) + "\n"
 
 
 def pair_models(pair: str) -> tuple[str, ...]:

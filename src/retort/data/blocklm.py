@@ -31,10 +31,12 @@ class Signs:
     Attributes:
         special: ids of the command tokens.
         boundaries: ids of the punctuation tokens that end a sentence piece.
+        marks: ids of all tokens that are one character and no word.
     """
 
     special: Specials
-    boundaries: frozenset[int]
+    boundaries: frozenset[int] = frozenset()
+    marks: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,10 @@ class TokenSpans:
     ratio: float = 0.15
     mean: float = 3.0
     longest: int = 39
+
+    def __post_init__(self) -> None:
+        if not (0 < self.ratio < 1 and self.mean > 0 and self.longest >= 1):
+            raise InputError(f"{self}: needs 0 < ratio < 1, mean > 0 and longest >= 1")
 
     @cached_property
     def _cumulative(self) -> list[float]:
@@ -133,6 +139,10 @@ class Suffix:
     shortest: float = 0.2
     longest: float = 0.8
 
+    def __post_init__(self) -> None:
+        if not 0 < self.shortest <= self.longest <= 1:
+            raise InputError(f"{self}: needs 0 < shortest <= longest <= 1")
+
     def spans(self, tokens: list[int], signs: Signs, rng: Random) -> list[Span]:
         """One span that ends before the trailing eos; empty when the sample holds no word."""
         start, end = _words(tokens, signs.special)
@@ -178,11 +188,17 @@ POCKET_MIXTURE = Mixture(
 class BlockMasker:
     """Turns samples into examples with one strategy and one vocabulary."""
 
-    def __init__(self, strategy: Strategy, tokenizer: Tokenizer, boundaries: str = '.?!,;:"') -> None:
-        """``boundaries``: the punctuation characters at which sentence pieces end."""
-        ids = frozenset(index for mark in boundaries if (index := tokenizer.find(mark)) is not None)
+    def __init__(self, strategy: Strategy, tokenizer: Tokenizer, boundaries: str = ".?!,;") -> None:
+        """``boundaries``: the punctuation characters at which sentence pieces end.
+
+        Quotes and colons are left out: they would make an answer of the "or" between two quotations
+        and of headings like "question :", and hide the real answers of such texts behind them.
+        """
+        ends = frozenset(index for mark in boundaries if (index := tokenizer.find(mark)) is not None)
+        tokens = enumerate(tokenizer.vocabulary)
+        marks = frozenset(index for index, token in tokens if len(token) == 1 and not token.isalnum())
         self.strategy = strategy
-        self.signs = Signs(tokenizer.special, ids)
+        self.signs = Signs(tokenizer.special, ends, marks)
 
     def mask(self, tokens: Sequence[int] | np.ndarray, rng: Random) -> GLMExample | None:
         """Mask one sample ([CLS] and eos included).
@@ -274,15 +290,13 @@ def _words(tokens: list[int], special: Specials) -> Span:
 
 
 def _pieces(tokens: list[int], signs: Signs) -> list[Span]:
-    special, boundaries = signs.special, signs.boundaries
-    start, end = _words(tokens, special)
+    """The stretches between boundaries and command tokens that are more than a lone mark."""
+    start, end = _words(tokens, signs.special)
+    stops = signs.boundaries | {signs.special.cls, signs.special.eos}
     pieces = []
-    for index in range(start, end):
-        token = tokens[index]
-        if token in boundaries or token == special.eos or token == special.cls:
-            if index > start:
+    for index in range(start, end + 1):
+        if index == end or tokens[index] in stops:
+            if index - start > 1 or (index > start and tokens[start] not in signs.marks):
                 pieces.append((start, index))
             start = index + 1
-    if end > start:
-        pieces.append((start, end))
     return pieces

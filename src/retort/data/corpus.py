@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -36,12 +37,14 @@ def read_documents(paths: Iterable[Path | str]) -> Iterator[str]:
                     yield normalise(text)
 
 
-def encode_corpus(paths: Sequence[Path | str], tokenizer: Tokenizer, folder: Path | str) -> None:
+def encode_corpus(
+    paths: Sequence[Path | str], tokenizer: Tokenizer, folder: Path | str, most: int | None = None
+) -> None:
     """Tokenise text files into ``folder`` without ever holding the corpus in memory.
 
     Writes ``tokens.bin`` (int32, all documents end to end, no command tokens added),
     ``offsets.npy`` (int64 [documents + 1]) and ``corpus.json`` (sizes). A document without a
-    single token is left out.
+    single token is left out. ``most`` documents are read, ``None`` for all.
 
     Raises:
         InputError: a file cannot be read, or there is no document in any of them.
@@ -49,7 +52,7 @@ def encode_corpus(paths: Sequence[Path | str], tokenizer: Tokenizer, folder: Pat
     offsets = array("q", [0])
     with atomic_folder(folder) as temporary:
         with (temporary / "tokens.bin").open("wb") as stream:
-            for document in read_documents(paths):
+            for document in islice(read_documents(paths), most):
                 ids = tokenizer.ids(document)
                 if ids:
                     stream.write(array("i", ids).tobytes())
@@ -69,7 +72,6 @@ class EncodedCorpus:
         """Wrap arrays: ``tokens`` int32 [T], ``offsets`` int64 [documents + 1] from 0 to T."""
         self.tokens = tokens
         self.offsets = offsets
-        self._bounds: list[int] = offsets.tolist()  # Python ints: indexing numpy scalars is slow
 
     @classmethod
     def open(cls, folder: Path | str) -> EncodedCorpus:
@@ -91,16 +93,16 @@ class EncodedCorpus:
         return cls(np.asarray(tokens), offsets)
 
     def __len__(self) -> int:
-        return len(self._bounds) - 1
+        return len(self.offsets) - 1
 
     @property
     def total_tokens(self) -> int:
         """Number of tokens of all documents."""
-        return self._bounds[-1]
+        return len(self.tokens)
 
     def document(self, index: int) -> np.ndarray:
         """Token ids of one document, int32 [length], read-only."""
-        return self.tokens[self._bounds[index] : self._bounds[index + 1]]
+        return self.tokens[self.offsets[index] : self.offsets[index + 1]]
 
     def document_at(self, token: int) -> int:
         """Index of the document that holds the corpus's ``token``-th token."""

@@ -35,14 +35,13 @@ class DocumentSamples:
         self.seed = seed
         self._order = lru_cache(maxsize=2)(self._shuffled)
 
-    def _shuffled(self, epoch: int) -> list[int]:
-        order: list[int] = np.random.default_rng([self.seed, epoch]).permutation(len(self._corpus)).tolist()
-        return order
+    def _shuffled(self, epoch: int) -> np.ndarray:
+        return np.random.default_rng([self.seed, epoch]).permutation(len(self._corpus))
 
     def sample(self, index: int) -> list[int]:
         """Token ids of sample ``index`` (any number >= 0: epochs follow one another)."""
         epoch, place = divmod(index, len(self._corpus))
-        words = self._corpus.document(self._order(epoch)[place])[: self._length - 2].tolist()
+        words = self._corpus.document(int(self._order(epoch)[place]))[: self._length - 2].tolist()
         return [self._special.cls, *words, self._special.eos]
 
 
@@ -101,9 +100,9 @@ class WindowSamples:
         """Cut to ``length``, at a sentence end if that leaves at least half of it."""
         if len(tokens) <= length:
             return tokens
-        for end in range(length, 1, -1):
+        for end in range(length, max(length // 2, 1) - 1, -1):
             if tokens[end - 1] in self._ends:
-                return tokens[: end if end >= length // 2 else length]
+                return tokens[:end]
         return tokens[:length]
 
 

@@ -24,12 +24,13 @@ HUB_SUPERGLUE = "aps/super_glue"
 
 @dataclass(frozen=True)
 class HubCorpus:
-    """A text corpus on the hub: repository, configuration, split and the column of the text."""
+    """A text corpus on the hub: repository, configuration, split, column of the text, pinned revision."""
 
     name: str
     config: str | None = None
     split: str = "train"
     column: str = "text"
+    revision: str | None = None
 
 
 def open_folder(root: Path, out: Path, tasks: Sequence[str] = TASKS) -> dict[str, Any]:
@@ -71,6 +72,7 @@ def fetch_hub(
     out: Path,
     corpora: Sequence[HubCorpus],
     superglue: str = HUB_SUPERGLUE,
+    superglue_revision: str | None = None,
     tasks: Sequence[str] = TASKS,
 ) -> dict[str, Any]:
     """Download from the hub into the official layout under ``out/official``, then open that folder.
@@ -81,6 +83,7 @@ def fetch_hub(
         out: where everything is written.
         corpora: text corpora, one file each.
         superglue: repository with the eight tasks as configurations.
+        superglue_revision: its commit or branch, ``None`` for the newest.
         tasks: the tasks to fetch.
 
     Returns:
@@ -92,7 +95,7 @@ def fetch_hub(
     root = Path(out) / "official"
     for task in tasks:
         for split, hub_split in SPLITS.items():
-            rows = _hub_rows(task, superglue, hub_split)
+            rows = _hub_rows(task, superglue, superglue_revision, hub_split)
             lines = [json.dumps(row, ensure_ascii=False) for row in rows]
             write_lines(root / "superglue" / task / f"{split}.jsonl", lines)
     for number, corpus in enumerate(corpora):
@@ -143,27 +146,29 @@ def _count_documents(path: Path) -> int:
     return count
 
 
-def _load(name: str, config: str | None, split: str) -> Any:
+def _load(name: str, config: str | None, split: str, revision: str | None) -> Any:
     import datasets
 
     try:
-        return datasets.load_dataset(name, config, split=split)
+        return datasets.load_dataset(name, config, split=split, revision=revision)
     except (OSError, ValueError) as error:
         what = f"{name}/{config}" if config else name
         raise InputError(f"hub repository {what}, split {split}: {' '.join(str(error).split())}") from error
 
 
-def _hub_rows(task: str, name: str, hub_split: str) -> list[dict[str, Any]]:
+def _hub_rows(task: str, name: str, revision: str | None, hub_split: str) -> list[dict[str, Any]]:
+    import datasets
+
     place = f"{name}/{CONFIGS[task]}/{hub_split}"
-    rows = _load(name, CONFIGS[task], hub_split)
+    rows = _load(name, CONFIGS[task], hub_split, revision)
     label = rows.features.get("label")
-    if label is not None and hasattr(label, "names"):
+    if isinstance(label, datasets.ClassLabel):
         check_label_names(task, label.names, place)
     return official_rows(task, rows, place)
 
 
 def _documents(corpus: HubCorpus) -> Iterator[str]:
-    rows = _load(corpus.name, corpus.config, corpus.split)
+    rows = _load(corpus.name, corpus.config, corpus.split, corpus.revision)
     if corpus.column not in rows.column_names:
         raise InputError(
             f"hub repository {corpus.name}: no column {corpus.column!r}, has {rows.column_names}"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from retort.data.subwords import learn_pieces
 from retort.errors import InputError
 from retort.files import read_json, write_json
 
@@ -125,7 +126,8 @@ class Tokenizer:
             InputError: the file is missing or something else.
         """
         value: Any = read_json(path)
-        if not isinstance(value, dict) or value.get("format") != _FORMAT:
+        right = isinstance(value, dict) and value.get("format") == _FORMAT
+        if not right or not isinstance(value.get("vocabulary"), list):
             raise InputError(f"{path}: not a tokenizer file of this version; run the tokenizer step again")
         return cls(value["vocabulary"])
 
@@ -153,7 +155,7 @@ class Tokenizer:
 
         When the budget allows, every word that occurs is one token, beside all single characters
         (``a`` and ``##a``) that keep any text over the same characters encodable. Otherwise the
-        words are split by ordinary WordPiece training. The result depends on word counts only.
+        words are split into learnt pieces. The result depends on word counts only.
 
         Raises:
             InputError: no text at all, or the budget does not even hold the characters.
@@ -161,18 +163,15 @@ class Tokenizer:
         counts = _word_counts(texts)
         if not counts:
             raise InputError("tokenizer: the texts hold no word; give a corpus that is not empty")
-        letters = sorted({letter for word in counts for letter in word})
-        characters = letters + [f"##{letter}" for letter in letters]
-        budget = vocab_size - len(COMMANDS)
-        if len(characters) > budget:
+        characters = _characters(counts)
+        budget = vocab_size - len(COMMANDS) - len(characters)
+        if budget < 0:
             need = len(characters) + len(COMMANDS)
             raise InputError(f"tokenizer: vocab_size {vocab_size} is below {need}; raise it to at least that")
         words = [word for word, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
-        words = [word for word in words if len(word) > 1]
-        if len(words) + len(characters) > budget:
-            words = _subwords(counts, letters, budget)
-            characters = [c for c in characters if c not in set(words)]
-            words = words[: budget - len(characters)]
+        words = [word for word in words if 1 < len(word) <= _LONGEST_WORD]
+        if len(words) > budget:
+            words = learn_pieces(counts, budget)
         return cls([PAD, UNK, CLS, SEP, MASK, *words, *characters, SOP, EOP])
 
 
@@ -207,29 +206,16 @@ def _word_counts(texts: Iterable[str]) -> Counter[str]:
         for command in COMMANDS:
             if command in text:
                 text = text.replace(command, " ")
-        cache.update(text.split())
+        cache.update(text.split(" "))
     for chunk, count in cache.items():
         for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(chunk)):
             counts[word] += count
     return counts
 
 
-def _subwords(counts: Counter[str], letters: list[str], budget: int) -> list[str]:
-    """Tokens learnt by WordPiece training on the counted words, in the order they were learnt."""
-    from tokenizers import Tokenizer as Engine
-    from tokenizers import models, pre_tokenizers, trainers
-
-    engine = Engine(models.WordPiece(unk_token=UNK))
-    engine.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=budget, initial_alphabet=letters, show_progress=False, continuing_subword_prefix="##"
-    )
-    engine.train_from_iterator(_repeated(counts), trainer)
-    learnt = sorted(engine.get_vocab().items(), key=lambda item: item[1])
-    return [token for token, _ in learnt if len(token.removeprefix("##")) > 1]
-
-
-def _repeated(counts: Counter[str], at_once: int = 1000) -> Iterator[str]:
-    for word, count in sorted(counts.items()):
-        for start in range(0, count, at_once):
-            yield " ".join([word] * min(at_once, count - start))
+def _characters(counts: Counter[str]) -> list[str]:
+    """Every character as a word of its own, then as an inner piece unless it always stands alone."""
+    normalizer, splitter = _basic()
+    letters = sorted({letter for word in counts for letter in word})
+    inner = [c for c in letters if len(splitter.pre_tokenize_str(normalizer.normalize_str(f"a{c}a"))) == 1]
+    return letters + [f"##{letter}" for letter in inner]

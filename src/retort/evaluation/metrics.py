@@ -93,6 +93,17 @@ def task_score(task: str, metrics: Mapping[str, float]) -> float:
     return sum(metrics[name] for name in names) / len(names)
 
 
+def selection_score(task: str, metrics: Mapping[str, float]) -> float:
+    """What picks the best evaluation (protocol ``paper``): the sum of the task's metrics.
+
+    The authors add CB's F1 as a fraction to its accuracy in percent, so accuracy decides there
+    (quirk ``cb-selection``); the other pairs are on one scale.
+    """
+    if task == "CB":
+        return metrics["accuracy"] + metrics["f1"] / 100
+    return sum(metrics.values())
+
+
 def superglue_average(per_task: Mapping[str, Mapping[str, float]], tasks: Sequence[str] = TASKS) -> float:
     """The SuperGLUE score: the mean over ``tasks``, the paired metrics of a task averaged first.
 

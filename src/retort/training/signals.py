@@ -19,9 +19,12 @@ from torch import Tensor, nn
 
 from retort.data.batches import GLMBatch, collate_cloze
 from retort.data.examples import ClozeExample
+from retort.data.store import load_examples
 from retort.errors import InputError
-from retort.files import atomic_path
+from retort.files import atomic_folder, atomic_path
 from retort.models.features import CLASS, WORDS, Family, Features, Shape, Site, WordLogits
+from retort.stages import Stage
+from retort.training.setup import Job, load_teacher
 
 CACHED = frozenset({WORDS, CLASS})
 """What is worth storing: class scores and the states behind the word logits. Per-layer features
@@ -114,3 +117,13 @@ class CachedTeacher:
 
 def _is_wsc(examples: Sequence[ClozeExample]) -> bool:
     return examples[0].key.startswith("WSC/")
+
+
+def store_signals(teacher: Stage, job: Job) -> None:
+    """Write the signals of a fine-tuned teacher for the training examples of all its tasks."""
+    text = job.layout.text(teacher.data) / "tasks"
+    with atomic_folder(job.layout.signals(teacher)) as temporary:
+        for task in teacher.tasks:
+            examples = load_examples(text, f"{task}.train")
+            family = load_teacher(teacher, job, task)
+            write_signals(temporary / f"{task}.safetensors", family, examples, job.device)

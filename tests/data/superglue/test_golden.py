@@ -11,12 +11,13 @@ import pytest
 
 from retort.data.superglue import TASKS, spec_of
 from retort.data.superglue.encode import encode_task, verbalizer_ids
-from retort.data.superglue.instances import RawExample, load_task
+from retort.data.superglue.instances import NEGATIVES, RawExample, load_task
 from retort.data.superglue.patterns import MASK, Part, fill
 from retort.data.tokenizer import Tokenizer
 
 SPLITS = (("train", "train"), ("val", "dev"))
 CASES = [(task, split, theirs) for task in TASKS for split, theirs in SPLITS]
+ENCODED = [case for case in CASES if case[1] == "val" or case[0] in ("ReCoRD", "WSC")]
 
 
 @pytest.fixture(scope="module")
@@ -100,29 +101,25 @@ def test_wsc_label_is_the_first_candidate_in_training_and_the_class_in_validatio
     assert [raw.label for raw in load("WSC", split)] == [item["encoded_label"] for item in theirs]
 
 
-@pytest.mark.parametrize(("task", "split", "theirs"), CASES)
+@pytest.mark.parametrize(("task", "split", "theirs"), ENCODED)
 def test_pattern_texts(facts: dict[str, Any], load, task: str, split: str, theirs: str) -> None:
     def shown(part: Part) -> dict[str, Any]:
         return {"mask": True} if part is MASK else {"text": part.text, "shortenable": part.shortenable}
 
     expected = their_examples(facts, task, theirs)
-    checked = 0
-    for raw, example in zip(load(task, split), expected, strict=False):
+    for raw, example in zip(load(task, split), expected, strict=True):
         filled = fill(task, raw)
         assert [shown(part) for part in filled.first] == example["parts_a"]
         assert [shown(part) for part in filled.second] == example["parts_b"]
         assert list(filled.answers) == example.get("answers", [])
-        checked += 1
-    assert checked == len(expected)
 
 
 @pytest.mark.real_data
-@pytest.mark.parametrize(("task", "split", "theirs"), CASES)
+@pytest.mark.parametrize(("task", "split", "theirs"), ENCODED)
 def test_arrays(facts: dict[str, Any], load, bert: Tokenizer, task: str, split: str, theirs: str) -> None:
     length = facts["seq_length"][task.lower()]
     expected = their_examples(facts, task, theirs)
-    found = encode_task(task, load(task, split), bert, length, split)[: len(expected)]
-    assert len(found) == len(expected)
+    found = encode_task(task, load(task, split), bert, length, split)
     for ours, example in zip(found, expected, strict=True):
         check_arrays(ours.candidates, example["encode"], single=spec_of(task).head == "single")
         if spec_of(task).head == "single":
@@ -182,8 +179,9 @@ def test_tokenizer_probes(facts: dict[str, Any], bert: Tokenizer) -> None:
         assert bert.ids(probe["text"]) == probe["ids"], probe["text"]
 
 
-def test_collate_facts_repeat_candidate_zero(facts: dict[str, Any], load) -> None:
-    """The golden collate pads to the batch's largest number of candidates; ours must give those numbers."""
+def test_numbers_of_candidates_for_the_collate(facts: dict[str, Any], load) -> None:
+    """The authors pad a batch to its largest number of candidates, or to ten."""
     raw = load("WSC", "val") + load("WSC", "train")
     assert [len(example.candidates) for example in raw] == facts["collate_variable"]["n_choices_in"]
     assert max(len(example.candidates) for example in raw) == facts["collate_variable"]["shape"][1]
+    assert facts["collate_fixed10"]["max_choice_num"] == NEGATIVES + 1

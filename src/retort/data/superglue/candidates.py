@@ -167,8 +167,11 @@ def _spans_at(words: list[_Word], index: int) -> tuple[list[tuple[int, int]], in
     if _is_name(words, index):
         return _owned(words, index, _name_end(words, index))
     if word.lower in _STARTERS and not _is_conjunction(words, index):
-        end = _content_end(words, index + 1)
-        if end > index + 1:
+        begin = index + 1
+        while begin < len(words) and words[begin].lower in _STARTERS:
+            begin += 1
+        end = _content_end(words, begin)
+        if end > begin:
             return _owned(words, index, end)
     elif index and word.is_content and _looks_plural(word.lower):
         before = words[index - 1].lower
@@ -202,7 +205,7 @@ def _is_name(words: list[_Word], index: int) -> bool:
     word = words[index]
     if not (word.is_word and word.is_capitalised and word.is_content) or word.text.isdigit():
         return False
-    if not word.starts_sentence:
+    if not word.starts_sentence or word.lower in _TITLES:
         return True
     after = words[index + 1] if index + 1 < len(words) else None
     if after is not None and (after.is_capitalised or after.lower in _VERBS or after.lower.endswith("ed")):

@@ -1,0 +1,87 @@
+# The whole project on a bare machine: `make` runs the default scale, `make test` the tests. `make help` lists all.
+# Another interpreter: make PYTHON=python3.12        Another scale: make SCALE=smoke        Fewer cores: make CORES=2
+
+PYTHON ?= python3
+CORES ?= all
+SCALE ?=
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) $(if $(SCALE),--config scale=$(SCALE)) $(ARGS)
+
+# Rules call `python`: it has to be the one that was set up here.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := run
+.PHONY: run smoke plan watch test bench lint format schema setup setup-dev clean help
+
+run: $(VENV)/.ready  ## Reproduce everything at the default scale (config.yaml)
+	$(SNAKEMAKE)
+
+smoke: $(VENV)/.ready  ## Every rule and every method for a few steps, into results/smoke
+	$(BIN)/snakemake --cores $(CORES) --config scale=smoke $(ARGS)
+
+plan: $(VENV)/.ready  ## Show which jobs would run, without running any
+	$(SNAKEMAKE) --dry-run --quiet rules
+
+watch: $(VENV)/.ready  ## Show the stages that run now: step, speed, time left
+	$(BIN)/python scripts/watch.py $(ARGS)
+
+test: $(VENV)/.ready-dev  ## Run the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/.ready  ## Print the time of a training step over its floor
+	$(BIN)/python scripts/bench.py $(ARGS)
+
+lint: $(VENV)/.ready-dev  ## Check style, types, workflow
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+format: $(VENV)/.ready-dev  ## Format sources and workflow
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile rules
+
+schema: $(VENV)/.ready  ## Write config/schema.yaml anew from the configuration's models
+	$(BIN)/python -m retort.config > config/.schema.yaml
+	mv config/.schema.yaml config/schema.yaml
+
+setup: $(VENV)/.ready  ## Only create .venv with what a run needs
+
+setup-dev: $(VENV)/.ready-dev  ## Only create .venv with what tests and checks need, too
+
+clean:  ## Remove .venv and caches; results stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+help:  ## List these targets
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) \
+		| while IFS='|' read -r target text; do printf '%-16s %s\n' "$$target" "$$text"; done
+
+# Stamps: the environment is set up again only when the pinned versions changed.
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "error: no $(PYTHON) found, Retort needs Python 3.11 or newer; install it or use: make PYTHON=<python>" >&2; \
+		exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "error: $(PYTHON) is $$($(PYTHON) --version 2>&1)," \
+			"Retort needs Python 3.11 or newer; use: make PYTHON=<newer python>" >&2; \
+		exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+		rm -rf $(VENV); \
+		echo "error: $(PYTHON) cannot create $(VENV); install its venv module (Debian, Ubuntu: python3-venv)" >&2; \
+		exit 1; }
+
+$(VENV)/.ready: requirements.txt pyproject.toml | $(BIN)/python
+	@echo "Installing pinned packages into $(VENV) (once, a few minutes)"
+	$(PIP) -r requirements.txt
+	$(PIP) --no-deps --editable .
+	@touch $@
+
+$(VENV)/.ready-dev: requirements-dev.txt $(VENV)/.ready
+	$(PIP) -r requirements-dev.txt
+	@touch $@

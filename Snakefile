@@ -1,0 +1,71 @@
+# Retort: every table and figure from raw data, in one DAG.
+# What is in the DAG is decided by src/retort/plan.py; the rules only say how each kind of step runs.
+import os
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+from retort.config import resolve
+from retort.config.model import as_text
+from retort.files import write_text
+from retort.fingerprint import fingerprint
+from retort.plan import TEACHER_SEED, Plan
+
+min_version("9.27")
+
+
+configfile: "config.yaml"
+
+
+# Rules call `python`: the one that runs Snakemake, unless conda puts its own before it.
+os.environ["PATH"] = os.pathsep.join(
+    [str(Path(sys.executable).parent), os.environ["PATH"]]
+)
+os.environ.setdefault("PYTHONHASHSEED", "0")
+
+plan = Plan(resolve(config))
+settings = plan.config
+layout = plan.layout
+RESULTS = str(layout.root)
+LOGS = f"{RESULTS}/logs"
+DATA = str(layout.data(plan.data))
+TEXT = str(layout.text(plan.text))
+
+# Steps read the resolved configuration from a file; it is no input, because each stage's folder
+# is already named after everything that the stage depends on.
+CONFIG = f"{RESULTS}/config.json"
+if not Path(CONFIG).exists() or Path(CONFIG).read_text() != as_text(settings):
+    write_text(CONFIG, as_text(settings))
+
+
+wildcard_constraints:
+    pretrained=r"[^/]+\.pre\.[^/]+",
+    tuned=r"[^/]+\.task\.[^/]+",
+    mapped=r"[0-9a-f]+",
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/teacher.smk"
+include: "rules/vocab.smk"
+include: "rules/pretrain.smk"
+include: "rules/task.smk"
+include: "rules/evaluate.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        exhibits(),
+
+
+onsuccess:
+    print("finished")
+
+
+onerror:
+    print(
+        f"The run stopped. Each step's own words are in {LOGS}; mend the cause and run the same command again."
+    )

@@ -1,0 +1,20 @@
+# One long table of all scores (predictions and metrics are written by the task stages).
+rule scores:
+    input:
+        [
+            made_by(stage)
+            for role in ("teacher", "student")
+            for stage in last_stages(role)
+        ],
+        f"{TEXT}/summary.json",
+    output:
+        f"{RESULTS}/glmd/scores.csv",
+    log:
+        f"{LOGS}/scores.log",
+    conda:
+        "../envs/train.yaml"
+    params:
+        code=fingerprint(["retort.evaluation.collect:collect_scores"]),
+        config=CONFIG,
+    shell:
+        "python scripts/collect_scores.py --config {params.config} 2>&1 | tee {log}"

@@ -1,0 +1,21 @@
+# Pretraining stages: teachers, students by themselves, students distilled on the corpus.
+rule pretrain:
+    input:
+        lambda wildcards: needed_by(wildcards.pretrained),
+    output:
+        model=f"{RESULTS}/stages/{{pretrained}}/model.safetensors",
+        card=f"{RESULTS}/stages/{{pretrained}}/card.json",
+        log=f"{RESULTS}/stages/{{pretrained}}/log.jsonl",
+    log:
+        f"{LOGS}/{{pretrained}}.log",
+    priority: 80
+    conda:
+        "../envs/train.yaml"
+    resources:
+        gpu=GPU,
+    params:
+        code=lambda wildcards: code_of(wildcards.pretrained),
+        config=CONFIG,
+    shell:
+        "python scripts/pretrain.py --config {params.config} --stage {wildcards.pretrained}"
+        " --threads {threads} 2>&1 | tee {log}"

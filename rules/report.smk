@@ -1,0 +1,3 @@
+# Tables, figures and the page.
+def exhibits():
+    return [f"{RESULTS}/glmd/scores.csv"]

@@ -1,0 +1,28 @@
+# The vocabulary map of students that keep part of the words.
+def mapped_stage(wildcards):
+    """Any stage with this map: they all share it."""
+    return next(
+        stage
+        for stage in plan.stages.values()
+        if stage.compression is not None
+        and layout.vocabulary(stage).parent.name == wildcards.mapped
+    )
+
+
+rule vocabulary_map:
+    input:
+        f"{TEXT}/frequencies.tsv",
+        lambda wildcards: made_by(mapped_stage(wildcards).mapped_by),
+    output:
+        f"{RESULTS}/vocabulary/{{mapped}}/map.safetensors",
+    log:
+        f"{LOGS}/vocabulary.{{mapped}}.log",
+    priority: 90
+    conda:
+        "../envs/train.yaml"
+    params:
+        code=fingerprint(["retort.training.vocabularies:make_vocabulary"]),
+        config=CONFIG,
+        stage=lambda wildcards: mapped_stage(wildcards).id,
+    shell:
+        "python scripts/map_vocabulary.py --config {params.config} --stage {params.stage} 2>&1 | tee {log}"

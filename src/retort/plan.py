@@ -1,0 +1,334 @@
+"""From a configuration to the stages that exist and what each needs.
+
+The only place that knows what is in the DAG: the Snakefile asks it for stages and their files,
+scripts ask it for the stage behind an id. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from retort.config.model import Config, Model, PretrainingRun, pair_models
+from retort.errors import InputError
+from retort.files import digest_of
+from retort.fingerprint import fingerprint
+from retort.layout import Layout
+from retort.quirks import rewrite
+from retort.recipes import Method
+from retort.recipes.glmd import FINE_TUNE, LANGUAGE_MODEL, METHODS
+from retort.stages import (
+    Architecture,
+    Compression,
+    Corpus,
+    Muon,
+    Optimiser,
+    Pretraining,
+    Stage,
+    TaskRun,
+)
+
+TEACHER_SEED = 1234
+"""Teachers are single runs, as in the paper; this is the authors' default seed."""
+
+_ENTRY = {
+    "pretraining": "retort.training.pretraining:pretrain",
+    "task": "retort.training.tasks:train_tasks",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One entry of a table: a method on a pair with a seed, trained on all tasks.
+
+    Attributes:
+        role: ``teacher`` or ``student``.
+        method: as the paper names it; ``pair``: e.g. ``T1-S1`` (a teacher: ``T1``).
+        seed: training seed.
+        stages: the stages that hold its results, one for each group of tasks.
+    """
+
+    role: str
+    method: str
+    pair: str
+    seed: int
+    stages: tuple[Stage, ...]
+
+
+class Plan:
+    """All stages of a configuration.
+
+    Args:
+        config: a complete configuration.
+        results: the folder that holds one folder per scale.
+    """
+
+    def __init__(self, config: Config, results: Path = Path("results")) -> None:
+        self.config = config
+        self.layout = Layout(results / config.scale)
+        self.rates = _hyper_parameters(config)
+
+    @cached_property
+    def data(self) -> str:
+        """Digest of the data source: names the folder of raw data."""
+        data = self.config.data
+        used = {"pocket": data.pocket, "hub": data.hub, "folder": None}[data.source]
+        source = None if used is None else used.model_dump(mode="json")
+        vocab = data.vocabulary.vocab_txt
+        return digest_of([data.source, source, self.config.data_root, sorted(self.config.tasks), vocab])
+
+    @cached_property
+    def text(self) -> str:
+        """Digest of the encoded data: names the folder of tokens."""
+        data, lengths = self.config.data, self.config.task_training.max_length
+        limits = data.limits.model_dump(mode="json")
+        vocabulary = data.vocabulary.model_dump(mode="json")
+        longest = {task: lengths[task] for task in self.config.tasks}
+        return digest_of([self.data, limits, vocabulary, longest])
+
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """Teachers first, then every method on every pair with every seed."""
+        teachers = dict.fromkeys(pair_models(pair)[0] for pair in self.config.pairs)
+        found = [
+            Cell("teacher", "GLM", name, TEACHER_SEED, tuple(self.fine_tuned(name, g) for g in self.groups))
+            for name in teachers
+        ]
+        for method in self.methods:
+            for pair in self.config.pairs:
+                for seed in self.config.seeds:
+                    found.append(Cell("student", method.name, pair, seed, self.students(method, pair, seed)))
+        return tuple(found)
+
+    @cached_property
+    def methods(self) -> tuple[Method, ...]:
+        """The methods of the configuration, in its order.
+
+        Raises:
+            InputError: a method that no recipe has.
+        """
+        known = {method.name: method for method in METHODS}
+        missing = [name for name in self.config.methods if name not in known]
+        if missing:
+            raise InputError(f"methods: no recipe for {missing[0]!r}; there are {', '.join(known)}")
+        return tuple(known[name] for name in self.config.methods)
+
+    @cached_property
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """Tasks that are trained in one job."""
+        tasks, size = self.config.tasks, self.config.task_training.tasks_per_job
+        return tuple(tasks[i : i + size] for i in range(0, len(tasks), size))
+
+    @cached_property
+    def stages(self) -> dict[str, Stage]:
+        """Every stage by id, ancestors before descendants."""
+        found: dict[str, Stage] = {}
+
+        def visit(stage: Stage) -> None:
+            if stage.id not in found:
+                for parent in stage.ancestors():
+                    visit(parent)
+                found[stage.id] = stage
+
+        for cell in self.cells:
+            for stage in cell.stages:
+                visit(stage)
+        return found
+
+    def stage(self, name: str) -> Stage:
+        """The stage with an id.
+
+        Raises:
+            InputError: this configuration has no such stage.
+        """
+        if name not in self.stages:
+            raise InputError(f"stage {name!r} is not in this plan; 'make plan' lists those that are")
+        return self.stages[name]
+
+    def code(self, stage: Stage) -> str:
+        """Fingerprint of all code that a stage's result depends on."""
+        return fingerprint(sorted({_ENTRY[stage.phase], *_value_types(stage.objective)}))
+
+    def pretrained(self, name: str) -> Stage:
+        """A teacher's pretraining stage, or its import."""
+        imported = self.config.import_teacher.get(name)
+        return Stage(
+            phase="pretraining",
+            architecture=self.architecture(name),
+            objective=LANGUAGE_MODEL.objective,
+            schooling=None if imported else self._pretraining(self.config.pretraining.teacher),
+            data=self.text,
+            seed=TEACHER_SEED,
+            imported=imported,
+            precision=self.config.precision,
+        )
+
+    def fine_tuned(self, name: str, tasks: tuple[str, ...]) -> Stage:
+        """A teacher's fine-tuning stage."""
+        return Stage(
+            phase="task",
+            architecture=self.architecture(name),
+            objective=FINE_TUNE.objective,
+            schooling=tuple(self._task_run("GLM (teacher)", name, task, "teacher") for task in tasks),
+            data=self.text,
+            seed=TEACHER_SEED,
+            init=self.pretrained(name),
+            precision=self.config.precision,
+        )
+
+    def students(self, method: Method, pair: str, seed: int) -> tuple[Stage, ...]:
+        """The last stages of a method, one for each group of tasks.
+
+        Raises:
+            InputError: the method cannot run on this pair.
+        """
+        symbols = pair_models(pair)
+        if len(symbols) != 2:
+            raise InputError(f"pairs: {pair}: {method.name} needs one teacher and one student, e.g. T1-S1")
+        return tuple(self._chain(method, pair, symbols, seed, tasks) for tasks in self.groups)
+
+    def _chain(
+        self, method: Method, pair: str, symbols: tuple[str, ...], seed: int, tasks: tuple[str, ...]
+    ) -> Stage:
+        """The stages of a method one after the other, each starting from the one before."""
+        teacher, student = symbols
+        stage: Stage | None = None
+        for step in method.steps:
+            in_task = step.phase == "task"
+            objective = rewrite(step.objective, self.config.quirks)
+            shown: Stage | None = None
+            if objective.needs_teacher:
+                shown = self.fine_tuned(teacher, tasks) if in_task else self.pretrained(teacher)
+            runs = tuple(self._task_run(method.name, pair, task, "student") for task in tasks)
+            stage = Stage(
+                phase=step.phase,
+                architecture=self._student(method, student),
+                objective=objective,
+                schooling=runs if in_task else self._pretraining(self.config.pretraining.student),
+                data=self.text,
+                seed=seed,
+                init=stage,
+                teacher=shown,
+                compression=self._compression(method),
+                mapped_by=self.pretrained(teacher) if method.compression else None,
+                carry_lenses=step.carry_lenses,
+                precision=self.config.precision,
+            )
+        assert stage is not None
+        return stage
+
+    def architecture(self, name: str) -> Architecture:
+        """The architecture of a model symbol.
+
+        Raises:
+            InputError: the configuration has no such model.
+        """
+        if name not in self.config.models:
+            raise InputError(f"models: no {name!r}; there are {', '.join(self.config.models)}")
+        return architecture(name, self.config.models[name])
+
+    def _student(self, method: Method, name: str) -> Architecture:
+        base = self.architecture(name)
+        if method.embedding == "full":
+            return base
+        return replace(base, **{method.embedding: base.width // 2})
+
+    def _compression(self, method: Method) -> Compression | None:
+        if method.compression is None:
+            return None
+        settings = self.config.compression
+        return replace(
+            method.compression,
+            reserved_targets=settings.reserved_targets,
+            multiple_of=settings.multiple_of,
+        )
+
+    def _pretraining(self, run: PretrainingRun) -> Pretraining:
+        settings = self.config.pretraining
+        corpus = Corpus(settings.samples, settings.max_length, settings.masking)
+        return Pretraining(_optimiser(run.optimiser), corpus, run.steps, run.batch_size, run.micro_batch_size)
+
+    def _task_run(self, method: str, pair: str, task: str, role: str) -> TaskRun:
+        settings = self.config.task_training
+        batch: int = settings.batch_size[task]  # type: ignore[index]
+        rate: float = getattr(settings.learning_rate, role)[task]
+        batch, rate = self.rates.get((method, pair, task), (batch, rate))
+        optimiser = settings.optimiser.model_dump() | {"learning_rate": rate}
+        return TaskRun(
+            task=task,
+            optimiser=Optimiser(**optimiser | {"betas": tuple(optimiser["betas"])}),
+            epochs=settings.epochs[task],  # type: ignore[index]
+            batch_size=batch,
+            micro_batch_size=settings.micro_batch_size,
+            max_length=settings.max_length[task],  # type: ignore[index]
+            padding=settings.padding,
+            evaluations=settings.evaluations,
+        )
+
+
+def architecture(name: str, model: Model) -> Architecture:
+    """A configured model as an architecture."""
+    inner = model.bottleneck
+    return Architecture(
+        name=name,
+        layers=model.layers,
+        width=model.width,
+        heads=model.heads,
+        positions=model.positions,
+        dropout=model.dropout,
+        init_std=model.init_std,
+        factorised=model.factorised,
+        trigram=model.trigram,
+        bottleneck=None if inner is None else (inner.width, inner.feed_forwards),
+    )
+
+
+def _optimiser(settings: Any) -> Optimiser:
+    values = settings.model_dump()
+    muon = values.pop("muon")
+    return Optimiser(
+        **values | {"betas": tuple(values["betas"]), "muon": None if muon is None else Muon(**muon)}
+    )
+
+
+def _value_types(value: Any) -> Iterator[str]:
+    """``module:class`` of every value inside an objective: the code that interprets it."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        yield f"{type(value).__module__}:{type(value).__qualname__}"
+        for entry in dataclasses.fields(value):
+            yield from _value_types(getattr(value, entry.name))
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _value_types(item)
+
+
+def _hyper_parameters(config: Config) -> Mapping[tuple[str, str, str], tuple[int, float]]:
+    """Batch size and learning rate by (method, pair, task), from the configured CSV.
+
+    Raises:
+        InputError: the file is missing or a row is malformed.
+    """
+    name = config.task_training.hyper_parameters
+    if name is None:
+        return {}
+    found = {}
+    try:
+        with open(name, encoding="utf-8", newline="") as stream:  # noqa: PTH123 - a csv reader wants the stream
+            for number, row in enumerate(csv.DictReader(stream), start=2):
+                try:
+                    key = (row["method"], row["config"], row["task"])
+                    found[key] = (int(row["batch_size"]), float(row["learning_rate"]))
+                except (KeyError, TypeError, ValueError):
+                    raise InputError(
+                        f"{name}:{number}: needs method, config, task, batch_size, learning_rate"
+                    ) from None
+    except FileNotFoundError:
+        raise InputError(f"task_training.hyper_parameters: {name} is not a file") from None
+    return found
+
+

@@ -1,0 +1,110 @@
+"""The ledger of quirks: where papers, their code and the methods they cite disagree.
+
+``as_run`` is what produced the published numbers and the default. Another switch rewrites a
+method's objective, so that the difference can be measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from retort.distill.distances import SoftCrossEntropy
+from retort.distill.objective import Objective, Term
+from retort.errors import InputError
+
+Rewrite = Callable[[Objective], Objective]
+
+
+@dataclass(frozen=True)
+class Quirk:
+    """One disagreement.
+
+    Attributes:
+        id: name in the configuration.
+        where: methods or steps it concerns.
+        evidence: what shows it.
+        effect: what it does to a run.
+        switches: what to do instead of ``as_run``; a quirk without switches is documented only.
+    """
+
+    id: str
+    where: str
+    evidence: str
+    effect: str
+    switches: Mapping[str, Rewrite] = field(default_factory=dict)
+
+
+def _each_term(change: Callable[[Term], Term]) -> Rewrite:
+    return lambda objective: Objective(tuple(change(term) for term in objective.terms))
+
+
+def _mean_over_valid(term: Term) -> Term:
+    return replace(term, norm="valid")
+
+
+def _with_squared_temperature(term: Term) -> Term:
+    if isinstance(term.by, SoftCrossEntropy):
+        return replace(term, by=replace(term.by, squared=True))
+    return term
+
+
+LEDGER: tuple[Quirk, ...] = (
+    Quirk(
+        "masked-means",
+        "all masked terms",
+        "aitsc/GLMKD distill/custom_loss.py multiplies inputs by the mask and averages over all positions",
+        "a term shrinks with the share of padding; its scale depends on the padded length",
+        {"fixed": _each_term(_mean_over_valid)},
+    ),
+    Quirk(
+        "soft-loss-t2",
+        "KD and every method with a soft cross-entropy at a temperature above 1",
+        "aitsc/GLMKD distill/distill_model.py pre_loss; Hinton et al. (2015) scale by T^2",
+        "at temperature 10 the soft loss weighs about a hundredth of what it was designed to",
+        {"fixed": _each_term(_with_squared_temperature)},
+    ),
+    Quirk(
+        "cb-selection",
+        "choice of the best evaluation on CB",
+        "aitsc/GLMKD distill/auto_tune.py adds F1 as a fraction to accuracy in percent",
+        "accuracy alone decides which evaluation of CB is reported",
+    ),
+    Quirk(
+        "unmapped-embedding",
+        "GLMD",
+        "the paper's eq. 5 slices the teacher's embedding; the authors' command does not",
+        "students with a compressed vocabulary start from random embeddings",
+    ),
+    Quirk(
+        "floor-of-linear-decay",
+        "all task stages",
+        "the paper says linear decay; aitsc/GLMKD learning_rates.py stops at a tenth of the peak",
+        "the last updates are larger than with a decay to zero",
+    ),
+    Quirk(
+        "gradient-clipping",
+        "all task stages",
+        "Table 8 of the paper says 0.1, the task configurations of aitsc/GLMKD say 1.0",
+        "1.0 is used",
+    ),
+)
+
+
+def rewrite(objective: Objective, chosen: Mapping[str, str]) -> Objective:
+    """Apply the chosen switches to an objective.
+
+    Raises:
+        InputError: no such quirk, or it has no such switch.
+    """
+    by_id = {quirk.id: quirk for quirk in LEDGER}
+    for name, switch in sorted(chosen.items()):
+        if name not in by_id:
+            raise InputError(f"quirks.{name}: no such quirk; use one of {', '.join(sorted(by_id))}")
+        if switch == "as_run":
+            continue
+        if switch not in by_id[name].switches:
+            offered = ", ".join(["as_run", *by_id[name].switches])
+            raise InputError(f"quirks.{name}: no switch {switch!r}; it has {offered}")
+        objective = by_id[name].switches[switch](objective)
+    return objective

@@ -1,0 +1,74 @@
+"""The exhibits there are, by the names of their files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retort.files import atomic_path, read_json
+from retort.reporting import figure2, figure3, style
+from retort.reporting.results import Results
+from retort.reporting.scores import HELD_OUT
+from retort.reporting.table2 import methods, table2
+from retort.reporting.table3 import table3
+from retort.reporting.table9 import table9
+from retort.reporting.tables import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure with the numbers it was drawn from and what to say below it."""
+
+    title: str
+    figure: Callable[[], Figure]
+    data: pd.DataFrame
+    caption: str
+
+
+def _figure2(results: Results) -> Drawing:
+    data = figure2.correlations(results)
+    title = "Which feature distances fall together with the pretraining loss"
+    return Drawing(title, lambda: figure2.figure2(data), data, figure2.caption(data))
+
+
+def _figure3(results: Results) -> Drawing:
+    data, kept = figure3.long_tail(results), kept_words(results)
+    title = "The long tail of word use"
+    return Drawing(title, lambda: figure3.figure3(data, kept), data, figure3.caption(data, kept))
+
+
+TABLES: dict[str, Callable[[Results], Table]] = {
+    "table2": table2,
+    "table3": table3,
+    f"table3_{HELD_OUT}": lambda results: table3(results, HELD_OUT),
+    "table9": table9,
+}
+FIGURES: dict[str, Callable[[Results], Drawing]] = {"figure2": _figure2, "figure3": _figure3}
+
+
+def write_figure(results: Results, name: str, folder: Path) -> list[Path]:
+    """Write ``<name>.png``, ``.svg`` and, with the plotted numbers, ``.csv``; returns the three paths."""
+    drawing = FIGURES[name](results)
+    numbers = folder / f"{name}.csv"
+    with atomic_path(numbers) as temporary:
+        drawing.data.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+    return [*style.save(drawing.figure(), folder, name), numbers]
+
+
+def kept_words(results: Results) -> int | None:
+    """Rank, command tokens left out, up to which a compressed vocabulary reaches; ``None`` if none is used."""
+    from retort.data.tokenizer import COMMANDS
+    from retort.distill.vocabulary import kept_size
+
+    used = [method for method in methods(results.paper) if method.name in results.config.methods]
+    ratios = [method.compression.ratio for method in used if method.compression is not None]
+    if not ratios:
+        return None
+    tokens: int = read_json(results.text_folder() / "summary.json")["vocabulary"]
+    return min(kept_size(ratios[0], tokens, results.config.compression.multiple_of), tokens) - len(COMMANDS)

@@ -1,0 +1,136 @@
+"""Everything that tables, figures and the page are made from, read from one results folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from retort.config import REPOSITORY, Config
+from retort.errors import InputError
+from retort.files import read_json
+from retort.reporting.scores import read_scores
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PUBLISHED = REPOSITORY / "resources" / "paper"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run: its stage, its task (none in pretraining) and its card."""
+
+    stage: str
+    task: str
+    card: Mapping[str, Any]
+
+    @property
+    def address(self) -> str:
+        """Of the card, seen from ``report/index.html``."""
+        inner = f"/tasks/{self.task}" if self.task else ""
+        return f"../stages/{self.stage}{inner}/card.json"
+
+    @property
+    def digest(self) -> str:
+        """Of the stage; other stages name it so."""
+        return self.stage.rpartition(".")[2]
+
+
+@dataclass(frozen=True)
+class Results:
+    """The results of one scale for one paper.
+
+    Attributes:
+        root: ``results/<scale>``, with ``config.json``, ``stages/`` and ``<paper>/scores.csv``.
+        paper: name of the paper.
+        published: folder with the paper's numbers, ``<paper>/<table>.csv``.
+        text: folder with the tokenizer, the word frequencies and the encoded tasks; ``None`` = the only
+            one below ``root/text``.
+    """
+
+    root: Path
+    paper: str = "glmd"
+    published: Path = PUBLISHED
+    text: Path | None = None
+
+    @cached_property
+    def config(self) -> Config:
+        """The resolved configuration of the run.
+
+        Raises:
+            InputError: ``config.json`` is missing or does not hold.
+        """
+        path = self.root / "config.json"
+        read_json(path)
+        try:
+            return Config.model_validate_json(path.read_text(encoding="utf-8"))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise InputError(f"{path}: {place}: {first['msg']}; write it again with this version") from None
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """All scores, see :func:`retort.reporting.scores.read_scores`."""
+        return read_scores(self.root / self.paper / "scores.csv")
+
+    @cached_property
+    def runs(self) -> tuple[Run, ...]:
+        """Every training run there is, pretraining runs first, each kind by stage and task."""
+        stages = self.root / "stages"
+        found = [Run(path.parent.name, "", read_json(path)) for path in sorted(stages.glob("*/card.json"))]
+        found += [
+            Run(path.parents[2].name, path.parent.name, read_json(path))
+            for path in sorted(stages.glob("*/tasks/*/card.json"))
+        ]
+        return tuple(found)
+
+    @cached_property
+    def gates(self) -> dict[str, dict[str, Any]]:
+        """Scores of each teacher that the gates looked at; empty where they were not checked."""
+        path = self.root / "gates.json"
+        found: dict[str, dict[str, Any]] = read_json(path) if path.is_file() else {}
+        return found
+
+    def stage(self, name: str) -> Path:
+        """Folder of a stage."""
+        return self.root / "stages" / name
+
+    def published_table(self, name: str) -> pd.DataFrame:
+        """Numbers that the paper prints, all fields as text, absent ones empty.
+
+        Raises:
+            InputError: there is no such file.
+        """
+        import pandas as pd
+
+        path = self.published / self.paper / f"{name}.csv"
+        try:
+            return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such file; it holds the numbers that the paper prints") from None
+
+    def text_folder(self) -> Path:
+        """Folder with the tokenizer, the word frequencies and the encoded tasks.
+
+        Raises:
+            InputError: none was given and there is not exactly one below ``root/text``.
+        """
+        if self.text is not None:
+            return self.text
+        found = sorted(path for path in (self.root / "text").glob("*") if path.is_dir())
+        if len(found) != 1:
+            raise InputError(f"{self.root / 'text'}: {len(found)} folders; name the right one with --text")
+        return found[0]
+
+    def vocabulary_rows(self) -> int | None:
+        """Rows of the full word table at this scale; ``None`` while the text is not encoded."""
+        if self.text is None and not (self.root / "text").is_dir():
+            return None
+        rows: int = read_json(self.text_folder() / "summary.json")["vocabulary_rows"]
+        return rows

@@ -1,0 +1,159 @@
+"""Which rows the result tables have: those that the paper prints and those that were run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from retort.reporting.results import Results, Run
+from retort.reporting.scores import PAPER, Averages, averages, select
+from retort.reporting.sizes import parameters_of_stage
+from retort.reporting.statistics import near_baseline
+from retort.reporting.tables import slug
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BASELINE = "baseline"
+UNPUBLISHED = "not_in_paper"
+TEACHERS = "fine_tuned_teacher"
+
+
+@dataclass(frozen=True)
+class Published:
+    """What the paper's Table 3 prints in one row; ``note`` says what is special about it."""
+
+    section: str
+    printed: str
+    params: str
+    note: str
+
+    @property
+    def score(self) -> float | None:
+        """The printed score as a number."""
+        return float(self.printed) if self.printed else None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method on one teacher-student pair (teachers: their symbol; baseline: no pair).
+
+    Attributes:
+        planned: whether this scale runs it.
+        published: the paper's row, if there is one.
+        scores: what was measured, all protocols.
+    """
+
+    results: Results
+    section: str
+    method: str
+    pair: str
+    planned: bool
+    published: Published | None
+    scores: pd.DataFrame
+
+    def average(self, protocol: str = PAPER) -> Averages:
+        """SuperGLUE scores of all seeds under a protocol."""
+        return averages(select(self.scores, protocol=protocol), self.results.config.tasks)
+
+    @property
+    def was_run(self) -> bool:
+        """Whether there is any score."""
+        return not self.scores.empty
+
+    @cached_property
+    def params(self) -> int | None:
+        """Exact parameters of the trained model; ``None`` for what was not run or not kept."""
+        stages = [name for name in self.scores["stage"] if name]
+        return parameters_of_stage(self.results.stage(stages[0])) if stages else None
+
+    @property
+    def anchor(self) -> str:
+        """Place on the page that lists the runs behind this row."""
+        return slug("run", self.method, self.pair)
+
+    def runs(self) -> list[tuple[str, Run]]:
+        """(seed, run) of everything whose scores are in this row."""
+        known = {(run.stage, run.task): run for run in self.results.runs}
+        used = dict.fromkeys(zip(self.scores["seed"], self.scores["stage"], self.scores["task"], strict=True))
+        return [(seed, known[stage, task]) for seed, stage, task in used if (stage, task) in known]
+
+    def address(self, task: str | None = None) -> str | None:
+        """Where the page leads from a score: the run card, or the list of the runs where there are several."""
+        found = [run for _, run in self.runs() if task in (None, run.task)]
+        if not found:
+            return None
+        return found[0].address if len(found) == 1 else f"#{self.anchor}"
+
+    def marked(self, baseline: float | None, protocol: str = PAPER) -> bool:
+        """Whether the average does not stand out above the baseline."""
+        return self.section != BASELINE and near_baseline(self.average(protocol).summary, baseline)
+
+
+def published_rows(results: Results) -> dict[tuple[str, str], Published]:
+    """The paper's Table 3 by (method, pair), in its order."""
+    rows = results.published_table("table3").to_dict("records")
+    return {
+        (row["method"], row["config"]): Published(
+            row["section"], row["superglue_avg"], row["student_params"], row["note"]
+        )
+        for row in rows
+    }
+
+
+def table_rows(results: Results) -> list[Row]:
+    """Rows in the paper's order of sections: the baseline first, what the paper lacks within its section."""
+    published = published_rows(results)
+    scores = results.scores
+    measured = list(dict.fromkeys(zip(scores["role"], scores["method"], scores["pair"], strict=True)))
+    roles = {(method, pair): role for role, method, pair in measured}
+    planned = dict.fromkeys([*_planned(results, published), *roles])
+    rows = []
+    for method, pair in dict.fromkeys([*published, *planned]):
+        rows.append(
+            Row(
+                results,
+                section_of(method, pair, roles.get((method, pair), "student"), published),
+                method,
+                pair,
+                (method, pair) in planned,
+                published.get((method, pair)),
+                select(scores, method=method, pair=pair),
+            )
+        )
+    order = [BASELINE, *dict.fromkeys(row.section for row in published.values()), UNPUBLISHED]
+    return sorted(rows, key=lambda row: order.index(row.section))  # stable within a section
+
+
+def baseline_average(rows: list[Row], protocol: str = PAPER) -> float | None:
+    """SuperGLUE score of the baseline, if it was scored under this protocol."""
+    found = [row.average(protocol).summary.mean for row in rows if row.section == BASELINE]
+    return found[0] if found else None
+
+
+def section_of(method: str, pair: str, role: str, published: dict[tuple[str, str], Published]) -> str:
+    """Section of a row: the paper's own, else that of the method's first row, else one for what it lacks."""
+    if role == "baseline":
+        return BASELINE
+    if (method, pair) in published:
+        return published[method, pair].section
+    if role == "teacher":
+        return TEACHERS
+    known = [row.section for (name, _), row in published.items() if name == method]
+    return known[0] if known else UNPUBLISHED
+
+
+def _planned(results: Results, published: dict[tuple[str, str], Published]) -> Iterator[tuple[str, str]]:
+    """Methods on pairs, without pairs of a kind that the paper never gives the method (two teachers, say)."""
+    for method in results.config.methods:
+        kinds = {_kind(pair) for name, pair in published if name == method}
+        for pair in results.config.pairs:
+            if not kinds or _kind(pair) in kinds:
+                yield method, pair
+
+
+def _kind(pair: str) -> str:
+    return re.sub(r"\w+", "x", pair)

@@ -1,0 +1,151 @@
+"""Pretraining stages: a teacher or student by itself, or a student distilled on the corpus."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from retort.data.blocklm import GLM_SPANS, POCKET_MIXTURE, BlockMasker
+from retort.data.corpus import EncodedCorpus
+from retort.data.samples import DocumentSamples, MaskedSamples, WindowSamples
+from retort.data.tokenizer import Tokenizer
+from retort.distill.binding import BoundObjective
+from retort.models.checkpoint import WEIGHTS, import_glm, save_glm, save_tensors
+from retort.models.glm_family import GLMFamily
+from retort.progress import Progress
+from retort.runcard import Cost, Origin, write_card
+from retort.stages import Pretraining, Stage, to_json
+from retort.training.checkpoints import Scratch
+from retort.training.loop import StepReport, Trainer, run
+from retort.training.probes import PROBES, feature_distances, shapes_compare
+from retort.training.setup import (
+    Job,
+    autocast_dtype,
+    glm_config,
+    load_teacher,
+    load_tokenizer,
+    model_folder,
+    starting_model,
+    vocabulary_map,
+    vocabulary_rows,
+    write_log,
+)
+from retort.training.streams import PretrainingStream
+
+LOG_LINES = 100
+"""Loss records per run."""
+
+
+@dataclass
+class _Diary:
+    """What is remembered of a run besides the trainer's state; survives a restart."""
+
+    seconds: float = 0.0
+    tokens: int = 0
+    started: float = field(default_factory=time.time)
+    log: list[dict[str, Any]] = field(default_factory=list)
+    distances: list[dict[str, Any]] = field(default_factory=list)
+
+
+def pretrain(stage: Stage, job: Job) -> None:
+    """Run a pretraining stage and publish its model, logs and run card."""
+    assert isinstance(stage.schooling, Pretraining)
+    schooling = stage.schooling
+    tokenizer = load_tokenizer(stage, job.layout)
+    student = GLMFamily(starting_model(stage, job, None), vocabulary_map(stage, job))
+    teacher = load_teacher(stage.teacher, job, None) if stage.teacher is not None else None
+    kept = None if student.vocabulary is None else student.vocabulary.kept_ids
+    objective = BoundObjective(
+        stage.objective, student.shape, None if teacher is None else teacher.shape, kept
+    ).to(job.device)
+    trainer = Trainer(
+        student, teacher, objective, schooling.optimiser, schooling.steps, autocast_dtype(stage.precision)
+    )
+    stream = _stream(stage, schooling, tokenizer, job)
+    scratch = Scratch(job.layout.scratch(stage, job.code))
+    diary = _Diary()
+    resumed = scratch.load(job.device)
+    if resumed is not None:
+        trainer.restore(resumed[1])
+        diary = _Diary(**resumed[1]["extra"])
+
+    with Progress(stage.id, job.layout.progress) as progress:
+        progress.begin("pretraining", schooling.steps, trainer.step)
+
+        def after(report: StepReport) -> None:
+            diary.seconds += report.seconds
+            diary.tokens += report.tokens
+            progress.update(report.step, report.tokens, report.loss)
+            if _every(report.step, schooling.steps, LOG_LINES):
+                diary.log.append({"step": report.step, "loss": report.loss, "parts": report.parts})
+            probed = teacher is not None and shapes_compare(student.shape, teacher.shape)
+            if probed and _every(report.step, schooling.steps, PROBES):
+                assert teacher is not None
+                batch = stream(report.step - 1)[-1].to(job.device)
+                found = feature_distances(student, teacher, batch, kept)
+                diary.distances.append({"step": report.step, "loss": report.loss} | found)
+
+        def batches(step: int) -> list[Any]:
+            return [batch.to(job.device) for batch in stream(step)]
+
+        run(trainer, batches, after, scratch, extra=lambda: vars(diary))
+    _publish(stage, job, trainer, diary)
+    scratch.remove()
+
+
+def import_teacher(stage: Stage, job: Job) -> None:
+    """Take a checkpoint folder as the result of a stage.
+
+    Raises:
+        InputError: the checkpoint does not fit the stage's architecture or vocabulary.
+    """
+    assert stage.imported is not None
+    config = glm_config(stage.architecture, vocabulary_rows(job.layout.text(stage.data)))
+    folder = job.layout.stage(stage)
+    started = time.time()
+    save_glm(folder, import_glm(Path(stage.imported), config))
+    write_log(folder / "log.jsonl", [])
+    _card(stage, job, _Diary(started=started), 0)
+
+
+def _every(step: int, steps: int, times: int) -> bool:
+    """Whether ``step`` is one of about ``times`` evenly spaced steps, the last one included."""
+    return step * times // steps != (step - 1) * times // steps
+
+
+def _stream(stage: Stage, schooling: Pretraining, tokenizer: Tokenizer, job: Job) -> PretrainingStream:
+    settings = schooling.corpus
+    corpus = EncodedCorpus.open(job.layout.text(stage.data) / "corpus")
+    kind = DocumentSamples if settings.samples == "documents" else WindowSamples
+    samples = kind(corpus, tokenizer, settings.max_length, stage.seed)
+    masker = BlockMasker(GLM_SPANS if settings.masking == "paper" else POCKET_MIXTURE, tokenizer)
+    return PretrainingStream(
+        MaskedSamples(samples, masker), schooling.batch_size, schooling.micro_batch_size, stage.seed
+    )
+
+
+def _publish(stage: Stage, job: Job, trainer: Trainer, diary: _Diary) -> None:
+    """Write everything; the model, which later steps wait for, comes last."""
+    folder = job.layout.stage(stage)
+    write_log(folder / "log.jsonl", diary.log)
+    write_log(folder / "distances.jsonl", diary.distances)
+    lenses = trainer.objective.state_dict()
+    if lenses:
+        save_tensors(folder / "lenses.safetensors", lenses)
+    _card(stage, job, diary, trainer.total)
+    assert isinstance(trainer.student, GLMFamily)
+    save_glm(folder, trainer.student.module)
+
+
+def _card(stage: Stage, job: Job, diary: _Diary, steps: int) -> None:
+    inputs = [job.layout.text(stage.data) / "summary.json"]
+    inputs += [model_folder(parent, job.layout, None) / WEIGHTS for parent in stage.ancestors()]
+    write_card(
+        job.layout.stage(stage) / "card.json",
+        Origin(to_json(stage), job.config_digest, job.code, inputs, job.command),
+        Cost(diary.started, diary.seconds, steps, diary.tokens),
+        str(job.device),
+        {"last_loss": diary.log[-1]["loss"] if diary.log else None},
+    )

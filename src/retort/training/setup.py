@@ -1,0 +1,136 @@
+"""What every training job does first: process settings, models from stages, the text they read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from retort.data.tokenizer import Tokenizer
+from retort.distill.vocabulary import VocabularyMap
+from retort.errors import InputError
+from retort.files import read_json, write_lines
+from retort.layout import Layout
+from retort.models.checkpoint import load_glm
+from retort.models.glm import GLM, Bottleneck, GLMConfig
+from retort.models.glm_family import GLMFamily
+from retort.stages import Architecture, Stage
+
+
+@dataclass(frozen=True)
+class Job:
+    """How a stage is run here; nothing of it changes the result's identity.
+
+    Attributes:
+        layout: where to read and write.
+        code: fingerprint of the code the stage needs.
+        device: where tensors live.
+        config_digest: of the resolved configuration, for the run card.
+        command: reruns this job, for the run card.
+    """
+
+    layout: Layout
+    code: str
+    device: torch.device
+    config_digest: str
+    command: tuple[str, ...]
+
+
+def prepare_process(threads: int) -> None:
+    """Settings of every training process.
+
+    Denormal numbers slow a CPU training step down tenfold once small models converge; one
+    thread per job is fastest when jobs run side by side.
+    """
+    torch.set_flush_denormal(True)
+    torch.set_num_threads(threads)
+
+
+def choose_device(name: str) -> torch.device:
+    """``auto``, ``cpu`` or ``cuda`` as a device.
+
+    Raises:
+        InputError: a GPU is asked for where there is none.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("device: cuda, but torch sees no GPU here; set device to auto or cpu")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def autocast_dtype(precision: str) -> torch.dtype | None:
+    """The autocast dtype of a precision, ``None`` for float32."""
+    return torch.bfloat16 if precision == "bfloat16" else None
+
+
+def vocabulary_rows(folder: Path) -> int:
+    """Rows of the word table of the text data in ``folder`` (padded)."""
+    return int(read_json(folder / "summary.json")["vocabulary_rows"])
+
+
+def glm_config(architecture: Architecture, vocabulary: int) -> GLMConfig:
+    """The model configuration of an architecture with a vocabulary."""
+    inner = architecture.bottleneck
+    return GLMConfig(
+        layers=architecture.layers,
+        width=architecture.width,
+        heads=architecture.heads,
+        vocab=vocabulary,
+        positions=architecture.positions,
+        dropout=architecture.dropout,
+        init_std=architecture.init_std,
+        factorised=architecture.factorised,
+        trigram=architecture.trigram,
+        bottleneck=None if inner is None else Bottleneck(*inner),
+    )
+
+
+def vocabulary_map(stage: Stage, job: Job) -> VocabularyMap | None:
+    """The vocabulary map of a stage, on the job's device."""
+    if stage.compression is None:
+        return None
+    return VocabularyMap.load(job.layout.vocabulary(stage)).to(job.device)
+
+
+def starting_model(stage: Stage, job: Job, task: str | None) -> GLM:
+    """The model a stage starts from: its ``init``'s result, or random parameters by its seed."""
+    if stage.init is not None:
+        model = load_glm(model_folder(stage.init, job.layout, task))
+        wanted = glm_config(stage.architecture, model.config.vocab)
+        if model.config != wanted:
+            raise InputError(f"{stage.id}: starts from {stage.init.id}, which has another architecture")
+        return model.to(job.device)
+    torch.manual_seed(stage.seed)
+    vocabulary = vocabulary_map(stage, job)
+    rows = vocabulary_rows(job.layout.text(stage.data)) if vocabulary is None else len(vocabulary.kept_ids)
+    return GLM(glm_config(stage.architecture, rows)).to(job.device)
+
+
+def model_folder(stage: Stage, layout: Layout, task: str | None) -> Path:
+    """Where the model that a stage made (for a task) lies."""
+    if stage.phase == "task":
+        assert task is not None
+        return layout.task_model(stage, task)
+    return layout.stage(stage)
+
+
+def load_teacher(stage: Stage, job: Job, task: str | None) -> GLMFamily:
+    """A frozen teacher in evaluation mode."""
+    model = load_glm(model_folder(stage, job.layout, task)).to(job.device)
+    model.requires_grad_(False)
+    return GLMFamily(model.eval(), vocabulary_map(stage, job))
+
+
+def load_tokenizer(stage: Stage, layout: Layout) -> Tokenizer:
+    """The tokenizer of the stage's text data."""
+    return Tokenizer.load(layout.text(stage.data) / "tokenizer.json")
+
+
+def write_log(path: Path, records: Sequence[dict[str, Any]]) -> None:
+    """One JSON object a line."""
+    write_lines(path, [json.dumps(record, sort_keys=True) for record in records])

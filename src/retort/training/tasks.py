@@ -1,0 +1,245 @@
+"""Task stages: fine-tuning a teacher, or distilling a student on each task."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+
+from retort.data.batches import GLMBatch, collate_cloze, split
+from retort.data.examples import ClozeExample
+from retort.data.store import load_examples
+from retort.data.superglue.tasks import spec_of
+from retort.distill.binding import BoundObjective
+from retort.evaluation.metrics import selection_score
+from retort.evaluation.predictions import Evaluation, evaluate, write_predictions
+from retort.files import atomic_folder, read_json, write_json
+from retort.models.checkpoint import WEIGHTS, load_tensors, save_glm, save_tensors
+from retort.models.features import Family
+from retort.models.glm_family import GLMFamily
+from retort.progress import Progress
+from retort.runcard import Cost, Origin, write_card
+from retort.stages import Stage, TaskRun, to_json
+from retort.training.checkpoints import Scratch
+from retort.training.loop import StepReport, Trainer, run
+from retort.training.setup import (
+    Job,
+    autocast_dtype,
+    load_teacher,
+    model_folder,
+    starting_model,
+    vocabulary_map,
+    write_log,
+)
+from retort.training.signals import CACHED, CachedTeacher
+
+
+@dataclass
+class _Diary:
+    """What is remembered of a run besides the trainer's state; survives a restart."""
+
+    seconds: float = 0.0
+    tokens: int = 0
+    started: float = field(default_factory=time.time)
+    log: list[dict[str, Any]] = field(default_factory=list)
+    evaluations: list[dict[str, Any]] = field(default_factory=list)
+
+
+class TaskBatches:
+    """Batches of a task run: another seeded order each epoch, the last batch may be smaller."""
+
+    def __init__(self, examples: Sequence[ClozeExample], settings: TaskRun, seed: int) -> None:
+        self._examples = examples
+        self._settings = settings
+        self._seed = seed
+        self._mean = spec_of(settings.task).length_penalty == 1
+        self.per_epoch = -(-len(examples) // settings.batch_size)
+        self.total = settings.epochs * self.per_epoch
+        self._order: tuple[int, list[int]] = (-1, [])
+
+    def epoch(self, step: int) -> int:
+        """Finished passes over the data after ``step`` updates."""
+        return step // self.per_epoch
+
+    def __call__(self, step: int) -> list[GLMBatch]:
+        """Micro-batches of the update after ``step`` finished ones."""
+        epoch, place = divmod(step, self.per_epoch)
+        if self._order[0] != epoch:
+            order = list(range(len(self._examples)))
+            Random(f"{self._seed}/{self._settings.task}/{epoch}").shuffle(order)
+            self._order = (epoch, order)
+        size = self._settings.batch_size
+        chosen = self._order[1][place * size : (place + 1) * size]
+        length = self._settings.max_length if self._settings.padding == "fixed" else None
+        batch = collate_cloze([self._examples[i] for i in chosen], length, self._mean)
+        micro = self._settings.micro_batch_size or size
+        return [batch] if micro >= size else split(batch, micro)
+
+
+class TaskTraining:
+    """One run of a stage on one task."""
+
+    def __init__(self, stage: Stage, settings: TaskRun, job: Job, progress: Progress) -> None:
+        self.stage = stage
+        self.settings = settings
+        self.job = job
+        self.progress = progress
+        text = job.layout.text(stage.data) / "tasks"
+        self.train = load_examples(text, f"{settings.task}.train")
+        self.dev = load_examples(text, f"{settings.task}.val")
+        self.mean_over_tokens = spec_of(settings.task).length_penalty == 1
+        self.batches = TaskBatches(self.train, settings, stage.seed)
+        self.student = GLMFamily(starting_model(stage, job, settings.task), vocabulary_map(stage, job))
+        self.trainer = self._trainer()
+        self.diary = _Diary()
+        self.best: tuple[dict[str, torch.Tensor], Evaluation] | None = None
+
+    def _trainer(self) -> Trainer:
+        stage, job, task = self.stage, self.job, self.settings.task
+        teacher: Family | None = None
+        if stage.teacher is not None:
+            teacher = load_teacher(stage.teacher, job, task)
+        shape = None if teacher is None else teacher.shape
+        kept = None if self.student.vocabulary is None else self.student.vocabulary.kept_ids
+        objective = BoundObjective(stage.objective, self.student.shape, shape, kept).to(job.device)
+        if stage.carry_lenses:
+            assert stage.init is not None
+            folder = model_folder(stage.init, job.layout, task)
+            objective.load_state_dict(load_tensors(folder / "lenses.safetensors"))
+        if stage.teacher is not None and shape is not None and objective.teacher_sites <= CACHED:
+            stored = job.layout.signals(stage.teacher) / f"{task}.safetensors"
+            teacher = CachedTeacher(stored, shape, job.device)
+        torch.manual_seed(stage.seed)
+        return Trainer(
+            self.student,
+            teacher,
+            objective,
+            self.settings.optimiser,
+            self.batches.total,
+            autocast_dtype(stage.precision),
+        )
+
+    def run(self, scratch: Scratch) -> None:
+        """Train from the newest saved state, evaluating on the way; keep the best model."""
+        resumed = scratch.load(self.job.device)
+        if resumed is None:
+            self._evaluate(0)
+        else:
+            self._restore(resumed[1])
+        task = self.settings.task
+        self.progress.begin(task, self.batches.total, self.trainer.step)
+        due = evaluation_steps(self.batches, self.settings)
+
+        def after(report: StepReport) -> None:
+            self.diary.seconds += report.seconds
+            self.diary.tokens += report.tokens
+            self.progress.update(report.step, report.tokens, report.loss)
+            if report.step % self.batches.per_epoch == 0 or report.step == self.batches.total:
+                self.diary.log.append({"step": report.step, "loss": report.loss, "parts": report.parts})
+            if report.step in due:
+                self._evaluate(report.step)
+
+        def batches(step: int) -> list[GLMBatch]:
+            return [batch.to(self.job.device) for batch in self.batches(step)]
+
+        run(self.trainer, batches, after, scratch, self.batches.epoch, self._extra)
+
+    def _evaluate(self, step: int) -> None:
+        """Evaluate on dev; keep the parameters if no earlier evaluation was as good."""
+        found = evaluate(
+            self.student, self.settings.task, self.dev, self.job.device, self.mean_over_tokens
+        )
+        self.diary.evaluations.append(
+            {"step": step, "all": found.metrics, "select": found.select, "report": found.report}
+        )
+        scores = [selection_score(self.settings.task, e["all"]) for e in self.diary.evaluations]
+        if scores[-1] > max(scores[:-1], default=float("-inf")):
+            weights = {name: t.detach().clone() for name, t in self.student.module.state_dict().items()}
+            self.best = (weights, found)
+
+    def _extra(self) -> dict[str, Any]:
+        assert self.best is not None
+        return {"diary": vars(self.diary), "best": self.best[0]}
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Continue; the best evaluation is made again from the saved parameters."""
+        self.diary = _Diary(**state["extra"]["diary"])
+        best = state["extra"]["best"]
+        self.student.module.load_state_dict(best)
+        found = evaluate(
+            self.student, self.settings.task, self.dev, self.job.device, self.mean_over_tokens
+        )
+        self.best = (best, found)
+        self.trainer.restore(state)
+
+    def publish(self, folder: Path) -> None:
+        """Write the best model, its predictions, the logs and a run card to ``folder``."""
+        assert self.best is not None
+        weights, evaluation = self.best
+        self.student.module.load_state_dict(weights)
+        with atomic_folder(folder) as temporary:
+            save_glm(temporary, self.student.module)
+            lenses = self.trainer.objective.state_dict()
+            if lenses:
+                save_tensors(temporary / "lenses.safetensors", lenses)
+            write_predictions(temporary / "predictions.jsonl", evaluation)
+            write_log(temporary / "log.jsonl", self.diary.log)
+            write_json(temporary / "metrics.json", {"evaluations": self.diary.evaluations})
+            self._card(temporary / "card.json", evaluation)
+
+    def _card(self, path: Path, evaluation: Evaluation) -> None:
+        layout, task = self.job.layout, self.settings.task
+        inputs = [layout.text(self.stage.data) / "tasks" / f"{task}.{part}.npz" for part in ("train", "val")]
+        inputs += [model_folder(parent, layout, task) / WEIGHTS for parent in self.stage.ancestors()]
+        write_card(
+            path,
+            Origin(
+                to_json(self.stage) | {"task": task},
+                self.job.config_digest,
+                self.job.code,
+                inputs,
+                self.job.command,
+            ),
+            Cost(self.diary.started, self.diary.seconds, self.trainer.total, self.diary.tokens),
+            str(self.job.device),
+            {"best": evaluation.metrics, "evaluations": len(self.diary.evaluations)},
+        )
+
+
+def train_tasks(stage: Stage, job: Job) -> None:
+    """Run a task stage on all its tasks and publish them together.
+
+    Finished tasks wait in the scratch folder, so that a job that is killed repeats none of them.
+    """
+    assert isinstance(stage.schooling, tuple)
+    waiting = job.layout.scratch(stage, job.code)
+    with Progress(stage.id, job.layout.progress) as progress:
+        for settings in stage.schooling:
+            done = waiting / "done" / settings.task
+            if done.exists():
+                continue
+            training = TaskTraining(stage, settings, job, progress)
+            scratch = Scratch(waiting / settings.task)
+            training.run(scratch)
+            training.publish(done)
+            scratch.remove()
+    folder = job.layout.stage(stage)
+    with atomic_folder(folder / "tasks") as temporary:
+        for settings in stage.schooling:
+            shutil.copytree(waiting / "done" / settings.task, temporary / settings.task)
+    metrics = {run.task: read_json(folder / "tasks" / run.task / "metrics.json") for run in stage.schooling}
+    write_json(folder / "metrics.json", metrics)
+    shutil.rmtree(waiting)
+
+
+def evaluation_steps(batches: TaskBatches, settings: TaskRun) -> frozenset[int]:
+    """After which updates dev is evaluated, besides before the first."""
+    if settings.evaluations == "per_epoch":
+        return frozenset(range(batches.per_epoch, batches.total + 1, batches.per_epoch))
+    return frozenset(batches.total * k // settings.evaluations for k in range(1, settings.evaluations + 1))
