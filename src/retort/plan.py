@@ -197,6 +197,7 @@ class Plan:
     ) -> Stage:
         """The stages of a method one after the other, each starting from the one before."""
         teacher, student = symbols
+        self._check_heads(method, pair, teacher, student)
         stage: Stage | None = None
         for step in method.steps:
             in_task = step.phase == "task"
@@ -221,6 +222,16 @@ class Plan:
             )
         assert stage is not None
         return stage
+
+    def _check_heads(self, method: Method, pair: str, teacher: str, student: str) -> None:
+        """Attention maps can be compared head by head only where there are equally many."""
+        sites = {term.site for step in method.steps for term in step.objective.terms}
+        heads = self.architecture(teacher).heads, self.architecture(student).heads
+        if sites & {"scores", "probs"} and heads[0] != heads[1]:
+            raise InputError(
+                f"pairs: {pair}: {method.name} compares attention head by head, but {teacher} has {heads[0]} "
+                f"heads and {student} {heads[1]}; give models.{student} as many or leave the method out"
+            )
 
     def architecture(self, name: str) -> Architecture:
         """The architecture of a model symbol.

@@ -189,7 +189,6 @@ class Pretraining(Section):
     masking: Literal["paper", "mixture"] = Field(
         description="paper = token spans, 15 %; mixture = spans, sentence pieces, suffixes (for tiny models)."
     )
-    log_every: Count = Field(description="Steps between logged values (loss and feature distances).")
     teacher: PretrainingRun = Field(description="Runs of teachers that are not imported.")
     student: PretrainingRun = Field(description="Runs of students, plain or distilled.")
 

@@ -62,7 +62,7 @@ def write_figure(results: Results, name: str, folder: Path) -> list[Path]:
 
 
 def kept_words(results: Results) -> int | None:
-    """Rank, command tokens left out, up to which a compressed vocabulary reaches; ``None`` if none is used."""
+    """Rank (without command tokens) where a compressed vocabulary ends; ``None`` where none is used."""
     from retort.data.tokenizer import COMMANDS
     from retort.distill.vocabulary import kept_size
 

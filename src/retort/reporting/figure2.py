@@ -23,7 +23,23 @@ if TYPE_CHECKING:
 COLUMNS = ("method", "pair", "seed", "distance", "site", "layer", "rho", "n")
 LOG = "distances.jsonl"
 _FEWEST = 3
-_DISTANCES = {"mse": "MSE", "kl": "KL", "cka": "CKA", "gram_mse": "relation MSE", "gram_kl": "relation KL"}
+_PANELS_PER_ROW = 3
+_SITES = {
+    "words": "word logits",
+    "hidden": "hidden states",
+    "scores": "attention scores",
+    "probs": "attention",
+    "q": "queries",
+    "k": "keys",
+    "v": "values",
+}
+_DISTANCES = {
+    "mse": "MSE",
+    "kl": "KL",
+    "cka": "1 − CKA",
+    "gram_mse": "relation MSE",
+    "gram_kl": "relation KL",
+}
 
 
 def correlations(results: Results) -> pd.DataFrame:
@@ -71,7 +87,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
         except json.JSONDecodeError:
             line = None
         if not isinstance(line, dict) or "loss" not in line:
-            raise InputError(f"{path}:{number}: not a JSON object with a loss; remove the stage and run it again")
+            raise InputError(f"{path}:{number}: not a JSON object with a loss; run the stage again")
         lines.append(line)
     return lines
 
@@ -105,43 +121,50 @@ def figure2(data: pd.DataFrame) -> Figure:
 
     if data["rho"].notna().sum() == 0:
         return style.empty("No teacher-student distances were logged at this scale.")
-    features = list(dict.fromkeys(sorted(zip(data["site"], data["distance"], strict=True), key=_feature_order)))
+    found = dict.fromkeys(zip(data["site"], data["distance"], strict=True))
+    features = sorted(found, key=_feature_order)
     layers = sorted(int(layer) for layer in data["layer"].dropna().unique())
     columns: list[int | None] = [*layers, *([None] if data["layer"].isna().any() else [])]
     panels = [(str(m), str(p), part) for (m, p), part in data.groupby(["method", "pair"], sort=False)]
-    width = 2.0 + len(panels) * max(1.5, 0.55 * len(columns) + 0.25)
+    across = min(_PANELS_PER_ROW, len(panels))
+    down = -(-len(panels) // across)
+    size = (2.0 + across * max(1.5, 0.55 * len(columns) + 0.25), 0.6 + down * (1.1 + 0.3 * len(features)))
     with style.style():
-        figure = Figure(figsize=(width, 1.7 + 0.3 * len(features)), layout="constrained")
-        axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
-        for axis, (method, pair, part) in zip(axes, panels, strict=True):
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots(down, across, squeeze=False, sharey=True).ravel()
+        for axis, (method, pair, part) in zip(axes, panels, strict=False):
             image = _panel(axis, part, features, columns)
             axis.set_title(f"{method}\n{pair}")
+        for axis in axes[len(panels) :]:
+            axis.set_visible(False)
         axes[0].set_yticks(range(len(features)), [_feature_title(feature) for feature in features])
         figure.supxlabel("layer of the student (0 = embeddings, out = predicted words)", fontsize=9)
         bar = figure.colorbar(image, ax=axes, shrink=0.9, pad=0.02, ticks=[-1, -0.5, 0, 0.5, 1])
         bar.set_label("Spearman ρ with the training loss")
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
     return figure
 
 
 def _panel(axis: Axes, part: pd.DataFrame, features: list[tuple[str, str]], columns: list[int | None]) -> Any:
     """Draw one method; returns the image for the colour bar."""
     import numpy as np
-    import pandas as pd
     from matplotlib.patches import Rectangle
 
     grid = np.full((len(features), len(columns)), np.nan)
-    for (site, distance, layer), group in part.groupby(["site", "distance", "layer"], dropna=False):
-        place = columns.index(int(layer) if pd.notna(layer) else None)
-        grid[features.index((str(site), str(distance))), place] = group["rho"].mean()
+    for (site, distance), group in part.groupby(["site", "distance"]):
+        for x, layer in enumerate(columns):
+            here = group["layer"].isna() if layer is None else group["layer"].eq(layer).fillna(False)
+            if here.any():
+                grid[features.index((str(site), str(distance))), x] = group.loc[here, "rho"].mean()
     image = axis.imshow(grid, cmap=style.SIGNED, vmin=-1, vmax=1, aspect="auto")
     for y, x in np.argwhere(~np.isnan(grid)):
         rho = grid[y, x]
-        text = f"{rho:.2f}".replace("-", "−")
-        axis.text(x, y, text, ha="center", va="center", fontsize=7, color="white" if abs(rho) > 0.65 else style.INK)
+        text = f"{round(rho, 2) + 0:.2f}".replace("-", "−")
+        colour = "white" if abs(rho) > 0.65 else style.INK
+        axis.text(x, y, text, ha="center", va="center", fontsize=7, color=colour)
         if rho <= 0:
-            frame = Rectangle((x - 0.44, y - 0.44), 0.88, 0.88, fill=False, edgecolor=style.INK, linewidth=1.4)
-            axis.add_patch(frame)
+            corner = (x - 0.44, y - 0.44)
+            axis.add_patch(Rectangle(corner, 0.88, 0.88, fill=False, edgecolor=style.INK, linewidth=1.4))
     axis.set_xticks(range(len(columns)), ["out" if layer is None else str(layer) for layer in columns])
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
@@ -149,8 +172,8 @@ def _panel(axis: Axes, part: pd.DataFrame, features: list[tuple[str, str]], colu
 
 
 def _feature_order(feature: tuple[str, str]) -> tuple[int, str, str]:
-    order = ["words", "hidden", "scores", "probs", "q", "k", "v"]
     site, distance = feature
+    order = list(_SITES)
     return order.index(site) if site in order else len(order), site, distance
 
 
@@ -158,7 +181,7 @@ def _feature_title(feature: tuple[str, str]) -> str:
     site, distance = feature
     base, temperature = re.fullmatch(r"(.*?)(\d*)", distance).groups()  # type: ignore[union-attr]
     name = _DISTANCES.get(base, base.replace("_", " "))
-    return f"{site} · {name}{f' (τ = {temperature})' if temperature else ''}"
+    return f"{_SITES.get(site, site)} · {name}{f' (τ = {temperature})' if temperature else ''}"
 
 
 def caption(data: pd.DataFrame) -> str:
@@ -169,8 +192,8 @@ def caption(data: pd.DataFrame) -> str:
     return (
         "Spearman correlation, over logged pretraining steps, between the training loss and each "
         f"teacher-student feature distance; mean over {seeds} seed{'s' if seeds > 1 else ''}, "
-        f"{_span(data['n'].dropna().astype(int).tolist())} points each. Framed: zero or negative, features that "
-        "do not come closer while the loss falls. Empty: not comparable or constant."
+        f"{_span(data['n'].dropna().astype(int).tolist())} points each. Framed: zero or negative, features "
+        "that do not come closer while the loss falls. Empty: not comparable or constant."
     )
 
 

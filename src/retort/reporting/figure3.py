@@ -36,11 +36,11 @@ def long_tail(results: Results) -> pd.DataFrame:
     folder = results.text_folder()
     tokenizer = Tokenizer.load(folder / "tokenizer.json")
     frequencies = Frequencies.read(folder / "frequencies.tsv")
-    counts = {
-        (task, split): count_ids(map(_text, load_examples(folder / "tasks", f"{task}.{split}")), tokenizer.size)
-        for task in results.config.tasks
-        for split in SPLITS
-    }
+    counts: dict[tuple[str, str], np.ndarray] = {}
+    for task in results.config.tasks:
+        for split in SPLITS:
+            texts = map(_text, load_examples(folder / "tasks", f"{task}.{split}"))
+            counts[task, split] = count_ids(texts, tokenizer.size)
     return tidy(frequencies, counts, {tokenizer.vocabulary.index(command) for command in COMMANDS})
 
 
@@ -102,8 +102,8 @@ def _panel(axis: Axes, data: pd.DataFrame, task: str, kept: int | None) -> None:
     for (split, colour), name in zip(SPLITS.items(), ("train", "dev"), strict=True):
         part = data[(data["source"] == task) & (data["split"] == split)]
         axis.plot(*_binned(part), color=colour, marker="o", markersize=2.2, label=f"task, {name}")
-        used = int((part["count"] > 0).sum())
-        notes.append(f"{name}: {_short(int(part['count'].sum()))} tokens, {used / max(len(part), 1):.0%} of words")
+        used = (part["count"] > 0).mean()
+        notes.append(f"{name}: {_short(int(part['count'].sum()))} tokens, {used:.0%} of words")
     if kept is not None:
         axis.axvline(kept, color=style.INK, linewidth=0.9, linestyle="--", label=f"kept by GLMD ({kept:,})")
     axis.set(xscale="log", yscale="log", title=task)
@@ -136,14 +136,15 @@ def _text(example: ClozeExample) -> np.ndarray:
 def caption(data: pd.DataFrame, kept: int | None) -> str:
     """What the figure shows, with the share of each text that a small vocabulary covers."""
     text = (
-        "Token use against rank, both sorted by the pretraining corpus, averaged over equal steps of the "
-        "logarithm. Texts of the tasks include the words of their cloze patterns; command tokens are left out."
+        "Token use against rank, both sorted by the pretraining corpus, averaged over equal steps of "
+        "the logarithm. Task texts include the words of their cloze patterns; command tokens are left out."
     )
     if kept is not None:
-        inside = data[data["rank"] <= kept].groupby("source")["share"].sum() / data.groupby("source")["split"].nunique()
+        splits = data.groupby("source")["split"].nunique()
+        inside = data[data["rank"] <= kept].groupby("source")["share"].sum() / splits
         tasks = inside.drop(CORPUS)
         text += (
             f" The dashed line is the vocabulary that GLMD keeps: {kept:,} tokens cover "
-            f"{inside[CORPUS]:.1%} of the corpus and {tasks.min():.1%} to {tasks.max():.1%} of the tasks' texts."
+            f"{inside[CORPUS]:.1%} of the corpus and {tasks.min():.1%} to {tasks.max():.1%} of the tasks."
         )
     return text

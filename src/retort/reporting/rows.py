@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from retort.reporting.results import Results, Run
-from retort.reporting.scores import PAPER, Averages, averages, select
+from retort.reporting.scores import PAPER, PROTOCOLS, Averages, averages, select
 from retort.reporting.sizes import parameters_of_stage
 from retort.reporting.statistics import near_baseline
 from retort.reporting.tables import slug
@@ -57,7 +57,12 @@ class Row:
 
     def average(self, protocol: str = PAPER) -> Averages:
         """SuperGLUE scores of all seeds under a protocol."""
-        return averages(select(self.scores, protocol=protocol), self.results.config.tasks)
+        return self._averages[protocol]
+
+    @cached_property
+    def _averages(self) -> dict[str, Averages]:
+        tasks = self.results.config.tasks
+        return {name: averages(select(self.scores, protocol=name), tasks) for name in PROTOCOLS}
 
     @property
     def was_run(self) -> bool:
@@ -82,7 +87,7 @@ class Row:
         return [(seed, known[stage, task]) for seed, stage, task in used if (stage, task) in known]
 
     def address(self, task: str | None = None) -> str | None:
-        """Where the page leads from a score: the run card, or the list of the runs where there are several."""
+        """Where the page leads from a score: the run card, or where there are several, their list."""
         found = [run for _, run in self.runs() if task in (None, run.task)]
         if not found:
             return None

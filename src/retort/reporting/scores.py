@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,7 +108,7 @@ def metric_summary(rows: pd.DataFrame, task: str, metric: str) -> Summary:
     return summarise(select(rows, task=task, metric=metric)["value"].tolist())
 
 
-def _problem(row: dict[str, Any]) -> str | None:
+def _problem(row: Mapping[Any, Any]) -> str | None:
     if row["role"] not in ROLES:
         return f"role {row['role']!r} is none of {', '.join(ROLES)}"
     if row["task"] not in SPECS or row["metric"] not in SPECS[row["task"]].metrics:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ BERT_COMMANDS = 2
 """Piece tokens that GLM adds to a BERT vocabulary."""
 
 
+@functools.cache
 def parameters(config: GLMConfig) -> int:
     """Number of parameters, word embeddings (tied with the output) counted once."""
     import torch

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from retort.files import atomic_path
 
@@ -18,7 +18,7 @@ BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
 SIGNED = "RdBu"
 """Red below zero, blue above: told apart by colour-blind readers, too."""
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.hashsalt": "retort",
     "svg.fonttype": "path",
     "font.family": "DejaVu Sans",

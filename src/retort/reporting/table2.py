@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from retort.config import Config, load, pair_models
+from retort.config import Config, load
 from retort.recipes import Method
 from retort.reporting import sizes
 from retort.reporting.results import Results
@@ -72,8 +73,11 @@ def paper_sizes(results: Results) -> Iterator[Size]:
         notes = tuple(_differences(row, model, vocabulary))
         yield Size("paper", row["symbol_recovered"], "", model, row["params_reported"], notes)
     known = {method.name: method for method in methods(results.paper)}
-    printed = {(name, pair_models(pair)[-1]): row.params for (name, pair), row in published_rows(results).items()}
-    for (name, symbol), params in printed.items():
+    students = {
+        (name, re.split(r"\W+", pair)[-1]): row.params
+        for (name, pair), row in published_rows(results).items()
+    }
+    for (name, symbol), params in students.items():
         method = known.get(name)
         if method and _changes_embedding(method):
             model = sizes.architecture(config.models[symbol], vocabulary)
@@ -108,7 +112,7 @@ def _student(method: Method, model: GLMConfig, config: Config) -> GLMConfig:
     return sizes.variant(model, compressed, method.embedding)
 
 
-def _differences(row: dict[str, str], model: GLMConfig, vocabulary: int) -> Iterator[str]:
+def _differences(row: Mapping[Any, str], model: GLMConfig, vocabulary: int) -> Iterator[str]:
     """Where the paper prints one thing and its code built another."""
     printed = int(row["layers_reported"])
     if printed != model.layers:
@@ -118,7 +122,7 @@ def _differences(row: dict[str, str], model: GLMConfig, vocabulary: int) -> Iter
             f"with {printed} it would have {other / 1e6:.1f}M parameters."
         )
     if int(row["hidden"]) != model.width:
-        yield f"the paper's width {row['hidden']} is that inside the blocks; between them it is {model.width}."
+        yield f"the paper's width, {row['hidden']}, is that inside the blocks; between them: {model.width}."
     if model.trigram is not None:
         yield (
             f"the word table is stored {model.width} wide, of which {model.trigram} columns are read; "

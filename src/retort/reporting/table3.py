@@ -104,6 +104,10 @@ def _notes(
         )
     elif baselines[protocol] is not None:
         notes.append(f"Majority baseline: {baselines[protocol]:.1f}; no score here is near it.")
+    single = [row for row in rows if row.section != BASELINE and row.average(protocol).summary.n == 1]
+    if single and len(results.config.seeds) > 1:
+        names = ", ".join(f"{row.method} {row.pair}" for row in single)
+        notes.append(f"One run only, hence without spread: {names}.")
     for row in rows:
         for seed, tasks in row.average(protocol).missing.items():
             if row.section != BASELINE:

@@ -14,7 +14,7 @@ from retort.reporting.rows import BASELINE, Row, baseline_average, table_rows
 from retort.reporting.scores import PAPER, metric_summary, select
 from retort.reporting.statistics import Summary, near_baseline
 from retort.reporting.table3 import NEAR
-from retort.reporting.tables import Cell, Column, Line, Table, title_of
+from retort.reporting.tables import Cell, Column, Kind, Line, Table, title_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +81,7 @@ def table9(results: Results, protocol: str = PAPER) -> Table:
         data=_frame(records, columns),
         notes=(
             *protocol_notes(results, protocol),
-            "† near the majority baseline of that metric: less than 3 points or 2 standard deviations above it.",
+            "† near the majority baseline of that metric: less than 3 points or 2 standard deviations above.",
             "Metrics are percentages; the average takes the mean of a task's two metrics first.",
         ),
     )
@@ -110,7 +110,7 @@ def _summaries(row: Row, columns: list[Measure], protocol: str) -> dict[str, Sum
 
 def _our_records(row: Row, columns: list[Measure], protocol: str) -> list[dict[str, Any]]:
     summaries = _summaries(row, columns, protocol)
-    head = {"source": "ours", "section": row.section, "method": row.method, "pair": row.pair}
+    head: dict[str, Any] = {"source": "ours", "section": row.section, "method": row.method, "pair": row.pair}
     head |= {"student_params": row.params}
     statistics = ["mean"]
     if row.section != BASELINE:
@@ -153,7 +153,7 @@ def _cell(row: Row, summary: Summary, floor: float | None, address: str | None) 
 
 def _paper_line(row: Row, printed: dict[Any, Any], columns: list[Measure]) -> Line:
     texts = [row.method, row.pair, "paper", *(printed[m.key] for m in columns), printed["avg_reported"]]
-    kind = "paper" if row.planned else "not_run"
+    kind: Kind = "paper" if row.planned else "not_run"
     return Line(tuple(Cell(text) for text in texts), title_of(row.section), kind)
 
 

@@ -101,7 +101,8 @@ def markdown(table: Table) -> str:
             rows.append([f"**{group}**", *[""] * (len(titles) - 1)])
         rows += [[cell.text.replace("|", "\\|") for cell in line.cells] for line in lines]
     widths = [max(3, *(len(row[i]) for row in [titles, *rows])) for i in range(len(titles))]
-    rule = ["-" * (width - 1) + (":" if c.right else "-") for c, width in zip(table.columns, widths, strict=True)]
+    ends = [":" if column.right else "-" for column in table.columns]
+    rule = ["-" * (width - 1) + end for width, end in zip(widths, ends, strict=True)]
     out = [f"# {table.title}", ""]
     for row in [titles, rule, *rows]:
         fields = [
@@ -140,7 +141,7 @@ def environment() -> jinja2.Environment:
 
     made: Any = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=lambda name: bool(name) and name.endswith((".html", ".html.j2")),
+        autoescape=lambda name: name is not None and name.endswith(".html.j2"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

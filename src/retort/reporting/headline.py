@@ -1,0 +1,94 @@
+"""The last words of a run in the terminal: the main numbers, and where the rest is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from retort.progress import clock
+from retort.reporting.results import Results
+from retort.reporting.rows import BASELINE, Row, baseline_average, table_rows
+
+_MOST_ROWS = 16
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What is shown of one paper.
+
+    Attributes:
+        title: scale, paper and cost.
+        rows: (method, pair, score, the paper's score).
+        notes: sentences below them.
+        places: (what, where) pairs.
+    """
+
+    title: str
+    rows: list[tuple[str, str, str, str]]
+    notes: list[str]
+    places: list[tuple[str, str]]
+
+
+def headline(results: Results) -> Headline:
+    """The headline of a finished run."""
+    ran = [row for row in table_rows(results) if row.was_run]
+    floor = baseline_average(ran)
+    shown = ran[:_MOST_ROWS]
+    notes = []
+    if any(row.marked(floor) for row in shown):
+        notes.append("† near the majority baseline: shows no learning")
+    if len(ran) > len(shown):
+        notes.append(f"{len(ran) - len(shown)} more rows in table3.md")
+    seconds = sum(run.card["seconds"] for run in results.runs)
+    folder = results.root / results.paper
+    cost = f"{clock(seconds)} of training in {len(results.runs)} runs"
+    return Headline(
+        f"{results.paper}, scale {results.config.scale}: {cost}",
+        [_cells(row, floor) for row in shown],
+        notes,
+        [
+            ("tables", f"{folder / 'tables'}/"),
+            ("figures", f"{folder / 'figures'}/"),
+            ("report", str(results.root / "report" / "index.html")),
+        ],
+    )
+
+
+def show(summary: Headline, plain: bool) -> None:
+    """Print to standard output: lines of text, or with rich's colours for a terminal."""
+    if plain:
+        print("\n".join(plain_lines(summary)))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    view = Table(title=summary.title, title_justify="left", caption="; ".join(summary.notes) or None)
+    view.add_column("method", style="bold")
+    view.add_column("pair")
+    view.add_column("SuperGLUE", justify="right", style="cyan")
+    view.add_column("paper", justify="right", style="dim")
+    for row in summary.rows:
+        view.add_row(*row)
+    console = Console()
+    console.print(view)
+    for what, where in summary.places:
+        console.print(f"{what:8} [link={Path(where).resolve().as_uri()}]{where}[/link]", highlight=False)
+
+
+def plain_lines(summary: Headline) -> list[str]:
+    """The headline as text lines in aligned columns."""
+    rows = [("method", "pair", "SuperGLUE", "paper"), *summary.rows]
+    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+    lines = [
+        f"  {row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]:>{widths[3]}}"
+        for row in rows
+    ]
+    places = [f"{what:8} {where}" for what, where in summary.places]
+    return [summary.title, *lines, *(f"  {note}" for note in summary.notes), *places]
+
+
+def _cells(row: Row, floor: float | None) -> tuple[str, str, str, str]:
+    score = row.average().summary.text or "incomplete"
+    paper = row.published.printed if row.published else ""
+    name = "majority baseline" if row.section == BASELINE else row.method
+    return name, row.pair, score + (" †" if row.marked(floor) else "  "), paper

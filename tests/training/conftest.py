@@ -1,0 +1,144 @@
+"""A world small enough to train in seconds, with everything that a few methods make in it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from retort.config import load
+from retort.data.prepare import encode, provide
+from retort.data.store import load_examples
+from retort.plan import Plan
+from retort.stages import Stage
+from retort.training.checkpoints import Scratch
+from retort.training.loop import Trainer
+from retort.training.pretraining import pretrain
+from retort.training.setup import Job, prepare_process
+from retort.training.signals import store_signals
+from retort.training.tasks import train_tasks
+from retort.training.vocabularies import make_vocabulary
+
+MUON = {"learning_rate": 0.03, "momentum": 0.95, "newton_schulz_steps": 5, "weight_decay": 0.01}
+OVERRIDES = {
+    # One answer word, two texts, a varying number of texts, texts scored by their mean.
+    "tasks": ["RTE", "COPA", "ReCoRD", "WSC"],
+    "methods": ["KD", "TinyBERT", "GLMD-vc", "GLMD"],
+    "seeds": [1],
+    "data": {"pocket": {"documents": 300, "train_size": 10, "dev_size": 8}},
+    "models": {"S1": {"dropout": 0.2}},
+    "pretraining": {"student": {"micro_batch_size": 4, "optimiser": {"muon": MUON}}},
+    "task_training": {"epochs": 2, "batch_size": 4, "evaluations": 2},
+}
+
+
+class Killed(BaseException):
+    """Stands for the end of a process: nothing in the library catches it."""
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """A plan and a results folder in which its stages can be run."""
+
+    plan: Plan
+
+    def stage(self, method: str, number: int, pair: str = "T1-S1") -> Stage:
+        """Stage ``number`` (0 is the first) of a method's chain."""
+        (cell,) = (c for c in self.plan.cells if c.method == method and c.pair == pair)
+        chain: list[Stage] = []
+        current: Stage | None = cell.stages[0]
+        while current is not None:
+            chain.insert(0, current)
+            current = current.init
+        return chain[number]
+
+    def job(self, stage: Stage) -> Job:
+        """How a stage is run here."""
+        return Job(self.plan.layout, self.plan.code(stage), torch.device("cpu"), "0123", ("python", "x.py"))
+
+    def run(self, stage: Stage) -> Path:
+        """Run one stage whose ancestors are there; its folder."""
+        job = self.job(stage)
+        if stage.compression is not None and not self.plan.layout.vocabulary(stage).exists():
+            make_vocabulary(stage, job)
+        if stage.phase == "pretraining":
+            pretrain(stage, job)
+        else:
+            if stage.teacher is not None and not self.plan.layout.signals(stage.teacher).exists():
+                store_signals(stage.teacher, job)
+            train_tasks(stage, job)
+        return self.plan.layout.stage(stage)
+
+    def without(self, stage: Stage, results: Path) -> Workshop:
+        """A copy of everything but a stage's results, to run that stage again."""
+        shutil.copytree(self.plan.layout.root, results / self.plan.config.scale)
+        copy = Workshop(Plan(self.plan.config, results))
+        shutil.rmtree(copy.plan.layout.stage(stage))
+        return copy
+
+    def examples(self, task: str, split: str = "train"):
+        """Encoded examples of a task."""
+        return load_examples(self.plan.layout.text(self.plan.text) / "tasks", f"{task}.{split}")
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory) -> Workshop:
+    """Everything of four methods, finished. Read it; change only copies (``without``)."""
+    prepare_process(1)
+    plan = Plan(load("smoke", OVERRIDES), tmp_path_factory.mktemp("workshop"))
+    folder = plan.layout.data(plan.data)
+    provide(plan.config, folder)
+    encode(plan.config, folder / "manifest.json", plan.layout.text(plan.text))
+    made = Workshop(plan)
+    for stage in plan.stages.values():
+        made.run(stage)
+    return made
+
+
+@pytest.fixture
+def kill(monkeypatch):
+    """``kill(saves, at)``: states are saved after the updates in ``saves``, the run dies before update ``at``."""
+
+    def arm(saves: set[int], at: int, skip: int = 0) -> None:
+        real, due = Trainer.update, {"steps": 0, "seen": 0}
+
+        def update(self, batches, epoch=0):
+            if self.step == at:
+                due["seen"] += 1
+                if due["seen"] > skip:
+                    raise Killed
+            report = real(self, batches, epoch)
+            due["steps"] = report.step
+            return report
+
+        monkeypatch.setattr(Trainer, "update", update)
+        monkeypatch.setattr(Scratch, "due", lambda self: due["steps"] in saves)
+
+    def disarm() -> None:
+        monkeypatch.undo()
+        torch.manual_seed(424242)  # a new process has another generator
+
+    arm.off = disarm
+    return arm
+
+
+def contents(folder: Path, *left_out: str) -> dict[str, bytes]:
+    """Bytes of every file below a folder, run cards (which hold times) left out."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "card.json" and path.name not in left_out
+    }
+
+
+@pytest.fixture(scope="session", name="contents")
+def _contents():
+    return contents
+
+
+@pytest.fixture(scope="session", name="killed")
+def _killed():
+    return Killed
