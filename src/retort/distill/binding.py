@@ -1,18 +1,32 @@
-"""An objective at work: bound to the shapes of a student and a teacher, it turns features into a loss."""
+"""An objective at work: bound to a student and its teachers, it turns a batch into a loss."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from retort.distill.distances import BatchDistance, Distance
 from retort.distill.layermaps import Pair
+from retort.distill.lenses import Moment, Widths
 from retort.distill.objective import Mask, Objective, Term
-from retort.distill.schedules import Clock, value_of
+from retort.distill.schedules import Clock, Place, value_of
 from retort.distill.words import word_distance
-from retort.models.features import CLASS, HARD, WORDS, Features, Shape, Site, Totals, WordLogits
+from retort.models.features import (
+    CLASS,
+    HARD,
+    WORDS,
+    Family,
+    Features,
+    Patch,
+    Shape,
+    Site,
+    Totals,
+    WordLogits,
+)
 
 
 class Losses(NamedTuple):
@@ -23,23 +37,30 @@ class Losses(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _BoundTerm:
-    """A term whose layer pairs and lens modules are settled."""
+class _Seen:
+    """Features of one pass: the student's, and those of each teacher."""
 
-    name: str
-    term: Term
-    pairs: tuple[Pair, ...]
-    modules: tuple[nn.Module | None, ...] = field(hash=False)
+    student: Features
+    teachers: tuple[Features, ...]
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What the rows of a term depend on besides features."""
+
+    clock: Clock
+    totals: Totals
+    teacher: int = field(default=0)
 
 
 class BoundObjective(nn.Module):
-    """An objective for a given student and teacher: owns the lenses' parameters.
+    """An objective for a given student and teachers: owns the lenses' parameters.
 
     Args:
         objective: resolved for its phase.
-        student: shape of the student; ``teacher``: shape of the teacher, ``None`` without one.
-        kept_words: int64 [M], the teacher's vocabulary rows that a student with a compressed
-            vocabulary keeps, in the student's order; the teacher's word distribution is
+        student: shape of the student; ``teachers``: shapes of the teachers, none without any.
+        kept_words: int64 [M], the teachers' vocabulary rows that a student with a compressed
+            vocabulary keeps, in the student's order; the teachers' word distributions are
             renormalised over them.
     """
 
@@ -47,112 +68,246 @@ class BoundObjective(nn.Module):
         self,
         objective: Objective,
         student: Shape,
-        teacher: Shape | None,
+        teachers: Sequence[Shape] = (),
         kept_words: Tensor | None = None,
     ) -> None:
         super().__init__()
-        if objective.needs_teacher and teacher is None:
+        if objective.needs_teacher and not teachers:
             raise ValueError("this objective compares with a teacher, but there is none")
+        self.objective = objective
+        self.student = student
+        self.teachers = tuple(teachers)
         self.kept_words = kept_words
+        self.names = [f"{index}-{term.site}" for index, term in enumerate(objective.terms)]
         self.lenses = nn.ModuleDict()
-        self.bound = [
-            self._bind(index, term, student, teacher) for index, term in enumerate(objective.terms)
-        ]
+        for number, shape in enumerate(teachers):
+            for name, term in zip(self.names, objective.terms, strict=True):
+                self.lenses.update(_lens_modules(term, f"{name}-t{number}", student, shape))
+        self.ensemble = objective.ensemble.build(student, self.teachers)
 
-    def _bind(self, index: int, term: Term, student: Shape, teacher: Shape | None) -> _BoundTerm:
-        name = f"{index}-{term.site}"
-        modules: list[nn.Module | None] = []
-        for number, lens in enumerate(term.via):
-            assert teacher is not None
-            module = lens.build(student, teacher)
-            modules.append(module)
-            if module is not None:
-                self.lenses[f"{name}-{number}"] = module
-        pairs: list[Pair] = []
-        if term.layers is not None:
-            assert teacher is not None
-            pairs = term.layers.pairs(student.layers, teacher.layers)
-        return _BoundTerm(name, term, tuple(pairs), tuple(modules))
+    def student_sites(self, clock: Clock, edited: bool = False) -> frozenset[Site]:
+        """What the student must record in the untouched (or the edited) pass."""
+        sites = set() if edited else set(self.objective.ensemble.student_sites)
+        for teacher in self.teachers or (self.student,):
+            sites |= self._sites(clock, teacher, edited, of_teacher=False)
+        return frozenset(sites)
 
-    @property
-    def student_sites(self) -> frozenset[Site]:
-        """What the student must record."""
-        return frozenset(site for bound in self.bound for site in _sites(bound, of_teacher=False))
+    def teacher_sites(self, clock: Clock, number: int, edited: bool = False) -> frozenset[Site]:
+        """What a teacher must record; empty if it need not run."""
+        if not self.teachers:
+            return frozenset()
+        sites = set() if edited else set(self.objective.ensemble.teacher_sites)
+        return frozenset(sites | self._sites(clock, self.teachers[number], edited, of_teacher=True))
 
-    @property
-    def teacher_sites(self) -> frozenset[Site]:
-        """What the teacher must record; empty if it need not run."""
-        return frozenset(site for bound in self.bound for site in _sites(bound, of_teacher=True))
+    def _sites(self, clock: Clock, teacher: Shape, edited: bool, of_teacher: bool) -> set[Site]:
+        found: set[Site] = set()
+        for term in self.objective.terms:
+            if term.edited == edited and not self._silent(term, clock):
+                found |= _term_sites(term, clock, self.student, teacher, of_teacher)
+        edit = self.objective.edit
+        if edit is not None and edit.second_pass and not edited:
+            sources = edit.sources(clock, self.student, teacher)
+            layers = sources.teacher if of_teacher else sources.student
+            found |= {Site("hidden", layer) for layer in layers}
+        return found
 
-    def forward(self, student: Features, teacher: Features | None, clock: Clock, totals: Totals) -> Losses:
-        """The micro-batch's share of the loss: shares of a split batch add up to its loss."""
+    def _silent(self, term: Term, clock: Clock) -> bool:
+        """Whether a term weighs nothing at this moment, on any layer."""
+        layers = self.student.layers
+        places = range(layers + 1) if term.layers is not None else (-1,)
+        return all(value_of(term.weight, clock, Place(i, layers)) == 0 for i in places)
+
+    def loss(self, batch: Any, student: Family, teachers: Sequence[Family], clock: Clock) -> Losses:
+        """Run student and teachers on a micro-batch and compare them.
+
+        Shares of a split batch add up to the whole batch's loss, except where a term compares
+        rows with each other.
+
+        Raises:
+            ValueError: no term has any weight at this moment.
+        """
+        first, patch = self._first_pass(batch, student, teachers, clock)
+        passes = {False: first}
+        edit = self.objective.edit
+        if edit is not None and edit.second_pass:
+            both = edit.patches(clock, batch, student, teachers[0], (first.student, first.teachers[0]))
+            passes[True] = self._pass(batch, student, teachers, clock, both, edited=True)
         parts: dict[str, Tensor] = {}
-        for bound in self.bound:
-            weight = value_of(bound.term.weight, clock)
-            if weight == 0:
-                continue
-            parts[bound.name] = weight * self._share(bound, student, teacher, totals)
+        settings = _Settings(clock, batch.totals)
+        for name, term in zip(self.names, self.objective.terms, strict=True):
+            if not self._silent(term, clock):
+                parts[name] = self._share(name, term, passes[term.edited], settings)
         if not parts:
             raise ValueError("every term has weight 0: nothing to minimise")
+        extra = self.ensemble.extra_loss(first.student, first.teachers, clock)
+        if extra is not None:
+            parts["ensemble"] = extra
         return Losses(torch.stack(list(parts.values())).sum(), parts)
 
-    def _share(
-        self, bound: _BoundTerm, student: Features, teacher: Features | None, totals: Totals
-    ) -> Tensor:
-        """Sum over this micro-batch's rows, divided by the rows of the global batch."""
-        term = bound.term
-        if term.site == "hard":
-            rows = student[HARD]
-            return rows.sum() / (totals.rows if len(rows) == len(student.valid) else totals.examples)
-        assert teacher is not None and term.by is not None
-        if term.site == "class":
-            return term.by(student[CLASS], teacher[CLASS]).sum() / totals.examples
-        if term.site == "words":
-            return self._words(term, student, teacher, totals)
-        rows = [self._rows(bound, pair, student, teacher, totals) for pair in bound.pairs]
-        return torch.stack(rows).sum() / totals.rows
+    def _first_pass(
+        self, batch: Any, student: Family, teachers: Sequence[Family], clock: Clock
+    ) -> tuple[_Seen, Patch]:
+        edit = self.objective.edit
+        patch = Patch()
+        if edit is not None and not edit.second_pass:
+            patch, _ = edit.patches(clock, batch, student, teachers[0], None)
+        return self._pass(batch, student, teachers, clock, (patch, Patch()), edited=False), patch
 
-    def _words(self, term: Term, student: Features, teacher: Features, totals: Totals) -> Tensor:
-        assert term.by is not None
-        ours: WordLogits = student[WORDS]
-        theirs: WordLogits = teacher[WORDS]
-        if self.kept_words is not None:
-            theirs = theirs.keep(self.kept_words)
-        where = position_mask(student, term.mask)
-        values = word_distance(ours, theirs, where, term.by)
-        length = where.shape[1]
-        if term.norm == "valid" and term.mask != "none":
-            return values.sum() / _count(totals, term.mask)
-        constant = term.by.masked_value(ours.weight.shape[0]) * (where.numel() - len(values))
-        return (values.sum() + constant) / (totals.rows * length)
+    def _pass(
+        self,
+        batch: Any,
+        student: Family,
+        teachers: Sequence[Family],
+        clock: Clock,
+        patches: tuple[Patch, Patch],
+        edited: bool,
+    ) -> _Seen:
+        shown = []
+        with torch.no_grad():
+            for number, teacher in enumerate(teachers):
+                want = self.teacher_sites(clock, number, edited)
+                shown.append(teacher.observe(batch, want, patches[1]) if want else _nothing(batch))
+        return _Seen(
+            student.observe(batch, self.student_sites(clock, edited), patches[0]), tuple(shown)
+        )
+
+    def _share(self, name: str, term: Term, seen: _Seen, settings: _Settings) -> Tensor:
+        """Weighted sum of a term's rows over this micro-batch's rows and all teachers, over the batch's rows."""
+        clock, totals = settings.clock, settings.totals
+        place = Place(-1, self.student.layers)
+        if term.site == "hard":
+            return value_of(term.weight, clock, place) * _mean_share(seen.student[HARD], seen.student, totals)
+        shares = []
+        weights = self.ensemble.weights(seen.student, seen.teachers, len(batch_examples(seen)), clock)
+        for number, teacher in enumerate(seen.teachers):
+            rows = self._rows(f"{name}-t{number}", term, seen.student, teacher, settings, number)
+            if term.above is not None:
+                rows = torch.where(rows > term.above(clock, place), rows, 0.0)
+            if term.weighted:
+                by_example = weights[number].to(rows.dtype)
+                rows = rows * (by_example if len(rows) == len(by_example) else by_example[seen.student.example_of_row])
+            else:
+                rows = rows * self.ensemble.others(len(self.teachers))
+            shares.append(_mean_share(rows, seen.student, totals))
+        return torch.stack(shares).sum()
 
     def _rows(
-        self, bound: _BoundTerm, pair: Pair, student: Features, teacher: Features, totals: Totals
+        self, name: str, term: Term, ours: Features, theirs: Features, settings: _Settings, number: int
     ) -> Tensor:
-        """One number per row [B] for one pair of layers."""
-        term = bound.term
+        """One number per row (class terms: per example), the weight included."""
+        clock, layers = settings.clock, self.student.layers
         assert term.by is not None
-        ours = student[Site(term.site, pair.student[0])]
-        theirs = teacher[Site(term.site, pair.teacher[0])]
-        for lens, module in zip(term.via, bound.modules, strict=True):
-            if lens.side in ("student", "both"):
-                ours = lens(ours, module)
-            if lens.side in ("teacher", "both"):
-                theirs = lens(theirs, module)
-        if term.mask == "none":
-            return term.by(ours, theirs).flatten(1).mean(1) if ours.dim() > 2 else term.by(ours, theirs)
-        where = position_mask(student, term.mask)
-        return _masked_rows(term, ours, theirs, where, totals)
+        if term.site == "words":
+            weight = value_of(term.weight, clock, Place(-1, layers))
+            return weight * self._words(name, term, ours, theirs, settings)
+        if term.site == "class":
+            pair = Pair((-1,), (-1,))
+            weight = value_of(term.weight, clock, Place(-1, layers))
+            return weight * self._compare(name, term, pair, ([ours[CLASS]], [theirs[CLASS]]), ours, settings, number)
+        assert term.layers is not None
+        rows = []
+        for pair in term.layers.pairs(clock, layers, self.teachers[number].layers):
+            weight = value_of(term.weight, clock, Place(pair.student[0], layers))
+            if weight != 0:
+                tensors = (
+                    [ours[Site(term.site, layer)] for layer in pair.student],
+                    [theirs[Site(term.site, layer)] for layer in pair.teacher],
+                )
+                rows.append(weight * self._compare(name, term, pair, tensors, ours, settings, number))
+        return torch.stack(rows).sum(0)
+
+    def _compare(
+        self,
+        name: str,
+        term: Term,
+        pair: Pair,
+        tensors: tuple[list[Tensor], list[Tensor]],
+        features: Features,
+        settings: _Settings,
+        number: int,
+    ) -> Tensor:
+        """Send a pair's tensors through the chain and compare what comes out, row by row."""
+        ours, theirs = tensors
+        heads = {"student": self.student.heads, "teacher": self.teachers[number].heads}
+        for index, step in enumerate(term.via):
+            modules = {
+                key.rpartition("|")[2]: module
+                for key, module in self.lenses.items()
+                if key.startswith(f"{name}-{index}|")
+            }
+            ours, theirs = step(ours, theirs, Moment(settings.clock, pair, features.valid, heads, modules))
+        (mine,), (other,) = ours, theirs
+        assert term.by is not None
+        if isinstance(term.by, BatchDistance):
+            where = position_mask(features, term.mask)
+            return term.by.rows(mine, other, where, settings.clock)
+        return _reduced(term, term.by, mine, other, features, settings.totals)
+
+    def _words(self, name: str, term: Term, ours: Features, theirs: Features, settings: _Settings) -> Tensor:
+        """[B] from factorised logits, chunk by chunk."""
+        assert isinstance(term.by, Distance)
+        totals = settings.totals
+        student: WordLogits = ours[WORDS]
+        teacher: WordLogits = theirs[WORDS]
+        if self.kept_words is not None:
+            teacher = teacher.keep(self.kept_words)
+        where = position_mask(ours, term.mask)
+        values = word_distance(student, teacher, where, term.by)
+        sums = values.new_zeros(len(where)).index_add(0, where.nonzero()[:, 0], values)
+        if term.norm == "valid" and term.mask != "none":
+            return sums * (totals.rows / _count(totals, term.mask))
+        constant = term.by.masked_value(student.weight.shape[0]) * (~where).sum(1)
+        return (sums + constant) / where.shape[1]
 
 
-def _masked_rows(term: Term, ours: Tensor, theirs: Tensor, where: Tensor, totals: Totals) -> Tensor:
-    """Masked mean over the positions of each row of [B, S, D] features."""
-    assert term.by is not None
+def _lens_modules(term: Term, name: str, student: Shape, teacher: Shape) -> dict[str, nn.Module]:
+    """Trainable parts of a term's chain, keyed ``<name>-<step>|<part>``."""
+    made: dict[str, nn.Module] = {}
+    pairs = [Pair((-1,), (-1,))]
+    if term.layers is not None:
+        pairs = term.layers.pairs(Clock(0, 1), student.layers, teacher.layers)
+    for pair in pairs:
+        widths = Widths((student.width,) * len(pair.student), (teacher.width,) * len(pair.teacher))
+        for index, step in enumerate(term.via):
+            missing = {
+                f"{name}-{index}|{part}": module
+                for part, module in step.build(widths, pair).items()
+                if f"{name}-{index}|{part}" not in made
+            }
+            made.update(missing)
+            widths = step.widths(widths)
+    return made
+
+
+def _reduced(
+    term: Term, by: Distance, ours: Tensor, theirs: Tensor, features: Features, totals: Totals
+) -> Tensor:
+    """Mean distance of each row over its positions, with the term's mask."""
+    if ours.dim() == 2:
+        return by(ours, theirs)
+    if term.mask == "none":
+        return by(ours, theirs).flatten(1).mean(1)
+    where = position_mask(features, term.mask)
     if term.norm == "valid":
-        values = torch.where(where, term.by(ours, theirs), 0.0)
+        values = torch.where(where, by(ours, theirs), 0.0)
         return values.sum(1) * (totals.rows / _count(totals, term.mask))
     keep = where[..., None].to(ours.dtype)
-    return term.by(ours * keep, theirs * keep).mean(1)
+    return by(ours * keep, theirs * keep).mean(1)
+
+
+def _mean_share(rows: Tensor, features: Features, totals: Totals) -> Tensor:
+    """Sum of rows over the number of rows (or examples) of the global batch."""
+    return rows.sum() / (totals.rows if len(rows) == len(features.valid) else totals.examples)
+
+
+def _nothing(batch: Any) -> Features:
+    """Features of a teacher that need not run."""
+    return Features({}, batch.valid, batch.predicted, batch.example_of_row)
+
+
+def batch_examples(seen: _Seen) -> Tensor:
+    """Indices of the micro-batch's examples."""
+    return seen.student.example_of_row.unique()
 
 
 def position_mask(features: Features, mask: Mask) -> Tensor:
@@ -166,11 +321,10 @@ def _count(totals: Totals, mask: Mask) -> int:
     return totals.valid if mask == "valid" else totals.predicted
 
 
-def _sites(bound: _BoundTerm, of_teacher: bool) -> list[Site]:
-    term = bound.term
+def _term_sites(term: Term, clock: Clock, student: Shape, teacher: Shape, of_teacher: bool) -> set[Site]:
     if term.site == "hard":
-        return [] if of_teacher else [HARD]
-    if term.site in ("words", "class"):
-        return [Site(term.site)]
-    chosen = [pair.teacher if of_teacher else pair.student for pair in bound.pairs]
-    return [Site(term.site, layer) for layers in chosen for layer in layers]
+        return set() if of_teacher else {HARD}
+    if term.layers is None:
+        return {Site(term.site)}
+    pairs = term.layers.pairs(clock, student.layers, teacher.layers)
+    return {Site(term.site, layer) for pair in pairs for layer in (pair.teacher if of_teacher else pair.student)}

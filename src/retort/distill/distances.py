@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from retort.lazy import functional as F
 from retort.lazy import torch
@@ -17,11 +17,15 @@ from retort.lazy import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from retort.distill.schedules import Clock
 
-class Distance(Protocol):
-    """Compares the last dimension of two tensors."""
 
-    def __call__(self, student: Tensor, teacher: Tensor) -> Tensor: ...
+class Distance:
+    """Compares the last dimension of two tensors, position by position."""
+
+    def __call__(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """[..., D], [..., D] -> [...]."""
+        raise NotImplementedError
 
     def masked_value(self, size: int) -> float:
         """The value at a position whose inputs were both multiplied by zero.
@@ -29,7 +33,15 @@ class Distance(Protocol):
         The authors mask inputs, not losses, so masked positions stay in their means with
         this constant (which has no gradient). ``size`` is the length of the last dimension.
         """
-        ...
+        return 0.0
+
+
+class BatchDistance:
+    """Compares the positions or rows of a batch with each other; lives in :mod:`retort.distill.relations`."""
+
+    def rows(self, student: Tensor, teacher: Tensor, where: Tensor, clock: Clock) -> Tensor:
+        """One number a row [B] whose mean is the loss of the batch; ``where`` bool [B, S]."""
+        raise NotImplementedError
 
 
 def _wide(x: Tensor) -> Tensor:
@@ -37,7 +49,7 @@ def _wide(x: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class KL:
+class KL(Distance):
     """T^2 * KL(teacher || student) of softmax(logits / T) (Hinton et al., 2015).
 
     Attributes:
@@ -56,13 +68,9 @@ class KL:
         value = (log_teacher.exp() * (log_teacher - log_student)).sum(-1)
         return value * temperature**2 if self.squared else value
 
-    def masked_value(self, size: int) -> float:
-        """Two uniform distributions do not differ."""
-        return 0.0
-
 
 @dataclass(frozen=True)
-class SoftCrossEntropy:
+class SoftCrossEntropy(Distance):
     """Cross-entropy of softmax(student / T) under softmax(teacher / T).
 
     The authors' fine-tuning form has no T^2, so at high temperature it is nearly silent beside
@@ -84,20 +92,16 @@ class SoftCrossEntropy:
 
 
 @dataclass(frozen=True)
-class MSE:
+class MSE(Distance):
     """Mean squared difference."""
 
     def __call__(self, student: Tensor, teacher: Tensor) -> Tensor:
         """[..., D], [..., D] -> [...]."""
         return (_wide(student) - _wide(teacher)).square().mean(-1)
 
-    def masked_value(self, size: int) -> float:
-        """Zero minus zero."""
-        return 0.0
-
 
 @dataclass(frozen=True)
-class Cosine:
+class Cosine(Distance):
     """1 - cosine similarity; two zero vectors count as orthogonal."""
 
     def __call__(self, student: Tensor, teacher: Tensor) -> Tensor:
@@ -107,3 +111,12 @@ class Cosine:
     def masked_value(self, size: int) -> float:
         """Zero vectors have cosine 0."""
         return 1.0
+
+
+@dataclass(frozen=True)
+class SumOfSquares(BatchDistance):
+    """Squared difference summed over the batch, not averaged (RAIL-KD as GLMD's authors ran it)."""
+
+    def rows(self, student: Tensor, teacher: Tensor, where: Tensor, clock: Clock) -> Tensor:
+        """[B, D], [B, D] -> [B]; times B, because rows are averaged afterwards."""
+        return (_wide(student) - _wide(teacher)).square().sum(-1) * len(student)

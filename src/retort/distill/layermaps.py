@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from retort.distill.schedules import Clock
 from retort.errors import InputError
 
 
@@ -22,7 +23,9 @@ class Pair(NamedTuple):
 class LayerMap(Protocol):
     """Resolves to layer pairs once the depths of both models are known."""
 
-    def pairs(self, student_layers: int, teacher_layers: int) -> list[Pair]: ...
+    def pairs(self, clock: Clock, student_layers: int, teacher_layers: int) -> list[Pair]:
+        """The pairs at a moment; only random maps look at the clock."""
+        ...
 
 
 def segment_ends(layers: int, groups: int) -> list[int]:
@@ -52,24 +55,84 @@ class Uniform:
     Attributes:
         embedding: also pair the embeddings (layer 0 of both).
         last: include the last layer.
+        start, stop: only student layers from ``start`` to before ``stop``.
     """
 
     embedding: bool = False
     last: bool = True
+    start: int = 0
+    stop: int | None = None
 
-    def pairs(self, student_layers: int, teacher_layers: int) -> list[Pair]:
+    def pairs(self, clock: Clock, student_layers: int, teacher_layers: int) -> list[Pair]:
         """Pairs in order of the student's layers."""
         ends = segment_ends(teacher_layers, student_layers)
         found = [Pair((i,), (t,)) for i, t in enumerate(ends, start=1)]
         if not self.last:
             found.pop()
-        return [Pair((0,), (0,)), *found] if self.embedding else found
+        if self.embedding:
+            found.insert(0, Pair((0,), (0,)))
+        stop = student_layers + 1 if self.stop is None else self.stop
+        return [pair for pair in found if self.start <= pair.student[0] < stop]
 
 
 @dataclass(frozen=True)
 class Last:
     """The last layer of both models."""
 
-    def pairs(self, student_layers: int, teacher_layers: int) -> list[Pair]:
+    def pairs(self, clock: Clock, student_layers: int, teacher_layers: int) -> list[Pair]:
         """A single pair."""
         return [Pair((student_layers,), (teacher_layers,))]
+
+
+@dataclass(frozen=True)
+class AllToAll:
+    """Each student layer with all teacher layers at once.
+
+    Attributes:
+        last: include the last layers of both.
+    """
+
+    last: bool = True
+
+    def pairs(self, clock: Clock, student_layers: int, teacher_layers: int) -> list[Pair]:
+        """One pair a student layer."""
+        cut = 0 if self.last else 1
+        everyone = tuple(range(1, teacher_layers + 1 - cut))
+        return [Pair((layer,), everyone) for layer in range(1, student_layers + 1 - cut)]
+
+
+@dataclass(frozen=True)
+class Joint:
+    """All pairs of another map as one pair of many layers."""
+
+    of: Uniform
+
+    def pairs(self, clock: Clock, student_layers: int, teacher_layers: int) -> list[Pair]:
+        """A single pair."""
+        pairs = self.of.pairs(clock, student_layers, teacher_layers)
+        return [Pair(tuple(p.student[0] for p in pairs), tuple(p.teacher[0] for p in pairs))]
+
+
+@dataclass(frozen=True)
+class RandomSubset:
+    """All student layers but the last with as many random teacher layers, redrawn each epoch.
+
+    RAIL-KD (Haidar et al., 2022), section 3.1; layers are sorted, the teacher's last one is left out.
+    """
+
+    def pairs(self, clock: Clock, student_layers: int, teacher_layers: int) -> list[Pair]:
+        """A single pair of many layers."""
+        students = tuple(range(1, student_layers))
+        drawn = clock.draw("layers", each="epoch").sample(range(1, teacher_layers), len(students))
+        return [Pair(students, tuple(sorted(drawn)))]
+
+
+@dataclass(frozen=True)
+class RandomGroup:
+    """One random student layer with its whole segment of teacher layers, redrawn each step (DIITO)."""
+
+    def pairs(self, clock: Clock, student_layers: int, teacher_layers: int) -> list[Pair]:
+        """A single pair: one student layer, a segment of teacher layers."""
+        ends = [0, *segment_ends(teacher_layers, student_layers)]
+        layer = clock.draw("intervention").randrange(1, student_layers + 1)
+        return [Pair((layer,), tuple(range(ends[layer - 1] + 1, ends[layer] + 1)))]

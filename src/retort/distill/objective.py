@@ -8,13 +8,16 @@ and splitting a batch need no second code path.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from retort.distill.distances import Distance
+from retort.distill.distances import BatchDistance, Distance
+from retort.distill.edits import Edit
+from retort.distill.ensembles import Ensemble, Mean
 from retort.distill.layermaps import LayerMap
-from retort.distill.lenses import Lens
-from retort.distill.schedules import Weight
+from retort.distill.lenses import ChainStep
+from retort.distill.schedules import Schedule, Weight
 
 Mask = Literal["none", "valid", "predicted"]
 Norm = Literal["all", "valid"]
@@ -30,51 +33,70 @@ class Term:
             predicted positions in pretraining.
         by: the distance (``None`` for ``hard``, which compares with gold labels).
         layers: layer pairs, for sites that have layers; a term sums over its pairs.
-        via: lenses, applied in order.
+        via: lenses and fuses, applied in order.
         weight: number or schedule.
         mask: which positions count.
         norm: what a masked mean divides by: ``all`` positions, as the authors' code does (masked
             ones contribute their constant), or the ``valid`` ones, as textbooks do.
+        above: rows whose value is not above this count as 0 (Continuation-KD's gate).
+        weighted: whether an ensemble's weights by example apply to it.
+        edited: read in the second pass, in which the objective's edit is at work.
     """
 
     site: str
-    by: Distance | None = None
+    by: Distance | BatchDistance | None = None
     layers: LayerMap | None = None
-    via: tuple[Lens, ...] = ()
+    via: tuple[ChainStep, ...] = ()
     weight: Weight = 1.0
     mask: Mask = "none"
     norm: Norm = "all"
+    above: Schedule | None = None
+    weighted: bool = True
+    edited: bool = False
 
 
 @dataclass(frozen=True)
 class Objective:
-    """A sum of terms."""
+    """A sum of terms.
+
+    Attributes:
+        terms: what is summed.
+        ensemble: how several teachers are combined.
+        edit: a change to the forward pass. With ``edited`` terms it is made in a second pass that
+            those terms read; without, in the only one.
+    """
 
     terms: tuple[Term, ...]
+    ensemble: Ensemble = Mean()
+    edit: Edit | None = None
 
     def __add__(self, other: Objective) -> Objective:
-        return Objective(self.terms + other.terms)
+        return replace(self, terms=self.terms + other.terms)
 
-    def __rmul__(self, factor: float) -> Objective:
-        if any(callable(term.weight) for term in self.terms):
-            raise TypeError("a scheduled term cannot be scaled: put the factor into its schedule")
-        return Objective(tuple(replace(term, weight=factor * term.weight) for term in self.terms))  # type: ignore[operator]
+    def __rmul__(self, factor: float | Schedule) -> Objective:
+        return self.each(lambda term: replace(term, weight=_product(factor, term.weight)))
+
+    def each(self, change: Callable[[Term], Term]) -> Objective:
+        """The objective with every term changed."""
+        return replace(self, terms=tuple(change(term) for term in self.terms))
 
     def in_phase(self, phase: Phase) -> Objective:
         """Resolve ``soft`` terms for a phase."""
-        return Objective(tuple(_resolve(term, phase) for term in self.terms))
+        return self.each(lambda term: _resolve(term, phase))
 
     @property
     def needs_teacher(self) -> bool:
-        """Whether any term compares with a teacher."""
-        return any(term.by is not None for term in self.terms)
+        """Whether any term compares with a teacher, or the edit takes something from it."""
+        return any(term.by is not None for term in self.terms) or (
+            self.edit is not None and self.edit.needs_teacher
+        )
 
 
 def match(
     site: str,
     layers: LayerMap,
-    by: Distance,
-    via: tuple[Lens, ...] = (),
+    by: Distance | BatchDistance,
+    via: tuple[ChainStep, ...] = (),
     weight: Weight = 1.0,
     mask: Mask = "none",
 ) -> Objective:
@@ -87,14 +109,37 @@ def words(by: Distance, mask: Mask = "valid", weight: Weight = 1.0) -> Objective
     return Objective((Term("words", by, weight=weight, mask=mask),))
 
 
-def soft(by: Distance, weight: Weight = 1.0) -> Objective:
+def soft(by: Distance, via: tuple[ChainStep, ...] = (), above: Schedule | None = None) -> Objective:
     """Compare what the phase predicts: classes on tasks, masked words in pretraining."""
-    return Objective((Term("soft", by, weight=weight),))
+    return Objective((Term("soft", by, via=via, above=above),))
 
 
-def hard(weight: Weight = 1.0) -> Objective:
+def hard() -> Objective:
     """Cross-entropy against gold labels."""
-    return Objective((Term("hard", weight=weight),))
+    return Objective((Term("hard", weighted=False),))
+
+
+def total(objectives: Sequence[Objective]) -> Objective:
+    """The sum of objectives."""
+    return Objective(tuple(term for objective in objectives for term in objective.terms))
+
+
+def unweighted(objective: Objective) -> Objective:
+    """The same objective out of reach of an ensemble's weights by example."""
+    return objective.each(lambda term: replace(term, weighted=False))
+
+
+def in_edited_pass(objective: Objective) -> Objective:
+    """The same objective, read in the second, edited pass."""
+    return objective.each(lambda term: replace(term, edited=True))
+
+
+def _product(factor: float | Schedule, weight: Weight) -> Weight:
+    if isinstance(factor, Schedule):
+        if isinstance(weight, Schedule):
+            raise TypeError("two schedules cannot be multiplied: write one that is their product")
+        return factor if weight == 1.0 else weight * factor
+    return factor * weight
 
 
 def _resolve(term: Term, phase: Phase) -> Term:

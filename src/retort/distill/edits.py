@@ -1,0 +1,130 @@
+"""Changes to a forward pass: other activations or other blocks in place of the model's own.
+
+An edit is a value; for a batch it makes a :class:`Patch` for the student and one for each teacher.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from retort.distill.layermaps import Pair, RandomGroup, segment_ends
+from retort.distill.schedules import Clock, Schedule
+from retort.lazy import torch
+from retort.models.features import Patch, Shape, Site
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from retort.models.features import Family, Features
+
+
+class Edit:
+    """A change to the forward pass.
+
+    Attributes:
+        needs_teacher: whether the student's pass takes something from the teacher.
+        second_pass: whether it is made in a pass of its own, after an untouched one.
+    """
+
+    needs_teacher = False
+    second_pass = False
+
+    def sources(self, clock: Clock, student: Shape, teacher: Shape) -> Pair:
+        """Hidden layers of the untouched pass that the edit reads."""
+        return Pair((), ())
+
+    def patches(
+        self, clock: Clock, batch: Any, student: Family, teacher: Family, seen: tuple[Features, Features] | None
+    ) -> tuple[Patch, Patch]:
+        """What to change in the student's and in the teacher's pass."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class ReplaceBlocks(Edit):
+    """Teacher segments in place of student blocks, each block kept with a growing probability.
+
+    BERT-of-Theseus (Xu et al., 2020). The choice is made once for a batch. As the authors ran it, a draw
+    without any student block stands (quirk ``theseus-all-teacher``).
+
+    Attributes:
+        keep: probability of keeping a student block.
+    """
+
+    needs_teacher = True
+
+    keep: Schedule
+
+    def patches(
+        self, clock: Clock, batch: Any, student: Family, teacher: Family, seen: tuple[Features, Features] | None
+    ) -> tuple[Patch, Patch]:
+        """Only the student's list of blocks changes."""
+        rate = self.keep(clock)
+        rng = clock.draw("theseus")
+        ends = [0, *segment_ends(teacher.shape.layers, student.shape.layers)]
+        own, other = student.blocks(), teacher.blocks()
+        blocks: list[Any] = []
+        for index, block in enumerate(own):
+            segment = other[ends[index] : ends[index + 1]]
+            blocks.extend([block] if rng.random() < rate else segment)
+        return Patch(blocks=tuple(blocks)), Patch()
+
+
+@dataclass(frozen=True)
+class SwapTokens(Edit):
+    """Counterfactual pass: a span of each row gets the activations of a span of the next row.
+
+    DIITO (Wu et al., 2022) as GLMD's authors ran it: the normalised input of one random student block
+    and of all blocks of its teacher segment; both models use the same positions (quirk ``diito-site``).
+
+    Attributes:
+        share: length of the span as a share of the shorter of the two rows.
+    """
+
+    second_pass = True
+
+    share: float
+
+    def sources(self, clock: Clock, student: Shape, teacher: Shape) -> Pair:
+        """The layers whose activations are exchanged."""
+        return RandomGroup().pairs(clock, student.layers, teacher.layers)[0]
+
+    def patches(
+        self, clock: Clock, batch: Any, student: Family, teacher: Family, seen: tuple[Features, Features] | None
+    ) -> tuple[Patch, Patch]:
+        """Both passes get exchanged activations at the source layers."""
+        assert seen is not None
+        layers = self.sources(clock, student.shape, teacher.shape)
+        where, source = self.spans(clock, batch.valid.sum(1).tolist(), batch.valid.shape[1])
+        where, source = where.to(batch.valid.device), source.to(batch.valid.device)
+        return (
+            Patch(hidden=_exchanged(seen[0], layers.student, where, source)),
+            Patch(hidden=_exchanged(seen[1], layers.teacher, where, source)),
+        )
+
+    def spans(self, clock: Clock, lengths: Sequence[int], longest: int) -> tuple[Tensor, Tensor]:
+        """Positions that change (bool [B, S]) and the position in the next row each one takes (int64 [B, S])."""
+        rng = clock.draw("swap")
+        where = torch.zeros(len(lengths), longest, dtype=torch.bool)
+        source = torch.arange(longest).repeat(len(lengths), 1)
+        for row, length in enumerate(lengths):
+            other = lengths[(row + 1) % len(lengths)]
+            size = int(self.share * min(length, other))
+            target, start = rng.randint(0, length - size), rng.randint(0, other - size)
+            where[row, target : target + size] = True
+            source[row, target : target + size] = torch.arange(start, start + size)
+        return where, source
+
+
+def _exchanged(seen: Features, layers: Sequence[int], where: Tensor, source: Tensor) -> dict[int, Any]:
+    """For each layer a function of its activations [B, S, H]; the source keeps its gradient."""
+
+    def change(layer: int) -> Any:
+        values = seen[Site("hidden", layer)]
+        others = values.roll(-1, 0)
+        taken = others.gather(1, source[..., None].expand_as(others))
+        return lambda own: torch.where(where[..., None], taken, own)
+
+    return {layer: change(layer) for layer in layers}
