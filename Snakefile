@@ -62,7 +62,7 @@ rule all:
 
 
 onsuccess:
-    print("finished")
+    shell(f"python scripts/summarise.py --results {RESULTS} --text {TEXT}")
 
 
 onerror:

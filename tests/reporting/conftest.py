@@ -40,7 +40,7 @@ def score_rows(methods=LEVEL, seeds=(1, 2, 3), protocols=("paper", "held_out")):
                     pair, role = ("T1", "teacher") if teacher else ("T1-S1", "student")
                     for seed in (1234,) if teacher else seeds:
                         value = LEVEL[method] + (0 if teacher else seed - 2) - (protocol == "held_out")
-                        stage = f"{pair[-2:]}.task.{method}.s{seed}.{seed:04d}"
+                        stage = f"{pair[-2:]}.task.{method}.s{seed}.{method}-{seed}"
                         rows.append((role, method, pair, seed, task, metric, protocol, value, stage))
     return rows
 
@@ -56,7 +56,7 @@ def write_scores(path: Path, rows) -> None:
 def write_run(root: Path, name: str, task: str, init: str | None, vocab: int = MODEL["vocab"]) -> None:
     card = {
         "version": 1,
-        "stage": {"is": "Stage", "init": init, "seed": 1},
+        "stage": {"is": "Stage", "init": init, "seed": 1, "data": "0123456789"},
         "code": "c0de",
         "git_commit": "0123456789abcdef",
         "packages": {"torch": "2.0"},
@@ -121,15 +121,14 @@ def make_text(folder: Path) -> None:
             save_examples(folder / "tasks", f"{task}.{split}", examples)
 
 
-@pytest.fixture
-def results_root(tmp_path: Path) -> Path:
+def make_results(folder: Path) -> Path:
     """results/<scale> of a finished run."""
-    root = tmp_path / "results" / "pocket"
+    root = folder / "results" / "pocket"
     write_text(root / "config.json", load("pocket").model_dump_json())
     rows = score_rows()
     write_scores(root / "glmd" / "scores.csv", rows)
     for name in {row[-1] for row in rows if row[-1]}:
-        method, seed = name.split(".")[2], name.split(".")[3]
+        method, seed = name.split(".")[2:4]
         for task in SPECS:
             write_run(root, name, task, f"pre-{method}-{seed}", 352 if ".GLMD." in name else 704)
         pretraining = root / "stages" / f"S1.pre.{method}.{seed}.pre-{method}-{seed}"
@@ -139,3 +138,15 @@ def results_root(tmp_path: Path) -> Path:
     make_text(root / "text" / "0123456789")
     write_json(root / "gates.json", GATES)
     return root
+
+
+@pytest.fixture
+def results_root(tmp_path: Path) -> Path:
+    """results/<scale> of a finished run, for one test."""
+    return make_results(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def shared_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, shared by tests that change nothing but what they write anew."""
+    return make_results(tmp_path_factory.mktemp("shared"))

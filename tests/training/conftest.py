@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ import torch
 
 from retort.config import load
 from retort.data.prepare import encode, provide
-from retort.data.store import load_examples
+from retort.data.store import load_examples, save_examples
 from retort.plan import Plan
 from retort.stages import Stage
 from retort.training.checkpoints import Scratch
@@ -92,10 +92,20 @@ def workshop(tmp_path_factory) -> Workshop:
     folder = plan.layout.data(plan.data)
     provide(plan.config, folder)
     encode(plan.config, folder / "manifest.json", plan.layout.text(plan.text))
+    _make_ragged(plan.layout.text(plan.text) / "tasks", "ReCoRD.train")
     made = Workshop(plan)
     for stage in plan.stages.values():
         made.run(stage)
     return made
+
+
+def _make_ragged(folder: Path, name: str) -> None:
+    """The world's passages all name five entities; real ones vary, and batches then need filler candidates."""
+    examples = load_examples(folder, name)
+    kept = [len(example.candidates) - index % 4 for index, example in enumerate(examples)]
+    save_examples(
+        folder, name, [replace(e, candidates=e.candidates[:n]) for e, n in zip(examples, kept, strict=True)]
+    )
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from retort.models.checkpoint import load_glm, load_tensors, save_tensors
 from retort.models.glm import GLM
 from retort.plan import Plan
 from retort.training import pretraining
+from retort.training.checkpoints import Scratch
 from retort.training.pretraining import import_teacher, pretrain
 
 STAGES = [("TinyBERT", 0), ("GLMD", 0)]
@@ -65,12 +66,10 @@ def test_dropout_is_part_of_what_is_repeated(workshop, tmp_path, kill, killed, c
         copy.run(stage)
     kill.off()
     (path,) = copy.plan.layout.root.glob(".scratch/**/state-*.pt")
-    state = torch.load(path, weights_only=True)
-    state["random"] = torch.get_rng_state()
-    torch.save(state, path)
-    digest = pretraining.Scratch(path.parent)
-    digest.save(4, state)
-    path.unlink(missing_ok=True)
+    scratch = Scratch(path.parent)
+    step, state = scratch.load()
+    scratch.remove()
+    scratch.save(step, state | {"random": torch.get_rng_state()})
     assert contents(copy.run(stage)) != contents(workshop.plan.layout.stage(stage))
 
 

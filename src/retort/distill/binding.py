@@ -318,7 +318,8 @@ def position_mask(features: Features, mask: Mask) -> Tensor:
 
 
 def _count(totals: Totals, mask: Mask) -> int:
-    return totals.valid if mask == "valid" else totals.predicted
+    """Positions that ``mask`` lets count in the global batch; 1 if there are none, whose sum is 0."""
+    return max(1, totals.valid if mask == "valid" else totals.predicted)
 
 
 def _term_sites(term: Term, clock: Clock, student: Shape, teacher: Shape, of_teacher: bool) -> set[Site]:

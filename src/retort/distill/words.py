@@ -40,11 +40,13 @@ def word_distance(student: WordLogits, teacher: WordLogits, where: Tensor, dista
     Returns:
         [N], one value per true position of ``where`` in row-major order.
     """
-    hidden = student.hidden[where]
+    hidden, weight = student.hidden[where], student.weight
     bias = student.bias if student.bias is not None else hidden.new_zeros(())
+    if not torch.is_grad_enabled():  # the function below cannot see it, and would compute gradients
+        hidden, weight, bias = hidden.detach(), weight.detach(), bias.detach()
     with torch.no_grad():
         reference = WordLogits(teacher.hidden[where], teacher.weight, teacher.bias)
-    result = _ChunkedDistance.apply(hidden, student.weight, bias, reference, distance)
+    result = _ChunkedDistance.apply(hidden, weight, bias, reference, distance)
     assert isinstance(result, Tensor)
     return result
 

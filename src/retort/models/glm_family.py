@@ -107,7 +107,9 @@ def class_loss(scores: Tensor, choices: Choices) -> Tensor:
     loss = F.cross_entropy(
         scores + FILLER_SCORE * (~choices.real).to(scores.dtype), choices.label, reduction="none"
     )
-    return loss - scores[:, 0] if choices.mean_over_tokens else loss
+    if not choices.mean_over_tokens:
+        return loss
+    return loss - scores.gather(1, choices.label[:, None])[:, 0]
 
 
 def _wide(x: Tensor) -> Tensor:

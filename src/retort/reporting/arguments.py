@@ -19,7 +19,7 @@ def results_parser(description: str) -> argparse.ArgumentParser:
         help="folder with the papers' numbers (default: %(default)s)",
     )
     parser.add_argument(
-        "--text", type=Path, help="folder of the encoded text (default: the only one below <results>/text)"
+        "--text", type=Path, help="folder of the encoded text (default: the one that the runs read)"
     )
     return parser
 

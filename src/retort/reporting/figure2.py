@@ -164,7 +164,7 @@ def _panel(axis: Axes, part: pd.DataFrame, features: list[tuple[str, str]], colu
         axis.text(x, y, text, ha="center", va="center", fontsize=7, color=colour)
         if rho <= 0:
             corner = (x - 0.44, y - 0.44)
-            axis.add_patch(Rectangle(corner, 0.88, 0.88, fill=False, edgecolor=style.INK, linewidth=1.4))
+            axis.add_patch(Rectangle(corner, 0.88, 0.88, fill=False, edgecolor=colour, linewidth=1.4))
     axis.set_xticks(range(len(columns)), ["out" if layer is None else str(layer) for layer in columns])
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)

@@ -126,7 +126,7 @@ def facts(results: Results) -> list[tuple[str, str]]:
         found += [
             ("Machine", "; ".join(devices)),
             ("Training time", f"{clock(sum(card['seconds'] for card in cards))} over {len(cards)} runs"),
-            ("From start to end", _span(cards)),
+            ("Start to end", _span(cards)),
             (
                 "Peak memory",
                 f"{max(card['peak_memory_mib']['resident'] for card in cards):,.0f} MiB a process",
@@ -142,10 +142,10 @@ def gates(results: Results) -> Iterator[Gate]:
     for teacher, report in results.gates.items():
         for task, least in asked.zero_shot.items():
             if task in report["zero_shot"]:
-                yield Gate(teacher, f"{task} before fine-tuning", report["zero_shot"][task], least)
+                yield Gate(teacher, f"{task} zero-shot", report["zero_shot"][task], least)
         if asked.fine_tuned_average is not None:
             average: float = report["fine_tuned_average"]
-            yield Gate(teacher, "average after fine-tuning", average, asked.fine_tuned_average)
+            yield Gate(teacher, "fine-tuned average", average, asked.fine_tuned_average)
 
 
 def _device(device: dict[str, Any]) -> str:

@@ -38,7 +38,13 @@ class Run:
     @property
     def digest(self) -> str:
         """Of the stage; other stages name it so."""
-        return self.stage.rpartition(".")[2]
+        return _digest(self.stage)
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Digests of the stages whose results it read."""
+        named = (self.card["stage"].get(role) for role in ("init", "teacher", "mapped_by"))
+        return tuple(digest for digest in named if digest)
 
 
 @dataclass(frozen=True)
@@ -49,8 +55,8 @@ class Results:
         root: ``results/<scale>``, with ``config.json``, ``stages/`` and ``<paper>/scores.csv``.
         paper: name of the paper.
         published: folder with the paper's numbers, ``<paper>/<table>.csv``.
-        text: folder with the tokenizer, the word frequencies and the encoded tasks; ``None`` = the only
-            one below ``root/text``.
+        text: folder with the tokenizer, the word frequencies and the encoded tasks; ``None`` = the one
+            that the runs read.
     """
 
     root: Path
@@ -81,14 +87,26 @@ class Results:
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:
-        """Every training run there is, pretraining runs first, each kind by stage and task."""
+        """Every run behind the scores, pretraining runs first, each kind by stage and task.
+
+        Runs of older configurations stay in the folder; only the scored stages and what they start
+        from, learn from or take their vocabulary from are listed.
+        """
         stages = self.root / "stages"
         found = [Run(path.parent.name, "", read_json(path)) for path in sorted(stages.glob("*/card.json"))]
         found += [
             Run(path.parents[2].name, path.parent.name, read_json(path))
             for path in sorted(stages.glob("*/tasks/*/card.json"))
         ]
-        return tuple(found)
+        parents = {run.digest: run.parents for run in found}
+        used: set[str] = set()
+        waiting = [_digest(stage) for stage in self.scores["stage"].unique() if stage]
+        while waiting:
+            digest = waiting.pop()
+            if digest not in used:
+                used.add(digest)
+                waiting += parents.get(digest, ())
+        return tuple(run for run in found if run.digest in used)
 
     @cached_property
     def gates(self) -> dict[str, dict[str, Any]]:
@@ -116,16 +134,20 @@ class Results:
             raise InputError(f"{path}: no such file; it holds the numbers that the paper prints") from None
 
     def text_folder(self) -> Path:
-        """Folder with the tokenizer, the word frequencies and the encoded tasks.
+        """Folder with the tokenizer, the word frequencies and the encoded tasks: what the runs read.
 
         Raises:
-            InputError: none was given and there is not exactly one below ``root/text``.
+            InputError: none was given, and the run cards do not name exactly one that exists.
         """
         if self.text is not None:
             return self.text
-        found = sorted(path for path in (self.root / "text").glob("*") if path.is_dir())
+        named = dict.fromkeys(run.card["stage"].get("data", "") for run in self.runs)
+        found = [self.root / "text" / name for name in named if name and (self.root / "text" / name).is_dir()]
         if len(found) != 1:
-            raise InputError(f"{self.root / 'text'}: {len(found)} folders; name the right one with --text")
+            place = self.root / "text"
+            raise InputError(
+                f"{place}: the runs read {len(found)} folders of it; name the right one with --text"
+            )
         return found[0]
 
     def vocabulary_rows(self) -> int | None:
@@ -134,3 +156,8 @@ class Results:
             return None
         rows: int = read_json(self.text_folder() / "summary.json")["vocabulary_rows"]
         return rows
+
+
+def _digest(stage: str) -> str:
+    """The last part of a stage's name, by which other stages call it."""
+    return stage.rpartition(".")[2]

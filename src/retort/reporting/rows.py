@@ -37,7 +37,7 @@ class Published:
         return float(self.printed) if self.printed else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Row:
     """One method on one teacher-student pair (teachers: their symbol; baseline: no pair).
 

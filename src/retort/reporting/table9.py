@@ -33,8 +33,8 @@ class Measure:
 
     @property
     def title(self) -> str:
-        """Heading, for example ``ReCoRD F1``."""
-        return f"{self.task} {_TITLES[self.metric]}"
+        """Heading, for example ``ReCoRD F1``; the task alone where it has one metric."""
+        return f"{self.task} {_TITLES[self.metric]}" if len(SPECS[self.task].metrics) > 1 else self.task
 
 
 def measures(published: pd.DataFrame, tasks: tuple[str, ...]) -> list[Measure]:

@@ -1,0 +1,63 @@
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retort.distill.layermaps import Last, Pair, Uniform, segment_ends
+from retort.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def stored(golden):
+    return json.loads((golden / "glmd" / "layer_mapping.json").read_text())
+
+
+def test_segments_equal_the_authors(stored):
+    for name, boundaries in stored["uniform_segments"].items():
+        students, teachers = map(int, re.fullmatch(r"S(\d+)_L(\d+)", name).groups())
+        assert segment_ends(teachers, students) == boundaries[1:], name
+
+
+@pytest.mark.parametrize("sizes", [(4, 10), (4, 12), (6, 12), (6, 24)])
+def test_tinybert_taps_the_layers_that_the_authors_tap(stored, sizes):
+    students, teachers = sizes
+    hooks = stored["hooks"][f"tinybert_S{students}_L{teachers}"]
+    for side, depth, index in (("student", students, 0), ("teacher", teachers, 1)):
+        scores, hidden = set(), {depth} if "output" in hooks[side]["transformer"] else set()
+        for number, taps in hooks[side]["transformer"]["layers"].items():
+            if "attention_scores" in taps:
+                scores.add(int(number) + 1)
+            if "layernorm_output" in taps:
+                hidden.add(int(number))
+        assert {pair[index][0] for pair in Uniform().pairs(students, teachers)} == scores
+        assert {pair[index][0] for pair in Uniform(embedding=True).pairs(students, teachers)} == hidden
+
+
+@given(st.integers(1, 48), st.integers(1, 48))
+def test_segments_cover_all_layers(layers, groups):
+    if groups > layers:
+        with pytest.raises(InputError, match=f"{groups} student layers cannot be spread over {layers}"):
+            segment_ends(layers, groups)
+        return
+    ends = segment_ends(layers, groups)
+    sizes = [b - a for a, b in zip([0, *ends], ends, strict=False)]
+    assert ends[-1] == layers and len(ends) == groups
+    assert min(sizes) >= 1 and sizes == sorted(sizes, reverse=True)
+
+
+def test_uneven_depths_are_greedy_not_proportional():
+    assert segment_ends(10, 4) == [3, 6, 9, 10]
+    assert segment_ends(4, 3) == [2, 3, 4]
+
+
+def test_options_of_the_uniform_map():
+    assert Uniform().pairs(2, 4) == [Pair((1,), (2,)), Pair((2,), (4,))]
+    assert Uniform(embedding=True).pairs(2, 4)[0] == Pair((0,), (0,))
+    assert Uniform(last=False).pairs(2, 4) == [Pair((1,), (2,))]
+    assert Uniform().pairs(3, 3) == [Pair((i,), (i,)) for i in (1, 2, 3)]
+
+
+def test_last_layers():
+    assert Last().pairs(6, 24) == [Pair((6,), (24,))]

@@ -1,0 +1,72 @@
+"""Gates: a teacher that has not learned enough stops the run with one line that says what to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from retort.config import load
+from retort.errors import RetortError
+from retort.evaluation.gates import check_gates
+from retort.files import read_json, write_json
+from retort.plan import Plan
+
+TASKS = ["RTE", "CB"]
+
+
+def plan_with(tmp_path, gates, zero_shot=60.0, tuned=90.0, tasks_per_job=8):
+    overrides = {"tasks": TASKS, "methods": ["KD"], "seeds": [1], "gates": gates}
+    overrides["task_training"] = {"tasks_per_job": tasks_per_job}
+    plan = Plan(load("smoke", overrides), tmp_path)
+    metrics = {
+        "RTE": [{"accuracy": zero_shot}, {"accuracy": tuned}, {"accuracy": tuned - 30}],
+        "CB": [{"accuracy": zero_shot, "f1": zero_shot - 20}, {"accuracy": tuned, "f1": tuned}],
+    }
+    (teacher,) = (cell for cell in plan.cells if cell.role == "teacher")
+    for stage in teacher.stages:
+        found = {task: {"evaluations": [{"all": entry} for entry in metrics[task]]} for task in stage.tasks}
+        write_json(plan.layout.stage(stage) / "metrics.json", found)
+    return plan
+
+
+@pytest.mark.parametrize("tasks_per_job", [1, 8])
+def test_a_good_teacher_passes_and_its_scores_are_kept(tmp_path, tasks_per_job):
+    gates = {"zero_shot": {"RTE": 60, "CB": 50}, "fine_tuned_average": 90}  # just reached is enough
+    plan = plan_with(tmp_path, gates, tasks_per_job=tasks_per_job)
+    check_gates(plan)
+    assert read_json(plan.layout.root / "gates.json") == {
+        "T1": {
+            "zero_shot": {"RTE": 60.0, "CB": 50.0},
+            "fine_tuned": {"RTE": 90.0, "CB": 90.0},
+            "fine_tuned_average": 90.0,
+            "missed": [],
+        }
+    }
+
+
+def test_no_gates_no_judgement(tmp_path):
+    plan = plan_with(tmp_path, {"zero_shot": {}, "fine_tuned_average": None}, zero_shot=1.0, tuned=2.0)
+    check_gates(plan)
+    assert (plan.layout.root / "gates.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("gates", "words"),
+    [
+        ({"zero_shot": {"RTE": 61}}, "T1 scores 60.0 on RTE before fine-tuning, 61 are asked for."),
+        ({"zero_shot": {"CB": 85.5}}, "T1 scores 50.0 on CB before fine-tuning, 85.5 are asked for."),
+        ({"fine_tuned_average": 95}, "T1 averages 90.0 after fine-tuning, 95 are asked for."),
+        (
+            {"zero_shot": {"RTE": 61}, "fine_tuned_average": 95},
+            "T1 scores 60.0 on RTE before fine-tuning, 61 are asked for; T1 averages 90.0",
+        ),
+    ],
+)
+def test_a_missed_gate_stops_the_run(tmp_path, gates, words):
+    plan = plan_with(tmp_path, gates)
+    with pytest.raises(RetortError) as error:
+        check_gates(plan)
+    message = str(error.value)
+    assert words in message and message.startswith("teacher gates: T1 ") and "\n" not in message
+    assert "give it more steps (pretraining.teacher.steps), or lower the gates" in message
+    assert error.value.exit_code == 1
+    assert not (plan.layout.root / "gates.json").exists()

@@ -1,0 +1,332 @@
+"""The plan: equal stages are one, a changed value changes just what it can affect, mistakes get one line."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+
+import pytest
+
+from retort.config import load, merge
+from retort.errors import InputError
+from retort.plan import TEACHER_SEED, Plan, architecture
+
+METHODS = ["KD", "PD", "TinyBERT", "GLMD-vc", "GLMD"]
+
+
+def plan(overrides=None, scale="smoke"):
+    return Plan(load(scale, overrides or {}))
+
+
+def chain(plan, method, seed=1, pair="T1-S1"):
+    """A method's stages, first to last."""
+    (cell,) = (c for c in plan.cells if (c.method, c.seed, c.pair) == (method, seed, pair))
+    stage, found = cell.stages[0], []
+    while stage is not None:
+        found.insert(0, stage)
+        stage = stage.init
+    return found
+
+
+def names(plan):
+    """Each stage by a name that no value changes: who makes it and which it is."""
+    found = {"teacher": plan.pretrained("T1").id, "tuned": plan.cells[0].stages[0].id}
+    for method, seed in itertools.product(plan.config.methods, plan.config.seeds):
+        for number, stage in enumerate(chain(plan, method, seed)):
+            found[f"{method}{number}.{seed}"] = stage.id
+    return found
+
+
+# What there is
+
+
+def test_every_cell_once_and_teachers_first():
+    found = plan()
+    assert [(c.role, c.method, c.pair, c.seed) for c in found.cells] == [
+        ("teacher", "GLM", "T1", TEACHER_SEED),
+        *(("student", method, "T1-S1", seed) for method in METHODS for seed in (1, 2)),
+    ]
+
+
+def test_stages_come_after_what_they_need():
+    seen = set()
+    for name, stage in plan().stages.items():
+        assert {parent.id for parent in stage.ancestors()} <= seen
+        seen.add(name)
+
+
+def test_the_methods_are_the_chains_of_the_paper():
+    found = plan()
+    phases = {method: [stage.phase for stage in chain(found, method)] for method in METHODS}
+    assert phases == {
+        "KD": ["task"],
+        "PD": ["pretraining", "task"],
+        "TinyBERT": ["pretraining", "task", "task"],
+        "GLMD-vc": ["pretraining", "task", "task"],
+        "GLMD": ["pretraining", "task", "task"],
+    }
+    for method in METHODS:
+        for stage in chain(found, method):
+            if stage.objective.needs_teacher:
+                shown = found.pretrained("T1") if stage.phase == "pretraining" else found.cells[0].stages[0]
+                assert stage.teacher == shown
+            else:
+                assert stage.teacher is None
+            assert (stage.compression is not None) == (stage.mapped_by is not None) == (method == "GLMD")
+    assert [stage.carry_lenses for stage in chain(found, "TinyBERT")] == [False, True, False]
+
+
+def test_teachers_do_not_depend_on_the_seeds_of_students():
+    assert plan({"seeds": [7]}).cells[0] == plan({"seeds": [1, 2]}).cells[0]
+
+
+# Sharing
+
+
+def test_methods_that_share_a_stage_share_its_id():
+    found = plan({"pairs": ["T1-S1", "T2-S1"], "models": {"T2": {"layers": 3}}, "methods": METHODS}
+                 if False else {"methods": METHODS})
+    total = sum(len(chain(found, method, seed)) for method in METHODS for seed in (1, 2))
+    students = [name for name, stage in found.stages.items() if stage.seed != TEACHER_SEED]
+    assert total == 24 and len(students) == 24  # these five share nothing but their teacher
+    shared = {stage.teacher.id for stage in found.stages.values() if stage.teacher is not None}
+    assert shared == {found.pretrained("T1").id, found.cells[0].stages[0].id}
+
+
+def two_teachers():
+    """A second teacher of another size for the same student."""
+    t2 = load("smoke").models["T1"].model_dump() | {"layers": 3}
+    return {"models": {"T2": t2}, "pairs": ["T1-S1", "T2-S1"], "seeds": [1]}
+
+
+def test_plain_pretraining_of_a_student_is_shared_by_its_pairs():
+    found = plan(two_teachers())
+    first, second = (chain(found, "PD", pair=pair) for pair in ("T1-S1", "T2-S1"))
+    assert first[0].id == second[0].id and first[1].id != second[1].id
+    assert chain(found, "TinyBERT", pair="T1-S1")[0].id != chain(found, "TinyBERT", pair="T2-S1")[0].id
+    assert sum(stage.id == first[0].id for stage in found.stages.values()) == 1
+
+
+def test_a_model_s_symbol_is_no_part_of_its_stages():
+    renamed = {"models": {"X1": load("smoke").models["S1"].model_dump()}, "pairs": ["T1-X1"]}
+    mine = [stage.digest for stage in chain(plan(renamed), "GLMD", pair="T1-X1")]
+    assert mine == [stage.digest for stage in chain(plan(), "GLMD")]
+
+
+def test_compressed_methods_share_one_map():
+    found = plan()
+    maps = {found.layout.vocabulary(s) for s in found.stages.values() if s.compression is not None}
+    assert len(maps) == 1
+
+
+# What a changed value changes
+
+ALL = set(names(plan()))
+TEACHER = {"teacher", "tuned"}
+PRETRAINED = {f"{m}{n}.{s}" for m in METHODS[1:] for n in range(3) for s in (1, 2)} & ALL
+DISTILLED_FIRST = {name for name in PRETRAINED if not name.startswith("PD")}
+STUDENTS = ALL - TEACHER
+TASK_STUDENTS = STUDENTS - {f"{m}0.{s}" for m in METHODS[1:] for s in (1, 2)}
+GLMD = {name for name in ALL if name.startswith("GLMD") and not name.startswith("GLMD-vc")}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "changed"),
+    [
+        ({"device": "auto"}, set()),
+        ({"gates": {"fine_tuned_average": 1}}, set()),
+        ({"models": {"Z9": load("smoke").models["S1"].model_dump()}}, set()),
+        ({"task_training": {"learning_rate": {"student": 0.5}}}, TASK_STUDENTS),
+        ({"task_training": {"learning_rate": {"teacher": 0.5}}}, {"tuned"} | TASK_STUDENTS),
+        ({"task_training": {"epochs": {"RTE": 9}}}, {"tuned"} | TASK_STUDENTS),
+        ({"pretraining": {"student": {"steps": 9}}}, PRETRAINED),
+        ({"pretraining": {"teacher": {"steps": 9}}}, ALL - {"PD0.1", "PD0.2"}),
+        ({"pretraining": {"masking": "paper"}}, ALL),
+        ({"models": {"S1": {"layers": 2}}}, STUDENTS),
+        ({"models": {"T1": {"layers": 3}}}, ALL - {"PD0.1", "PD0.2"}),
+        ({"compression": {"multiple_of": 16}}, GLMD),
+        ({"compression": {"reserved_targets": True}}, GLMD),
+        ({"data": {"pocket": {"world_seed": 2}}}, ALL),
+        ({"data": {"vocabulary": {"multiple_of": 64}}}, ALL),
+        ({"precision": "bfloat16"}, ALL),
+    ],
+    ids=lambda value: str(value)[:60] if isinstance(value, dict) else "",
+)
+def test_a_value_changes_just_what_it_can_affect(overrides, changed):
+    before, after = names(plan()), names(plan(overrides))
+    assert {name for name in before if before[name] != after[name]} == changed
+
+
+@pytest.mark.parametrize(
+    ("overrides", "kept"),
+    [({"seeds": [1, 2, 3]}, ALL), ({"seeds": [2]}, {n for n in ALL if n[-1] != "1"}), ({"methods": ["KD"]}, None)],
+)
+def test_more_or_fewer_cells_leave_the_others_as_they_are(overrides, kept):
+    before, after = names(plan()), names(plan(overrides))
+    common = before.keys() & after.keys()
+    assert all(before[name] == after[name] for name in common)
+    assert kept is None or common == kept
+
+
+def test_scales_do_not_share_folders():
+    assert plan().layout.root.name == "smoke" and plan(scale="pocket").layout.root.name == "pocket"
+
+
+def test_ids_are_file_names():
+    for name in plan(scale="paper").stages:
+        assert len(name) < 100 and "/" not in name and " " not in name
+
+
+# Code
+
+
+def test_a_stage_s_code_is_that_of_its_phase_and_terms():
+    found = plan()
+    codes = {name: found.code(stage) for name, stage in found.stages.items()}
+    by_method = {method: [codes[stage.id] for stage in chain(found, method)] for method in METHODS}
+    assert by_method["GLMD"] == by_method["GLMD-vc"]
+    assert len({*by_method["TinyBERT"], *by_method["GLMD"], *by_method["KD"]}) > 3
+    assert codes[chain(found, "TinyBERT")[0].id] != codes[chain(found, "GLMD")[0].id]
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"methods": ["KD", "GLMDD"]}, "methods: no recipe for 'GLMDD'; there are KD, PD, TinyBERT, GLMD-vc, GLMD"),
+        ({"quirks": {"soft-los-t2": "fixed"}}, "quirks.soft-los-t2: no such quirk; use one of "),
+        ({"quirks": {"cb-selection": "fixed"}}, "quirks.cb-selection: no switch 'fixed'; it has as_run"),
+        ({"pairs": ["T1-T1-S1"]}, "pairs: T1-T1-S1: KD needs one teacher and one student, e.g. T1-S1"),
+    ],
+)
+def test_a_mistake_gets_one_line(overrides, message):
+    with pytest.raises(InputError) as error:
+        _ = plan(overrides).stages
+    assert str(error.value).startswith(message) and "\n" not in str(error.value)
+
+
+def test_an_unknown_stage_is_told_where_to_look():
+    with pytest.raises(InputError, match="stage 'S1.pre.x.s1.0' is not in this plan; 'make plan' lists those"):
+        plan().stage("S1.pre.x.s1.0")
+
+
+def test_an_unknown_model_is_named_with_those_there_are():
+    with pytest.raises(InputError, match="models: no 'T7'; there are T1, S1"):
+        plan().architecture("T7")
+
+
+def test_quirks_rewrite_what_they_concern():
+    before, after = names(plan()), names(plan({"quirks": {"soft-loss-t2": "fixed"}}))
+    changed = {name for name in before if before[name] != after[name]}
+    assert {"KD0.1", "KD0.2"} <= changed and not changed & (TEACHER | {"TinyBERT0.1", "GLMD0.1", "PD0.1"})
+    assert names(plan({"quirks": {"soft-loss-t2": "as_run"}})) == before
+
+
+# Groups, embeddings, imports, hyper-parameters
+
+
+def test_tasks_are_packed_into_jobs():
+    found = plan({"task_training": {"tasks_per_job": 3}, "methods": ["TinyBERT"], "seeds": [1]})
+    assert [len(group) for group in found.groups] == [3, 3, 2]
+    for cell in found.cells:
+        assert [stage.tasks for stage in cell.stages] == list(found.groups)
+    student = found.cells[-1]
+    assert len({stage.init.init.id for stage in student.stages}) == 1  # one pretraining for all groups
+    for stage, tuned in zip(student.stages, found.cells[0].stages, strict=True):
+        assert stage.teacher == tuned and stage.init.tasks == stage.tasks
+
+
+def test_an_imported_teacher_is_not_trained():
+    found = plan({"import_teacher": {"T1": "checkpoints/glm"}})
+    stage = found.pretrained("T1")
+    assert stage.imported == "checkpoints/glm" and stage.schooling is None
+    assert found.cells[0].stages[0].init == stage
+    steps = merge(plan().config.model_dump(mode="json"), {"import_teacher": {"T1": "checkpoints/glm"}})
+    longer = merge(steps, {"pretraining": {"teacher": {"steps": 99}}})
+    assert plan(longer).pretrained("T1").id == stage.id
+
+
+def hyper_parameters(tmp_path, text):
+    path = tmp_path / "rates.csv"
+    path.write_text(text)
+    return {"task_training": {"hyper_parameters": str(path)}}
+
+
+HEAD = "method,config,task,batch_size,learning_rate\n"
+
+
+def test_a_table_of_hyper_parameters_overrides_both(tmp_path):
+    rows = "TinyBERT,T1-S1,RTE,4,7e-6\nGLM (teacher),T1,CB,2,3e-5\nTinyBERT,T2-S9,RTE,1,1\n"
+    found = plan(hyper_parameters(tmp_path, HEAD + rows))
+    runs = {run.task: run for run in chain(found, "TinyBERT")[1].schooling}
+    assert (runs["RTE"].batch_size, runs["RTE"].optimiser.learning_rate) == (4, 7e-6)
+    assert (runs["CB"].batch_size, runs["CB"].optimiser.learning_rate) == (8, 1e-3)
+    tuned = {run.task: run for run in found.cells[0].stages[0].schooling}
+    assert (tuned["CB"].batch_size, tuned["CB"].optimiser.learning_rate) == (2, 3e-5)
+    assert names(found)["KD0.1"] != names(plan())["KD0.1"]  # its teacher changed
+    assert names(found)["PD0.1"] == names(plan())["PD0.1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (HEAD + "KD,T1-S1,RTE,4,1e-5\nKD,T1-S1,CB,few,1e-5\n", "rates.csv:3: needs method, config, task, batch_"),
+        (HEAD + "KD,T1-S1,RTE,4\n", "rates.csv:2: needs method, config"),
+        ("method,task\nKD,RTE\n", "rates.csv:2: needs method, config"),
+    ],
+)
+def test_a_malformed_table_is_named_with_its_line(tmp_path, text, message):
+    with pytest.raises(InputError) as error:
+        plan(hyper_parameters(tmp_path, text))
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_missing_table_is_named():
+    with pytest.raises(InputError, match="task_training.hyper_parameters: nowhere.csv is not a file"):
+        plan({"task_training": {"hyper_parameters": "nowhere.csv"}})
+
+
+# Scales
+
+
+@pytest.mark.parametrize("scale", ["smoke", "pocket", "paper"])
+def test_every_scale_has_a_plan(scale):
+    found = plan(scale=scale)
+    assert len(found.stages) > 10
+    for name, stage in found.stages.items():
+        assert found.stage(name) is stage and len(found.code(stage)) == 16
+
+
+def test_the_real_scale_has_a_plan_once_it_has_a_folder(tmp_path):
+    assert len(plan({"data_root": str(tmp_path)}, "real").stages) > 10
+
+
+def test_the_paper_scale_has_the_published_hyper_parameters():
+    found = plan(scale="paper")
+    assert found.rates and {run.batch_size for stage in found.stages.values() for run in stage.schooling or ()
+                            if stage.phase == "task"} > {16}
+
+
+def test_embeddings_of_half_the_width():
+    from dataclasses import replace
+
+    from retort.recipes.glmd import PD
+
+    found = plan()
+    base = architecture("S1", found.config.models["S1"])
+    for kind in ("factorised", "trigram"):
+        student = found._student(replace(PD, embedding=kind), "S1")
+        assert getattr(student, kind) == base.width // 2 and replace(student, **{kind: None}) == base
+
+
+def test_planning_imports_no_torch():
+    script = (
+        "import sys; from retort.config import load; from retort.plan import Plan; p = Plan(load('paper'));"
+        "[p.code(s) for s in p.stages.values()]; slow = {'torch', 'transformers', 'pandas', 'scipy', 'numpy'};"
+        "sys.exit(' '.join(slow & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr

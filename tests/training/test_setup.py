@@ -1,0 +1,115 @@
+"""What a job starts from: its stage's parameters, its teacher, its device."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+import torch
+
+from retort.errors import InputError
+from retort.stages import Architecture
+from retort.training.setup import (
+    autocast_dtype,
+    choose_device,
+    glm_config,
+    load_teacher,
+    model_folder,
+    prepare_process,
+    starting_model,
+    vocabulary_map,
+    vocabulary_rows,
+    write_log,
+)
+
+
+def parameters(model):
+    return torch.cat([value.flatten() for value in model.state_dict().values()])
+
+
+def test_random_parameters_follow_the_seed_and_nothing_else(workshop):
+    stage = workshop.stage("GLMD-vc", 0)
+    job = workshop.job(stage)
+    torch.manual_seed(1)
+    first = parameters(starting_model(stage, job, None))
+    torch.manual_seed(2)
+    assert torch.equal(first, parameters(starting_model(stage, job, None)))
+    other = dataclasses.replace(stage, seed=2)
+    assert not torch.equal(first, parameters(starting_model(other, job, None)))
+
+
+def test_a_stage_starts_from_the_result_of_the_one_before(workshop):
+    stage = workshop.stage("TinyBERT", 1)
+    model = starting_model(stage, workshop.job(stage), "RTE")
+    before = workshop.plan.layout.stage(stage.init) / "model.safetensors"
+    from retort.models.checkpoint import load_tensors
+
+    assert all(torch.equal(value, load_tensors(before)[name]) for name, value in model.state_dict().items())
+
+
+def test_task_models_are_found_task_by_task(workshop):
+    stage, layout = workshop.stage("TinyBERT", 1), workshop.plan.layout
+    assert model_folder(stage, layout, "RTE") == layout.stage(stage) / "tasks" / "RTE"
+    assert model_folder(stage.init, layout, "RTE") == layout.stage(stage.init)
+
+
+def test_another_architecture_than_the_start_s_is_refused(workshop):
+    stage = workshop.stage("TinyBERT", 1)
+    wider = dataclasses.replace(stage, architecture=dataclasses.replace(stage.architecture, dropout=0.9))
+    with pytest.raises(InputError, match="starts from .*, which has another architecture"):
+        starting_model(wider, workshop.job(stage), "RTE")
+
+
+def test_a_missing_start_is_named(workshop):
+    stage = workshop.stage("TinyBERT", 1)
+    lost = dataclasses.replace(stage, init=dataclasses.replace(stage.init, seed=99))
+    with pytest.raises(InputError, match=r"\.s99\..*config.json: no such file; run the step that writes it"):
+        starting_model(lost, workshop.job(stage), "RTE")
+
+
+def test_a_teacher_is_frozen_and_in_evaluation_mode(workshop):
+    teacher = load_teacher(workshop.plan.cells[0].stages[0], workshop.job(workshop.stage("KD", 0)), "RTE")
+    assert not teacher.module.training and not any(m.training for m in teacher.module.modules())
+    assert not any(parameter.requires_grad for parameter in teacher.module.parameters())
+
+
+def test_compressed_students_share_one_map(workshop):
+    stages = [workshop.stage("GLMD", number) for number in range(3)]
+    assert len({workshop.plan.layout.vocabulary(stage) for stage in stages}) == 1
+    vocabulary = vocabulary_map(stages[0], workshop.job(stages[0]))
+    rows = vocabulary_rows(workshop.plan.layout.text(workshop.plan.text))
+    assert vocabulary.size < rows == len(vocabulary.substitute)
+    assert len(starting_model(stages[0], workshop.job(stages[0]), None).word_embeddings.weight) == vocabulary.size
+    assert vocabulary_map(workshop.stage("KD", 0), workshop.job(stages[0])) is None
+
+
+def test_an_architecture_becomes_a_model_configuration():
+    architecture = Architecture("S9", 3, 32, 4, 96, 0.1, 0.05, factorised=16, bottleneck=(8, 2))
+    config = glm_config(architecture, 700)
+    assert (config.layers, config.width, config.heads, config.vocab, config.positions) == (3, 32, 4, 700, 96)
+    assert (config.dropout, config.init_std, config.factorised, config.trigram) == (0.1, 0.05, 16, None)
+    assert (config.bottleneck.width, config.bottleneck.feed_forwards) == (8, 2)
+
+
+def test_devices():
+    assert choose_device("cpu").type == "cpu"
+    assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(InputError, match="torch sees no GPU here; set device to auto or cpu"):
+            choose_device("cuda")
+    assert autocast_dtype("float32") is None and autocast_dtype("bfloat16") is torch.bfloat16
+
+
+def test_denormal_numbers_are_flushed():
+    prepare_process(1)
+    tiny = torch.tensor([1e-38])
+    assert (tiny * 1e-3).item() == 0.0
+    assert torch.get_num_threads() == 1
+
+
+def test_logs_are_json_lines(tmp_path):
+    write_log(tmp_path / "log.jsonl", [{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.25}])
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["loss"] for line in lines] == [0.5, 0.25]
+    assert lines[0] == '{"loss": 0.5, "step": 1}'
