@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -18,6 +18,7 @@ from retort.distill.words import word_distance
 from retort.models.features import (
     CLASS,
     HARD,
+    UNCHANGED,
     WORDS,
     Family,
     Features,
@@ -37,7 +38,7 @@ class Losses(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Seen:
+class Seen:
     """Features of one pass: the student's, and those of each teacher."""
 
     student: Features
@@ -50,7 +51,7 @@ class _Settings:
 
     clock: Clock
     totals: Totals
-    teacher: int = field(default=0)
+    weights: Tensor | None
 
 
 class BoundObjective(nn.Module):
@@ -83,11 +84,17 @@ class BoundObjective(nn.Module):
         for number, shape in enumerate(teachers):
             for name, term in zip(self.names, objective.terms, strict=True):
                 self.lenses.update(_lens_modules(term, f"{name}-t{number}", student, shape))
-        self.ensemble = objective.ensemble.build(student, self.teachers)
+        self.policy = objective.ensemble.build(student, self.teachers)
+        self.steps = {
+            (name, number, index): _named(self.lenses, f"{name}-t{number}-{index}|")
+            for number in range(len(self.teachers))
+            for name, term in zip(self.names, objective.terms, strict=True)
+            for index in range(len(term.via))
+        }
 
     def student_sites(self, clock: Clock, edited: bool = False) -> frozenset[Site]:
         """What the student must record in the untouched (or the edited) pass."""
-        sites = set() if edited else set(self.objective.ensemble.student_sites)
+        sites = set() if edited else set(self.objective.ensemble.student_sites(self.student.layers))
         for teacher in self.teachers or (self.student,):
             sites |= self._sites(clock, teacher, edited, of_teacher=False)
         return frozenset(sites)
@@ -96,7 +103,8 @@ class BoundObjective(nn.Module):
         """What a teacher must record; empty if it need not run."""
         if not self.teachers:
             return frozenset()
-        sites = set() if edited else set(self.objective.ensemble.teacher_sites)
+        layers = self.teachers[number].layers
+        sites = set() if edited else set(self.objective.ensemble.teacher_sites(number, layers))
         return frozenset(sites | self._sites(clock, self.teachers[number], edited, of_teacher=True))
 
     def _sites(self, clock: Clock, teacher: Shape, edited: bool, of_teacher: bool) -> set[Site]:
@@ -126,32 +134,42 @@ class BoundObjective(nn.Module):
         Raises:
             ValueError: no term has any weight at this moment.
         """
-        first, patch = self._first_pass(batch, student, teachers, clock)
-        passes = {False: first}
+        first = self._first_pass(batch, student, teachers, clock)
+        second: Seen | None = None
         edit = self.objective.edit
         if edit is not None and edit.second_pass:
             both = edit.patches(clock, batch, student, teachers[0], (first.student, first.teachers[0]))
-            passes[True] = self._pass(batch, student, teachers, clock, both, edited=True)
+            second = self._pass(batch, student, teachers, clock, both, edited=True)
+        return self.compare(first, second, clock, batch.totals)
+
+    def compare(self, first: Seen, second: Seen | None, clock: Clock, totals: Totals) -> Losses:
+        """The loss of features that were recorded already (``second``: in the edited pass)."""
+        weights = None
+        if first.teachers:
+            ensemble = self.objective.ensemble
+            weights = ensemble.weights(first.student, first.teachers, clock, self.policy)
         parts: dict[str, Tensor] = {}
-        settings = _Settings(clock, batch.totals)
+        settings = _Settings(clock, totals, weights)
         for name, term in zip(self.names, self.objective.terms, strict=True):
             if not self._silent(term, clock):
-                parts[name] = self._share(name, term, passes[term.edited], settings)
+                seen = second if term.edited else first
+                assert seen is not None
+                parts[name] = self._share(name, term, seen, settings)
         if not parts:
             raise ValueError("every term has weight 0: nothing to minimise")
-        extra = self.ensemble.extra_loss(first.student, first.teachers, clock)
+        extra = self.objective.ensemble.extra_loss(first.student, first.teachers, clock, self.policy)
         if extra is not None:
             parts["ensemble"] = extra
         return Losses(torch.stack(list(parts.values())).sum(), parts)
 
     def _first_pass(
         self, batch: Any, student: Family, teachers: Sequence[Family], clock: Clock
-    ) -> tuple[_Seen, Patch]:
+    ) -> Seen:
         edit = self.objective.edit
-        patch = Patch()
+        patch = UNCHANGED
         if edit is not None and not edit.second_pass:
             patch, _ = edit.patches(clock, batch, student, teachers[0], None)
-        return self._pass(batch, student, teachers, clock, (patch, Patch()), edited=False), patch
+        return self._pass(batch, student, teachers, clock, (patch, UNCHANGED), edited=False)
 
     def _pass(
         self,
@@ -161,33 +179,32 @@ class BoundObjective(nn.Module):
         clock: Clock,
         patches: tuple[Patch, Patch],
         edited: bool,
-    ) -> _Seen:
+    ) -> Seen:
         shown = []
         with torch.no_grad():
             for number, teacher in enumerate(teachers):
                 want = self.teacher_sites(clock, number, edited)
                 shown.append(teacher.observe(batch, want, patches[1]) if want else _nothing(batch))
-        return _Seen(
+        return Seen(
             student.observe(batch, self.student_sites(clock, edited), patches[0]), tuple(shown)
         )
 
-    def _share(self, name: str, term: Term, seen: _Seen, settings: _Settings) -> Tensor:
+    def _share(self, name: str, term: Term, seen: Seen, settings: _Settings) -> Tensor:
         """Weighted sum of a term's rows over this micro-batch's rows and all teachers, over the batch's rows."""
         clock, totals = settings.clock, settings.totals
         place = Place(-1, self.student.layers)
         if term.site == "hard":
             return value_of(term.weight, clock, place) * _mean_share(seen.student[HARD], seen.student, totals)
         shares = []
-        weights = self.ensemble.weights(seen.student, seen.teachers, len(batch_examples(seen)), clock)
         for number, teacher in enumerate(seen.teachers):
-            rows = self._rows(f"{name}-t{number}", term, seen.student, teacher, settings, number)
+            rows = self._rows(name, term, seen.student, teacher, settings, number)
             if term.above is not None:
                 rows = torch.where(rows > term.above(clock, place), rows, 0.0)
             if term.weighted:
-                by_example = weights[number].to(rows.dtype)
-                rows = rows * (by_example if len(rows) == len(by_example) else by_example[seen.student.example_of_row])
+                assert settings.weights is not None
+                rows = rows * _by_row(settings.weights[number], rows, seen.student)
             else:
-                rows = rows * self.ensemble.others(len(self.teachers))
+                rows = rows * self.objective.ensemble.others(len(self.teachers))
             shares.append(_mean_share(rows, seen.student, totals))
         return torch.stack(shares).sum()
 
@@ -199,7 +216,7 @@ class BoundObjective(nn.Module):
         assert term.by is not None
         if term.site == "words":
             weight = value_of(term.weight, clock, Place(-1, layers))
-            return weight * self._words(name, term, ours, theirs, settings)
+            return weight * self._words(term, ours, theirs, settings.totals)
         if term.site == "class":
             pair = Pair((-1,), (-1,))
             weight = value_of(term.weight, clock, Place(-1, layers))
@@ -230,11 +247,7 @@ class BoundObjective(nn.Module):
         ours, theirs = tensors
         heads = {"student": self.student.heads, "teacher": self.teachers[number].heads}
         for index, step in enumerate(term.via):
-            modules = {
-                key.rpartition("|")[2]: module
-                for key, module in self.lenses.items()
-                if key.startswith(f"{name}-{index}|")
-            }
+            modules = self.steps[name, number, index]
             ours, theirs = step(ours, theirs, Moment(settings.clock, pair, features.valid, heads, modules))
         (mine,), (other,) = ours, theirs
         assert term.by is not None
@@ -243,10 +256,9 @@ class BoundObjective(nn.Module):
             return term.by.rows(mine, other, where, settings.clock)
         return _reduced(term, term.by, mine, other, features, settings.totals)
 
-    def _words(self, name: str, term: Term, ours: Features, theirs: Features, settings: _Settings) -> Tensor:
+    def _words(self, term: Term, ours: Features, theirs: Features, totals: Totals) -> Tensor:
         """[B] from factorised logits, chunk by chunk."""
         assert isinstance(term.by, Distance)
-        totals = settings.totals
         student: WordLogits = ours[WORDS]
         teacher: WordLogits = theirs[WORDS]
         if self.kept_words is not None:
@@ -305,9 +317,14 @@ def _nothing(batch: Any) -> Features:
     return Features({}, batch.valid, batch.predicted, batch.example_of_row)
 
 
-def batch_examples(seen: _Seen) -> Tensor:
-    """Indices of the micro-batch's examples."""
-    return seen.student.example_of_row.unique()
+def _by_row(weights: Tensor, rows: Tensor, features: Features) -> Tensor:
+    """Weights of examples [E] laid beside rows, which are examples or their candidates."""
+    weights = weights.to(rows.dtype)
+    return weights if len(rows) == len(weights) else weights[features.example_of_row]
+
+
+def _named(modules: nn.ModuleDict, prefix: str) -> dict[str, nn.Module]:
+    return {key.removeprefix(prefix): module for key, module in modules.items() if key.startswith(prefix)}
 
 
 def position_mask(features: Features, mask: Mask) -> Tensor:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from retort.distill.layermaps import Pair, RandomGroup, segment_ends
 from retort.distill.schedules import Clock, Schedule
 from retort.lazy import torch
-from retort.models.features import Patch, Shape, Site
+from retort.models.features import UNCHANGED, Patch, Shape, Site
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,7 +36,12 @@ class Edit:
         return Pair((), ())
 
     def patches(
-        self, clock: Clock, batch: Any, student: Family, teacher: Family, seen: tuple[Features, Features] | None
+        self,
+        clock: Clock,
+        batch: Any,
+        student: Family,
+        teacher: Family,
+        seen: tuple[Features, Features] | None,
     ) -> tuple[Patch, Patch]:
         """What to change in the student's and in the teacher's pass."""
         raise NotImplementedError
@@ -58,7 +63,12 @@ class ReplaceBlocks(Edit):
     keep: Schedule
 
     def patches(
-        self, clock: Clock, batch: Any, student: Family, teacher: Family, seen: tuple[Features, Features] | None
+        self,
+        clock: Clock,
+        batch: Any,
+        student: Family,
+        teacher: Family,
+        seen: tuple[Features, Features] | None,
     ) -> tuple[Patch, Patch]:
         """Only the student's list of blocks changes."""
         rate = self.keep(clock)
@@ -69,7 +79,7 @@ class ReplaceBlocks(Edit):
         for index, block in enumerate(own):
             segment = other[ends[index] : ends[index + 1]]
             blocks.extend([block] if rng.random() < rate else segment)
-        return Patch(blocks=tuple(blocks)), Patch()
+        return Patch(blocks=tuple(blocks)), UNCHANGED
 
 
 @dataclass(frozen=True)
@@ -92,7 +102,12 @@ class SwapTokens(Edit):
         return RandomGroup().pairs(clock, student.layers, teacher.layers)[0]
 
     def patches(
-        self, clock: Clock, batch: Any, student: Family, teacher: Family, seen: tuple[Features, Features] | None
+        self,
+        clock: Clock,
+        batch: Any,
+        student: Family,
+        teacher: Family,
+        seen: tuple[Features, Features] | None,
     ) -> tuple[Patch, Patch]:
         """Both passes get exchanged activations at the source layers."""
         assert seen is not None

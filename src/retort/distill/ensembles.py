@@ -18,29 +18,50 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
+    from torch.nn import Module
 
-    from retort.models.features import Features
+    from retort.models.features import Features, Shape
 
 
 class Ensemble:
     """Combines teachers.
 
-    Attributes:
-        student_sites, teacher_sites: what :meth:`weights` reads besides what the terms read.
+    An ensemble that learns gives a module from :meth:`build`, which the objective owns, trains with the
+    student and hands back to :meth:`weights` and :meth:`extra_loss`.
     """
 
-    student_sites: frozenset[Site] = frozenset()
-    teacher_sites: frozenset[Site] = frozenset()
+    def student_sites(self, layers: int) -> frozenset[Site]:
+        """What :meth:`weights` reads of the student besides what the terms read."""
+        return frozenset()
+
+    def teacher_sites(self, number: int, layers: int) -> frozenset[Site]:
+        """What it reads of the ``number``-th teacher of so many layers."""
+        return frozenset()
+
+    def build(self, student: Shape, teachers: Sequence[Shape]) -> Module | None:
+        """The trainable part, if there is one."""
+        return None
 
     def weights(
-        self, student: Features, teachers: Sequence[Features], examples: int, clock: Clock
+        self, student: Features, teachers: Sequence[Features], clock: Clock, module: Module | None
     ) -> Tensor:
         """float [N, E], constant for the student's gradient."""
         raise NotImplementedError
 
+    def extra_loss(
+        self, student: Features, teachers: Sequence[Features], clock: Clock, module: Module | None
+    ) -> Tensor | None:
+        """A loss of the ensemble's own for this step, after :meth:`weights` was called."""
+        return None
+
     def others(self, teachers: int) -> float:
         """Weight of each teacher for terms that are not weighted by example."""
         return 1.0 / teachers
+
+
+def examples_of(features: Features) -> int:
+    """Number of examples in a micro-batch (its rows are numbered by example, in order)."""
+    return int(features.example_of_row[-1]) + 1
 
 
 @dataclass(frozen=True)
@@ -48,10 +69,10 @@ class Mean(Ensemble):
     """Every teacher counts the same: 1/N (with a single teacher: 1)."""
 
     def weights(
-        self, student: Features, teachers: Sequence[Features], examples: int, clock: Clock
+        self, student: Features, teachers: Sequence[Features], clock: Clock, module: Module | None
     ) -> Tensor:
         """1/N everywhere."""
-        return torch.full((len(teachers), examples), 1.0 / len(teachers), device=student.valid.device)
+        return torch.full((len(teachers), examples_of(student)), 1.0 / len(teachers), device=student.valid.device)
 
 
 @dataclass(frozen=True)
@@ -65,22 +86,24 @@ class SumOfSurvivors(Ensemble):
     survival: float
 
     def weights(
-        self, student: Features, teachers: Sequence[Features], examples: int, clock: Clock
+        self, student: Features, teachers: Sequence[Features], clock: Clock, module: Module | None
     ) -> Tensor:
         """1 for the survivors, 0 for the others."""
         rng = clock.draw("survivors")
         kept = [float(rng.random() < self.survival) for _ in teachers]
-        return torch.tensor(kept, device=student.valid.device)[:, None].expand(-1, examples)
+        return torch.tensor(kept, device=student.valid.device)[:, None].expand(-1, examples_of(student))
 
 
 @dataclass(frozen=True)
 class InverseTeacherLoss(Ensemble):
     """1 / (1 + the teacher's own loss on the example) (MT-BERT, Wu et al., 2021, eq. 2)."""
 
-    teacher_sites: frozenset[Site] = frozenset({HARD})
+    def teacher_sites(self, number: int, layers: int) -> frozenset[Site]:
+        """The teachers' own losses."""
+        return frozenset({HARD})
 
     def weights(
-        self, student: Features, teachers: Sequence[Features], examples: int, clock: Clock
+        self, student: Features, teachers: Sequence[Features], clock: Clock, module: Module | None
     ) -> Tensor:
         """Summed, not averaged, over teachers."""
         return torch.stack([1 / (1 + teacher[HARD].detach()) for teacher in teachers])
@@ -99,14 +122,16 @@ class RouteByEntropy(Ensemble):
     divided by N once more, as GLMD's authors ran it (quirk ``uncertainty-mean``).
     """
 
-    student_sites: frozenset[Site] = frozenset({CLASS})
+    def student_sites(self, layers: int) -> frozenset[Site]:
+        """The student's class scores."""
+        return frozenset({CLASS})
 
     def weights(
-        self, student: Features, teachers: Sequence[Features], examples: int, clock: Clock
+        self, student: Features, teachers: Sequence[Features], clock: Clock, module: Module | None
     ) -> Tensor:
         """1/N at the teacher of each example's bin, 0 elsewhere; with fewer examples than teachers a mix."""
         entropy = normalised_entropy(student[CLASS].detach())
-        count = len(teachers)
+        count, examples = len(teachers), examples_of(student)
         if examples < count:
             return soft_route(entropy, count) / count
         order = torch.empty(examples, dtype=torch.long, device=entropy.device)

@@ -166,9 +166,6 @@ class TokenStructure(BatchDistance):
         return error.sum() / pairs.expand_as(error).sum()
 
     def _triples(self, ours: Tensor, theirs: Tensor, where: Tensor) -> Tensor:
-        centres, near = most_attended(theirs, where, min(self.k1, where.shape[1]), min(self.k2, where.shape[1]))
-        keep = _taken(where[..., None].to(ours.dtype), centres)
-        mask = keep[..., None] * _taken(where[..., None].to(ours.dtype), near).squeeze(-1)[:, None]
         raise NotImplementedError
 
 

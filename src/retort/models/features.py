@@ -7,8 +7,8 @@ no model.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from retort.lazy import functional as F
@@ -118,26 +118,50 @@ class Totals:
     predicted: int
 
 
+@dataclass(frozen=True)
+class Patch:
+    """Changes to one forward pass.
+
+    Attributes:
+        hidden: by layer, a function of the tensor at site ``hidden`` that gives the one used instead.
+        blocks: run these blocks instead of the model's own; empty: the model's own.
+    """
+
+    hidden: Mapping[int, Callable[[Tensor], Tensor]] = field(default_factory=dict)
+    blocks: tuple[Any, ...] = ()
+
+
+UNCHANGED = Patch()
+
+
 class Family(Protocol):
     """A model family as the objective and the training loop see it."""
 
-    module: Module
+    @property
+    def module(self) -> Module:
+        """The model itself."""
+        ...
 
     @property
     def shape(self) -> Shape:
         """Depth, width, heads and vocabulary."""
         ...
 
-    def observe(self, batch: Any, want: frozenset[Site]) -> Features:
-        """Run the model once on ``batch`` and return the tensors at ``want``."""
+    def blocks(self) -> Sequence[Any]:
+        """The transformer blocks, for edits that exchange them."""
+        ...
+
+    def observe(self, batch: Any, want: frozenset[Site], patch: Patch = UNCHANGED) -> Features:
+        """Run the model once on ``batch``, changed by ``patch``, and return the tensors at ``want``."""
         ...
 
 
 class Recorder:
-    """Keeps the tensors of wanted sites while a model runs."""
+    """Keeps the tensors of wanted sites while a model runs, and applies a patch."""
 
-    def __init__(self, want: frozenset[Site]) -> None:
+    def __init__(self, want: frozenset[Site], patch: Patch = UNCHANGED) -> None:
         self.want = want
+        self.patch = patch
         self.values: dict[Site, Any] = {}
 
     def wants(self, *names: str, layer: int) -> bool:
@@ -148,3 +172,11 @@ class Recorder:
         site = Site(name, layer)
         if site in self.want:
             self.values[site] = value
+
+    def hidden(self, layer: int, value: Tensor) -> Tensor:
+        """Record the hidden state of a layer; returns the one to go on with."""
+        change = self.patch.hidden.get(layer)
+        if change is not None:
+            value = change(value)
+        self("hidden", layer, value)
+        return value

@@ -153,8 +153,7 @@ class Block(nn.Module):
 
     def forward(self, h: Tensor, mask: Tensor, record: Recorder, layer: int) -> Tensor:
         """``h`` [B, S, H] residual stream; ``layer`` is 1-based."""
-        normed = self.input_layernorm(h)
-        record("hidden", layer - 1, normed)
+        normed = record.hidden(layer - 1, self.input_layernorm(h))
         h = h + F.dropout(self.attention(normed, mask, record, layer), self.dropout, self.training)
         return h + F.dropout(self.mlp(self.post_attention_layernorm(h)), self.dropout, self.training)
 
@@ -181,8 +180,7 @@ class BottleneckBlock(nn.Module):
 
     def forward(self, h: Tensor, mask: Tensor, record: Recorder, layer: int) -> Tensor:
         """``h`` [B, S, H] residual stream; ``layer`` is 1-based."""
-        normed = self.input_layernorm(h)
-        record("hidden", layer - 1, normed)
+        normed = record.hidden(layer - 1, self.input_layernorm(h))
         inner = self.ib_linear_in(h) + self._drop(self.attention(normed, mask, record, layer))
         inner = inner + self._drop(self.mlp(self.post_attention_layernorm(inner)))
         for index in range(self.extra):
@@ -213,11 +211,9 @@ class Transformer(nn.Module):
         """``words`` [B, S, H], ``positions`` [B, 2, S] -> normalised output [B, S, H]."""
         h = words + self.position_embeddings(positions[:, 0])
         h = F.dropout(h + self.block_position_embeddings(positions[:, 1]), self.dropout, self.training)
-        for number, block in enumerate(self.layers, start=1):
+        for number, block in enumerate(record.patch.blocks or self.layers, start=1):
             h = block(h, mask, record, number)
-        out = self.final_layernorm(h)
-        record("hidden", len(self.layers), out)
-        return out
+        return record.hidden(len(self.layers), self.final_layernorm(h))
 
 
 class GLM(nn.Module):

@@ -10,7 +10,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from retort.data.batches import Choices, GLMBatch
-from retort.models.features import CLASS, HARD, WORDS, Features, Recorder, Shape, Site, WordLogits
+from retort.models.features import (
+    CLASS,
+    HARD,
+    UNCHANGED,
+    WORDS,
+    Features,
+    Patch,
+    Recorder,
+    Shape,
+    Site,
+    WordLogits,
+)
 from retort.models.glm import GLM, prefix_mask
 
 if TYPE_CHECKING:
@@ -28,8 +39,13 @@ class GLMFamily:
     """
 
     def __init__(self, module: GLM, vocabulary: VocabularyMap | None = None) -> None:
-        self.module = module
+        self._module = module
         self.vocabulary = vocabulary
+
+    @property
+    def module(self) -> GLM:
+        """The model itself."""
+        return self._module
 
     @property
     def shape(self) -> Shape:
@@ -37,11 +53,15 @@ class GLMFamily:
         config = self.module.config
         return Shape(config.layers, config.width, config.heads, config.vocab)
 
-    def observe(self, batch: GLMBatch, want: frozenset[Site]) -> Features:
+    def blocks(self) -> list[torch.nn.Module]:
+        """The transformer blocks."""
+        return list(self._module.transformer.layers)
+
+    def observe(self, batch: GLMBatch, want: frozenset[Site], patch: Patch = UNCHANGED) -> Features:
         """Run the model once and return the tensors at ``want``."""
         if self.vocabulary is not None:
             batch = map_words(batch, self.vocabulary)
-        record = Recorder(want)
+        record = Recorder(want, patch)
         mask = prefix_mask(batch.sep, batch.tokens.shape[1])
         hidden = self.module(batch.tokens, batch.positions, mask, record)
         logits = WordLogits(hidden, self.module.word_embeddings.weight)

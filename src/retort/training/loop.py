@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from retort.distill.binding import BoundObjective
+from retort.distill.binding import BoundObjective, Losses
 from retort.distill.schedules import Clock
 from retort.errors import RetortError
 from retort.models.features import Family
@@ -49,34 +49,35 @@ class Trainer:
 
     Args:
         student: trained, with the objective's lenses.
-        teacher: anything that observes batches; never trained, must be in evaluation mode.
+        teachers: anything that observes batches; never trained, must be in evaluation mode.
         objective: bound to both.
         settings: optimiser and learning-rate curve.
         total: updates of the whole run.
+        seed: of whatever the objective draws at random.
         autocast: dtype of matrix products, ``None`` for the parameters' own.
     """
 
     def __init__(
         self,
         student: Family,
-        teacher: Family | None,
+        teachers: Sequence[Family],
         objective: BoundObjective,
         settings: Optimiser,
         total: int,
+        seed: int = 0,
         autocast: torch.dtype | None = None,
     ) -> None:
         self.student = student
-        self.teacher = teacher
+        self.teachers = tuple(teachers)
         self.objective = objective
         self.settings = settings
         self.total = total
+        self.seed = seed
         self.autocast = autocast
         self.step = 0
         named = [*student.module.named_parameters(), *objective.named_parameters()]
         self.parameters = [parameter for _, parameter in named]
         self.optimisers = build(settings, named)
-        self._wanted = objective.student_sites
-        self._wanted_of_teacher = objective.teacher_sites
         student.module.train()
 
     def update(self, batches: Sequence[Any], epoch: int = 0) -> StepReport:
@@ -86,7 +87,7 @@ class Trainer:
             RetortError: the loss is not finite; nothing has been changed by this step.
         """
         started = time.perf_counter()
-        clock = Clock(self.step, self.total, epoch)
+        clock = Clock(self.step, self.total, epoch, self.seed)
         sums: dict[str, float] = {}
         loss = 0.0
         for batch in batches:
@@ -111,16 +112,11 @@ class Trainer:
             self.step, loss, sums, factor, float(norm), tokens, time.perf_counter() - started
         )
 
-    def _forward(self, batch: Any, clock: Clock) -> Any:
+    def _forward(self, batch: Any, clock: Clock) -> Losses:
+        assert not any(teacher.module.training for teacher in self.teachers)
         kind = batch.valid.device.type
         with torch.autocast(kind, dtype=self.autocast, enabled=self.autocast is not None):
-            shown = None
-            if self._wanted_of_teacher:
-                assert self.teacher is not None and not self.teacher.module.training
-                with torch.no_grad():
-                    shown = self.teacher.observe(batch, self._wanted_of_teacher)
-            seen = self.student.observe(batch, self._wanted)
-            return self.objective(seen, shown, clock, batch.totals)
+            return self.objective.loss(batch, self.student, self.teachers, clock)
 
     def state(self) -> dict[str, Any]:
         """Everything that a bit-exact continuation needs."""

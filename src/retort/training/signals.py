@@ -22,13 +22,25 @@ from retort.data.examples import ClozeExample
 from retort.data.store import load_examples
 from retort.errors import InputError
 from retort.files import atomic_folder, atomic_path
-from retort.models.features import CLASS, WORDS, Family, Features, Shape, Site, WordLogits
+from retort.models.features import (
+    CLASS,
+    HARD,
+    UNCHANGED,
+    WORDS,
+    Family,
+    Features,
+    Patch,
+    Shape,
+    Site,
+    WordLogits,
+)
+from retort.models.glm_family import class_loss
 from retort.stages import Stage
 from retort.training.setup import Job, load_teacher
 
-CACHED = frozenset({WORDS, CLASS})
-"""What is worth storing: class scores and the states behind the word logits. Per-layer features
-are larger than the forward pass that makes them is slow."""
+CACHED = frozenset({WORDS, CLASS, HARD})
+"""What is worth storing: class scores (with the gold labels they give the teacher's own loss) and the
+states behind the word logits. Per-layer features are larger than the forward pass that makes them is slow."""
 
 _EXAMPLES_AT_ONCE = 32
 
@@ -81,13 +93,18 @@ class CachedTeacher:
         self._spans = list(pairwise([0, *tensors["score_end"].tolist()]))
         self._examples = list(pairwise([0, *tensors["example_end"].tolist()]))
 
-    def observe(self, batch: GLMBatch, want: frozenset[Site]) -> Features:
+    def blocks(self) -> list[nn.Module]:
+        """None: there is no model."""
+        return []
+
+    def observe(self, batch: GLMBatch, want: frozenset[Site], patch: Patch = UNCHANGED) -> Features:
         """Assemble the batch's signals, with the batch's padding and filler candidates."""
-        assert batch.choices is not None and want <= CACHED
+        assert batch.choices is not None and want <= CACHED and patch is UNCHANGED
         examples = [self._index[key] for key in batch.keys]
         values: dict[Site, Tensor | WordLogits] = {}
-        if CLASS in want:
+        if want & {CLASS, HARD}:
             values[CLASS] = self._class(examples, batch.choices.real.shape[1])
+            values[HARD] = class_loss(values[CLASS], batch.choices)
         if WORDS in want:
             values[WORDS] = WordLogits(self._states(examples, batch), self._weight)
         return Features(values, batch.valid, batch.predicted, batch.example_of_row)
