@@ -122,6 +122,19 @@ class TaskRun:
 
 
 @dataclass(frozen=True)
+class Truncation:
+    """Start from a teacher's first layers and leading dimensions.
+
+    Attributes:
+        source: the stage that made the teacher.
+        fused: cut the fused query-key-value matrix as one block (quirk ``fused-truncation``).
+    """
+
+    source: Stage
+    fused: bool = True
+
+
+@dataclass(frozen=True)
 class Stage:
     """One training run (for tasks: one run per task, packed into a job).
 
@@ -130,7 +143,8 @@ class Stage:
         architecture: of the model that is trained.
         objective: what is minimised.
         init: the stage whose result it starts from; ``None``: random initialisation.
-        teacher: the stage that made the teacher; ``None``: no teacher.
+        truncated: start from the first layers and leading dimensions of this stage's result instead.
+        teachers: the stages that made the teachers, nearest or smallest first.
         compression: vocabulary compression of the student, built from ``mapped_by``.
         mapped_by: pretrained teacher whose word embeddings decide the vocabulary map.
         data: digest of the text data (see :mod:`retort.plan`).
@@ -147,7 +161,8 @@ class Stage:
     data: str
     seed: int
     init: Stage | None = None
-    teacher: Stage | None = None
+    truncated: Truncation | None = None
+    teachers: tuple[Stage, ...] = ()
     compression: Compression | None = None
     mapped_by: Stage | None = None
     carry_lenses: bool = False
@@ -173,7 +188,8 @@ class Stage:
 
     def ancestors(self) -> list[Stage]:
         """Stages whose results are read, nearest first, without repeats."""
-        found = [stage for stage in (self.init, self.teacher, self.mapped_by) if stage is not None]
+        source = None if self.truncated is None else self.truncated.source
+        found = [stage for stage in (self.init, source, *self.teachers, self.mapped_by) if stage is not None]
         return list({stage.id: stage for stage in found}.values())
 
 

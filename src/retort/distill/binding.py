@@ -107,6 +107,13 @@ class BoundObjective(nn.Module):
         sites = set() if edited else set(self.objective.ensemble.teacher_sites(number, layers))
         return frozenset(sites | self._sites(clock, self.teachers[number], edited, of_teacher=True))
 
+    def cacheable(self, number: int, stored: frozenset[Site]) -> bool:
+        """Whether a teacher never need run, because ``stored`` sites are all that is ever read of it."""
+        edit = self.objective.edit
+        sites = {Site(term.site) for term in self.objective.terms if term.by is not None}
+        sites |= self.objective.ensemble.teacher_sites(number, self.teachers[number].layers)
+        return edit is None and sites <= stored
+
     def _sites(self, clock: Clock, teacher: Shape, edited: bool, of_teacher: bool) -> set[Site]:
         found: set[Site] = set()
         for term in self.objective.terms:

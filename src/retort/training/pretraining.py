@@ -24,7 +24,7 @@ from retort.training.setup import (
     Job,
     autocast_dtype,
     glm_config,
-    load_teacher,
+    load_teachers,
     load_tokenizer,
     model_folder,
     starting_model,
@@ -55,13 +55,18 @@ def pretrain(stage: Stage, job: Job) -> None:
     schooling = stage.schooling
     tokenizer = load_tokenizer(stage, job.layout)
     student = GLMFamily(starting_model(stage, job, None), vocabulary_map(stage, job))
-    teacher = load_teacher(stage.teacher, job, None) if stage.teacher is not None else None
+    teachers = load_teachers(stage, job, None)
     kept = None if student.vocabulary is None else student.vocabulary.kept_ids
-    objective = BoundObjective(
-        stage.objective, student.shape, None if teacher is None else teacher.shape, kept
-    ).to(job.device)
+    shapes = [teacher.shape for teacher in teachers]
+    objective = BoundObjective(stage.objective, student.shape, shapes, kept).to(job.device)
     trainer = Trainer(
-        student, teacher, objective, schooling.optimiser, schooling.steps, autocast_dtype(stage.precision)
+        student,
+        teachers,
+        objective,
+        schooling.optimiser,
+        schooling.steps,
+        stage.seed,
+        autocast_dtype(stage.precision),
     )
     stream = _stream(stage, schooling, tokenizer, job)
     scratch = Scratch(job.layout.scratch(stage, job.code))
@@ -80,11 +85,10 @@ def pretrain(stage: Stage, job: Job) -> None:
             progress.update(report.step, report.tokens, report.loss)
             if _every(report.step, schooling.steps, LOG_LINES):
                 diary.log.append({"step": report.step, "loss": report.loss, "parts": report.parts})
-            probed = teacher is not None and shapes_compare(student.shape, teacher.shape)
+            probed = len(teachers) == 1 and shapes_compare(student.shape, teachers[0].shape)
             if probed and _every(report.step, schooling.steps, PROBES):
-                assert teacher is not None
                 batch = stream(report.step - 1)[-1].to(job.device)
-                found = feature_distances(student, teacher, batch, kept)
+                found = feature_distances(student, teachers[0], batch, kept)
                 diary.distances.append({"step": report.step, "loss": report.loss} | found)
 
         def batches(step: int) -> list[Any]:

@@ -18,6 +18,7 @@ from retort.layout import Layout
 from retort.models.checkpoint import load_glm
 from retort.models.glm import GLM, Bottleneck, GLMConfig
 from retort.models.glm_family import GLMFamily
+from retort.models.truncation import truncate
 from retort.stages import Architecture, Stage
 
 
@@ -108,7 +109,11 @@ def starting_model(stage: Stage, job: Job, task: str | None) -> GLM:
     torch.manual_seed(stage.seed)
     vocabulary = vocabulary_map(stage, job)
     rows = vocabulary_rows(job.layout.text(stage.data)) if vocabulary is None else len(vocabulary.kept_ids)
-    return GLM(glm_config(stage.architecture, rows)).to(job.device)
+    model = GLM(glm_config(stage.architecture, rows))
+    if stage.truncated is not None:
+        source = load_glm(model_folder(stage.truncated.source, job.layout, task))
+        truncate(model, source, stage.truncated.fused)
+    return model.to(job.device)
 
 
 def model_folder(stage: Stage, layout: Layout, task: str | None) -> Path:
@@ -119,9 +124,15 @@ def model_folder(stage: Stage, layout: Layout, task: str | None) -> Path:
     return layout.stage(stage)
 
 
-def load_teacher(stage: Stage, job: Job, task: str | None) -> GLMFamily:
-    """A frozen teacher in evaluation mode."""
-    model = load_glm(model_folder(stage, job.layout, task)).to(job.device)
+def load_teachers(stage: Stage, job: Job, task: str | None) -> list[GLMFamily]:
+    """The frozen teachers of a stage, in evaluation mode."""
+    return [load_frozen(teacher, job, task) for teacher in stage.teachers]
+
+
+def load_frozen(stage: Stage, job: Job, task: str | None) -> GLMFamily:
+    """A stage's result, frozen and in evaluation mode."""
+    folder = model_folder(stage, job.layout, task if stage.phase == "task" else None)
+    model = load_glm(folder).to(job.device)
     model.requires_grad_(False)
     return GLMFamily(model.eval(), vocabulary_map(stage, job))
 

@@ -36,7 +36,7 @@ from retort.models.features import (
 )
 from retort.models.glm_family import class_loss
 from retort.stages import Stage
-from retort.training.setup import Job, load_teacher
+from retort.training.setup import Job, load_frozen
 
 CACHED = frozenset({WORDS, CLASS, HARD})
 """What is worth storing: class scores (with the gold labels they give the teacher's own loss) and the
@@ -142,5 +142,5 @@ def store_signals(teacher: Stage, job: Job) -> None:
     with atomic_folder(job.layout.signals(teacher)) as temporary:
         for task in teacher.tasks:
             examples = load_examples(text, f"{task}.train")
-            family = load_teacher(teacher, job, task)
+            family = load_frozen(teacher, job, task)
             write_signals(temporary / f"{task}.safetensors", family, examples, job.device)

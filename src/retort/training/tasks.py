@@ -31,7 +31,7 @@ from retort.training.loop import StepReport, Trainer, run
 from retort.training.setup import (
     Job,
     autocast_dtype,
-    load_teacher,
+    load_teachers,
     model_folder,
     starting_model,
     vocabulary_map,
@@ -102,28 +102,36 @@ class TaskTraining:
 
     def _trainer(self) -> Trainer:
         stage, job, task = self.stage, self.job, self.settings.task
-        teacher: Family | None = None
-        if stage.teacher is not None:
-            teacher = load_teacher(stage.teacher, job, task)
-        shape = None if teacher is None else teacher.shape
+        loaded = load_teachers(stage, job, task)
         kept = None if self.student.vocabulary is None else self.student.vocabulary.kept_ids
-        objective = BoundObjective(stage.objective, self.student.shape, shape, kept).to(job.device)
+        objective = BoundObjective(
+            stage.objective, self.student.shape, [teacher.shape for teacher in loaded], kept
+        ).to(job.device)
         if stage.carry_lenses:
             assert stage.init is not None
             folder = model_folder(stage.init, job.layout, task)
             objective.load_state_dict(load_tensors(folder / "lenses.safetensors"))
-        if stage.teacher is not None and shape is not None and objective.teacher_sites <= CACHED:
-            stored = job.layout.signals(stage.teacher) / f"{task}.safetensors"
-            teacher = CachedTeacher(stored, shape, job.device)
+        teachers = [
+            self._cached(number, teacher, objective) for number, teacher in enumerate(loaded)
+        ]
         torch.manual_seed(stage.seed)
         return Trainer(
             self.student,
-            teacher,
+            teachers,
             objective,
             self.settings.optimiser,
             self.batches.total,
+            stage.seed,
             autocast_dtype(stage.precision),
         )
+
+    def _cached(self, number: int, teacher: Family, objective: BoundObjective) -> Family:
+        """A teacher's stored signals in its place, where they hold all that the objective reads."""
+        source = self.stage.teachers[number]
+        if source.phase != "task" or not objective.cacheable(number, CACHED):
+            return teacher
+        stored = self.job.layout.signals(source) / f"{self.settings.task}.safetensors"
+        return CachedTeacher(stored, teacher.shape, self.job.device)
 
     def run(self, scratch: Scratch) -> None:
         """Train from the newest saved state, evaluating on the way; keep the best model."""
