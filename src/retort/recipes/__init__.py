@@ -21,11 +21,27 @@ class Step:
         phase: ``pretraining`` or ``task``.
         objective: resolved for the phase.
         carry_lenses: go on with the lens parameters of the step before.
+        encoder: put the first teacher as it was before fine-tuning in front of the teachers (RL-KD's
+            state encoder).
     """
 
     phase: Phase
     objective: Objective
     carry_lenses: bool = False
+    encoder: bool = False
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Teacher assistants: each model of a pair is distilled from the larger ones before it.
+
+    Attributes:
+        links: one task step for each model after the first.
+        dense: learn from all larger models, not just from the next larger one.
+    """
+
+    links: tuple[Step, ...]
+    dense: bool
 
 
 @dataclass(frozen=True)
@@ -34,9 +50,12 @@ class Method:
 
     Attributes:
         name: as the paper prints it.
-        steps: trained one after the other, each from the result of the one before; the first
-            from random parameters.
+        steps: trained one after the other, each from the result of the one before.
         citation: the method's own publication.
+        start: what the first step starts from: random parameters, or the first layers of the (first)
+            teacher of that step.
+        unequal: steps to take instead where teacher and student differ in width.
+        chain: for rows with assistants, instead of ``steps``.
         compression: compress the student's vocabulary.
         embedding: the student's word embeddings: whole, ALBERT-like factorised or
             MobileBERT-like trigram; both of half the student's width.
@@ -45,6 +64,9 @@ class Method:
     name: str
     steps: tuple[Step, ...]
     citation: str
+    start: Literal["random", "truncate"] = "random"
+    unequal: tuple[Step, ...] = ()
+    chain: Chain | None = None
     compression: Compression | None = None
     embedding: Literal["full", "factorised", "trigram"] = "full"
 
