@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from retort.config.loading import REPOSITORY
 from retort.config.model import Config, Model, PretrainingRun, pair_models
 from retort.errors import InputError
 from retort.files import digest_of
@@ -197,7 +198,6 @@ class Plan:
     ) -> Stage:
         """The stages of a method one after the other, each starting from the one before."""
         teacher, student = symbols
-        self._check_heads(method, pair, teacher, student)
         stage: Stage | None = None
         for step in method.steps:
             in_task = step.phase == "task"
@@ -208,7 +208,7 @@ class Plan:
             runs = tuple(self._task_run(method.name, pair, task, "student") for task in tasks)
             stage = Stage(
                 phase=step.phase,
-                architecture=self._student(method, student),
+                architecture=self._student(method, pair, teacher, student),
                 objective=objective,
                 schooling=runs if in_task else self._pretraining(self.config.pretraining.student),
                 data=self.text,
@@ -223,16 +223,6 @@ class Plan:
         assert stage is not None
         return stage
 
-    def _check_heads(self, method: Method, pair: str, teacher: str, student: str) -> None:
-        """Attention maps can be compared head by head only where there are equally many."""
-        sites = {term.site for step in method.steps for term in step.objective.terms}
-        heads = self.architecture(teacher).heads, self.architecture(student).heads
-        if sites & {"scores", "probs"} and heads[0] != heads[1]:
-            raise InputError(
-                f"pairs: {pair}: {method.name} compares attention head by head, but {teacher} has {heads[0]} "
-                f"heads and {student} {heads[1]}; give models.{student} as many or leave the method out"
-            )
-
     def architecture(self, name: str) -> Architecture:
         """The architecture of a model symbol.
 
@@ -243,11 +233,21 @@ class Plan:
             raise InputError(f"models: no {name!r}; there are {', '.join(self.config.models)}")
         return architecture(name, self.config.models[name])
 
-    def _student(self, method: Method, name: str) -> Architecture:
-        base = self.architecture(name)
-        if method.embedding == "full":
-            return base
-        return replace(base, **{method.embedding: base.width // 2})
+    def _student(self, method: Method, pair: str, teacher: str, name: str) -> Architecture:
+        """The student, with the teacher's heads where attention is compared head by head, as in the paper."""
+        base, heads = self.architecture(name), self.architecture(teacher).heads
+        sites = {term.site for step in method.steps for term in step.objective.terms}
+        if sites & {"scores", "probs"} and base.heads != heads:
+            width = base.bottleneck[0] if base.bottleneck else base.width
+            if width % heads:
+                raise InputError(
+                    f"pairs: {pair}: {method.name} compares attention head by head, but {teacher}'s {heads} "
+                    f"heads do not divide {name}'s width {width}; change models.{name} or leave the method out"
+                )
+            base = replace(base, heads=heads)
+        if method.embedding == "factorised":
+            return replace(base, factorised=base.width // 2)
+        return replace(base, trigram=base.width // 2) if method.embedding == "trigram" else base
 
     def _compression(self, method: Method) -> Compression | None:
         if method.compression is None:
@@ -329,7 +329,7 @@ def _hyper_parameters(config: Config) -> Mapping[tuple[str, str, str], tuple[int
         return {}
     found = {}
     try:
-        with open(name, encoding="utf-8", newline="") as stream:  # noqa: PTH123 - a csv reader wants the stream
+        with (REPOSITORY / name).open(encoding="utf-8", newline="") as stream:
             for number, row in enumerate(csv.DictReader(stream), start=2):
                 try:
                     key = (row["method"], row["config"], row["task"])
@@ -341,5 +341,3 @@ def _hyper_parameters(config: Config) -> Mapping[tuple[str, str, str], tuple[int
     except FileNotFoundError:
         raise InputError(f"task_training.hyper_parameters: {name} is not a file") from None
     return found
-
-

@@ -55,9 +55,7 @@ class BoundObjective(nn.Module):
             raise ValueError("this objective compares with a teacher, but there is none")
         self.kept_words = kept_words
         self.lenses = nn.ModuleDict()
-        self.bound = [
-            self._bind(index, term, student, teacher) for index, term in enumerate(objective.terms)
-        ]
+        self.bound = [self._bind(index, term, student, teacher) for index, term in enumerate(objective.terms)]
 
     def _bind(self, index: int, term: Term, student: Shape, teacher: Shape | None) -> _BoundTerm:
         name = f"{index}-{term.site}"

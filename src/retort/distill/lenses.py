@@ -25,7 +25,10 @@ Side = Literal["student", "teacher", "both"]
 class Lens(Protocol):
     """A map from feature to feature, on one side of a comparison or on both."""
 
-    side: Side
+    @property
+    def side(self) -> Side:
+        """Which side it looks at."""
+        ...
 
     def build(self, student: Shape, teacher: Shape) -> Module | None:
         """The trainable part, or ``None``."""

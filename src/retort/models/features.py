@@ -121,7 +121,10 @@ class Totals:
 class Family(Protocol):
     """A model family as the objective and the training loop see it."""
 
-    module: Module
+    @property
+    def module(self) -> Module:
+        """The model itself."""
+        ...
 
     @property
     def shape(self) -> Shape:
