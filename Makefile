@@ -23,8 +23,8 @@ run: $(VENV)/.ready  ## Reproduce everything at the default scale (config.yaml)
 smoke: $(VENV)/.ready  ## Every rule and every method for a few steps, into results/smoke
 	$(BIN)/snakemake --cores $(CORES) --config scale=smoke $(ARGS)
 
-plan: $(VENV)/.ready  ## Show which jobs would run, without running any
-	$(SNAKEMAKE) --dry-run --quiet rules
+plan: $(VENV)/.ready  ## Show the training stages, who uses them and what sharing saves; nothing is run
+	$(BIN)/python scripts/show_plan.py --config $(or $(SCALE),config.yaml) $(ARGS)
 
 watch: $(VENV)/.ready  ## Show the stages that run now: step, speed, time left
 	$(BIN)/python scripts/watch.py $(ARGS)

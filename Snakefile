@@ -8,6 +8,7 @@ from snakemake.utils import min_version
 
 from retort.config import resolve
 from retort.config.model import as_text
+from retort.errors import InputError
 from retort.files import write_text
 from retort.fingerprint import fingerprint
 from retort.plan import TEACHER_SEED, Plan
@@ -24,7 +25,13 @@ os.environ["PATH"] = os.pathsep.join(
 )
 os.environ.setdefault("PYTHONHASHSEED", "0")
 
-plan = Plan(resolve(config))
+try:
+    plan = Plan(resolve(config))
+    plan.stages
+except InputError as error:
+    # One line and the exit code of bad input; an exception would come with Snakemake's traceback.
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(error.exit_code)
 settings = plan.config
 layout = plan.layout
 RESULTS = str(layout.root)

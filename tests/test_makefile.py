@@ -76,7 +76,7 @@ def test_changed_versions_are_installed(clone, file):
     [
         ("run", "snakemake --cores all"),
         ("smoke", "snakemake --cores all --config scale=smoke"),
-        ("plan", "--dry-run"),
+        ("plan", "scripts/show_plan.py --config config.yaml"),
         ("bench", "scripts/bench.py"),
         ("watch", "scripts/watch.py"),
         ("lint", "ruff format --check"),

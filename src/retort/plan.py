@@ -14,13 +14,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from retort.config.loading import REPOSITORY
 from retort.config.model import Config, Model, PretrainingRun, pair_models
 from retort.errors import InputError
 from retort.files import digest_of
 from retort.fingerprint import fingerprint
 from retort.layout import Layout
 from retort.quirks import rewrite
-from retort.recipes import Method
+from retort.recipes import Method, Step
 from retort.recipes.glmd import FINE_TUNE, LANGUAGE_MODEL, METHODS
 from retort.stages import (
     Architecture,
@@ -31,7 +32,9 @@ from retort.stages import (
     Pretraining,
     Stage,
     TaskRun,
+    Truncation,
 )
+from retort.students import columns, last_stage
 
 TEACHER_SEED = 1234
 """Teachers are single runs, as in the paper; this is the authors' default seed."""
@@ -94,15 +97,16 @@ class Plan:
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
         """Teachers first, then every method on every pair with every seed."""
-        teachers = dict.fromkeys(pair_models(pair)[0] for pair in self.config.pairs)
+        teachers = dict.fromkeys(name for pair in self.pairs for name in teachers_of(pair))
         found = [
             Cell("teacher", "GLM", name, TEACHER_SEED, tuple(self.fine_tuned(name, g) for g in self.groups))
             for name in teachers
         ]
         for method in self.methods:
-            for pair in self.config.pairs:
+            for pair in columns(self.config, method):
                 for seed in self.config.seeds:
-                    found.append(Cell("student", method.name, pair, seed, self.students(method, pair, seed)))
+                    stages = tuple(last_stage(self, method, pair, seed, group) for group in self.groups)
+                    found.append(Cell("student", method.name, pair, seed, stages))
         return tuple(found)
 
     @cached_property
@@ -181,57 +185,51 @@ class Plan:
             precision=self.config.precision,
         )
 
-    def students(self, method: Method, pair: str, seed: int) -> tuple[Stage, ...]:
-        """The last stages of a method, one for each group of tasks.
-
-        Raises:
-            InputError: the method cannot run on this pair.
-        """
-        symbols = pair_models(pair)
-        if len(symbols) != 2:
-            raise InputError(f"pairs: {pair}: {method.name} needs one teacher and one student, e.g. T1-S1")
-        return tuple(self._chain(method, pair, symbols, seed, tasks) for tasks in self.groups)
-
-    def _chain(
-        self, method: Method, pair: str, symbols: tuple[str, ...], seed: int, tasks: tuple[str, ...]
+    def student_stage(
+        self,
+        method: Method,
+        pair: str,
+        student: str,
+        step: Step,
+        before: Stage | None,
+        teachers: tuple[Stage, ...],
+        seed: int,
+        tasks: tuple[str, ...],
     ) -> Stage:
-        """The stages of a method one after the other, each starting from the one before."""
-        teacher, student = symbols
-        self._check_heads(method, pair, teacher, student)
-        stage: Stage | None = None
-        for step in method.steps:
-            in_task = step.phase == "task"
-            objective = rewrite(step.objective, self.config.quirks)
-            shown: Stage | None = None
-            if objective.needs_teacher:
-                shown = self.fine_tuned(teacher, tasks) if in_task else self.pretrained(teacher)
-            runs = tuple(self._task_run(method.name, pair, task, "student") for task in tasks)
-            stage = Stage(
-                phase=step.phase,
-                architecture=self._student(method, student),
-                objective=objective,
-                schooling=runs if in_task else self._pretraining(self.config.pretraining.student),
-                data=self.text,
-                seed=seed,
-                init=stage,
-                teacher=shown,
-                compression=self._compression(method),
-                mapped_by=self.pretrained(teacher) if method.compression else None,
-                carry_lenses=step.carry_lenses,
-                precision=self.config.precision,
-            )
-        assert stage is not None
-        return stage
+        """One step of a method as a stage.
 
-    def _check_heads(self, method: Method, pair: str, teacher: str, student: str) -> None:
-        """Attention maps can be compared head by head only where there are equally many."""
-        sites = {term.site for step in method.steps for term in step.objective.terms}
-        heads = self.architecture(teacher).heads, self.architecture(student).heads
-        if sites & {"scores", "probs"} and heads[0] != heads[1]:
-            raise InputError(
-                f"pairs: {pair}: {method.name} compares attention head by head, but {teacher} has {heads[0]} "
-                f"heads and {student} {heads[1]}; give models.{student} as many or leave the method out"
-            )
+        Args:
+            method, pair, seed: the row of the table.
+            student: symbol of the model that is trained.
+            step: what is trained.
+            before: the stage it starts from; ``None``: the method's start.
+            teachers: of this step, whether its objective looks at them or not.
+            tasks: of the job, in the task phase.
+        """
+        objective = rewrite(step.objective, self.config.quirks)
+        truncated = method.start == "truncate" and before is None
+        runs = tuple(self._task_run(method.name, pair, task, "student") for task in tasks)
+        mapped_by = self.pretrained(pair_models(pair)[0]) if method.compression else None
+        return Stage(
+            phase=step.phase,
+            architecture=self._student(method, pair, student),
+            objective=objective,
+            schooling=runs if step.phase == "task" else self._pretraining(self.config.pretraining.student),
+            data=self.text,
+            seed=seed,
+            init=before,
+            truncated=self._truncation(teachers) if truncated else None,
+            teachers=teachers if objective.needs_teacher else (),
+            compression=self._compression(method),
+            mapped_by=mapped_by,
+            carry_lenses=step.carry_lenses,
+            precision=self.config.precision,
+        )
+
+    def _truncation(self, teachers: tuple[Stage, ...]) -> Truncation:
+        """Start from the first teacher's first layers; an encoder in front of the teachers is none."""
+        tuned = [teacher for teacher in teachers if teacher.phase == "task"] or list(teachers)
+        return Truncation(tuned[0], self.config.quirks.get("fused-truncation", "as_run") == "as_run")
 
     def architecture(self, name: str) -> Architecture:
         """The architecture of a model symbol.
@@ -243,11 +241,21 @@ class Plan:
             raise InputError(f"models: no {name!r}; there are {', '.join(self.config.models)}")
         return architecture(name, self.config.models[name])
 
-    def _student(self, method: Method, name: str) -> Architecture:
-        base = self.architecture(name)
-        if method.embedding == "full":
-            return base
-        return replace(base, **{method.embedding: base.width // 2})
+    def _student(self, method: Method, pair: str, teacher: str, name: str) -> Architecture:
+        """The student, with the teacher's heads where attention is compared head by head, as in the paper."""
+        base, heads = self.architecture(name), self.architecture(teacher).heads
+        sites = {term.site for step in method.steps for term in step.objective.terms}
+        if sites & {"scores", "probs"} and base.heads != heads:
+            width = base.bottleneck[0] if base.bottleneck else base.width
+            if width % heads:
+                raise InputError(
+                    f"pairs: {pair}: {method.name} compares attention head by head, but {teacher}'s {heads} "
+                    f"heads do not divide {name}'s width {width}; change models.{name} or leave the method out"
+                )
+            base = replace(base, heads=heads)
+        if method.embedding == "factorised":
+            return replace(base, factorised=base.width // 2)
+        return replace(base, trigram=base.width // 2) if method.embedding == "trigram" else base
 
     def _compression(self, method: Method) -> Compression | None:
         if method.compression is None:
@@ -329,7 +337,7 @@ def _hyper_parameters(config: Config) -> Mapping[tuple[str, str, str], tuple[int
         return {}
     found = {}
     try:
-        with open(name, encoding="utf-8", newline="") as stream:  # noqa: PTH123 - a csv reader wants the stream
+        with (REPOSITORY / name).open(encoding="utf-8", newline="") as stream:
             for number, row in enumerate(csv.DictReader(stream), start=2):
                 try:
                     key = (row["method"], row["config"], row["task"])
@@ -341,5 +349,3 @@ def _hyper_parameters(config: Config) -> Mapping[tuple[str, str, str], tuple[int
     except FileNotFoundError:
         raise InputError(f"task_training.hyper_parameters: {name} is not a file") from None
     return found
-
-

@@ -93,6 +93,10 @@ def test_pretraining_batches_are_split_the_same_way(lengths, size):
 def test_every_tensor_moves(verbalizers):
     batch = collate_cloze([cloze(1, [3], verbalizers), cloze(2, [4], verbalizers)])
     moved = batch.to(torch.device("meta"))
-    tensors = [value for value in (*vars(moved).values(), *vars(moved.choices).values()) if torch.is_tensor(value)]
-    assert len(tensors) == 10 + (verbalizers is not None) and {tensor.device.type for tensor in tensors} == {"meta"}
+    tensors = [
+        value for value in (*vars(moved).values(), *vars(moved.choices).values()) if torch.is_tensor(value)
+    ]
+    assert len(tensors) == 10 + (verbalizers is not None) and {tensor.device.type for tensor in tensors} == {
+        "meta"
+    }
     assert moved.keys == batch.keys and moved.totals == batch.totals

@@ -189,9 +189,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         datasets.Features(text=TEXT),
     )
 
-    def load_dataset(
-        name: str, config: str | None, split: str, revision: str | None
-    ) -> datasets.Dataset:
+    def load_dataset(name: str, config: str | None, split: str, revision: str | None) -> datasets.Dataset:
         if name not in ("aps/super_glue", "some/corpus") or split not in ("train", "validation"):
             raise FileNotFoundError(f"no {name}\nat all")
         rows, features = store[config or "texts"]

@@ -72,7 +72,9 @@ def test_missing_files_are_named(tmp_path):
 
 
 def questions(sizes):
-    row = GLMExample(np.zeros(2, np.int32), np.zeros((2, 2), np.int32), 1, np.zeros(2, np.int32), np.ones(2, bool))
+    row = GLMExample(
+        np.zeros(2, np.int32), np.zeros((2, 2), np.int32), 1, np.zeros(2, np.int32), np.ones(2, bool)
+    )
     return [
         ClozeExample(f"M/{q}/{a}", (row,), 0, (1, 2), {"question": f"q{q}"})
         for q, size in enumerate(sizes)

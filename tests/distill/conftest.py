@@ -149,7 +149,9 @@ class GoldenCase:
         valid, predicted = int(features.valid.sum() * part), int(features.predicted.sum() * part)
         return Totals(share, share, valid, predicted)
 
-    def _fill(self, bound: BoundObjective, inputs: Mapping[str, Tensor], lenses: Mapping[str, str] | None) -> None:
+    def _fill(
+        self, bound: BoundObjective, inputs: Mapping[str, Tensor], lenses: Mapping[str, str] | None
+    ) -> None:
         """Replace the lenses' parameters by the stored ones, as leaves."""
         stored = {n.removeprefix("param.") for n in inputs if n.startswith("param.")}
         theirs = {n.rpartition(".")[0] for n in stored}

@@ -125,8 +125,16 @@ def bind(objective, layers=2, width=6, **options):
 
 def test_only_named_sites_are_asked_for():
     bound = BoundObjective(glmd.tinybert_features(), Shape(2, 6, 2, 7), Shape(4, 8, 2, 7))
-    assert bound.student_sites == {Site("scores", 1), Site("scores", 2), *(Site("hidden", i) for i in range(3))}
-    assert bound.teacher_sites == {Site("scores", 2), Site("scores", 4), *(Site("hidden", i) for i in (0, 2, 4))}
+    assert bound.student_sites == {
+        Site("scores", 1),
+        Site("scores", 2),
+        *(Site("hidden", i) for i in range(3)),
+    }
+    assert bound.teacher_sites == {
+        Site("scores", 2),
+        Site("scores", 4),
+        *(Site("hidden", i) for i in (0, 2, 4)),
+    }
     assert sum(p.numel() for p in bound.parameters()) == 6 * 8 + 8
 
 

@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 
 from retort.distill.distances import KL, MSE, Cosine, SoftCrossEntropy
 
-ALL = [KL(), KL(15.0), KL(4.0, squared=False), SoftCrossEntropy(3.0), SoftCrossEntropy(2.0, squared=True), MSE(), Cosine()]
+ALL = [
+    KL(),
+    KL(15.0),
+    KL(4.0, squared=False),
+    SoftCrossEntropy(3.0),
+    SoftCrossEntropy(2.0, squared=True),
+    MSE(),
+    Cosine(),
+]
 
 
 def pair(seed, *shape, dtype=torch.float64):

@@ -46,7 +46,9 @@ def problem(seed, dtype, vocab, bias):
 )
 def test_value_and_gradient_equal_the_dense_reference(seed, dtype, vocab, bias, rows_per_chunk, by, weighted):
     student, teacher, where, leaves = problem(seed, dtype, vocab, bias)
-    upstream = torch.rand(int(where.sum()), dtype=dtype) if weighted else torch.ones(int(where.sum()), dtype=dtype)
+    upstream = (
+        torch.rand(int(where.sum()), dtype=dtype) if weighted else torch.ones(int(where.sum()), dtype=dtype)
+    )
     naive = by(student.dense()[where], teacher.dense()[where])
     expected = torch.autograd.grad((naive * upstream).sum(), leaves)
     size = torch.finfo(dtype).bits // 8
@@ -96,7 +98,9 @@ def test_rows_times_vocabulary_never_exist(monkeypatch, weighted):
     spy = Spy()
     upstream = torch.rand(rows) if weighted else torch.ones(rows)
     with Largest() as largest:
-        (word_distance(student, teacher, torch.ones(1, rows, dtype=torch.bool), spy) * upstream).sum().backward()
+        (
+            word_distance(student, teacher, torch.ones(1, rows, dtype=torch.bool), spy) * upstream
+        ).sum().backward()
     assert largest.elements == 10 * vocab < rows * vocab
     passes = 2 if weighted else 1
     assert [s for s, _ in spy.seen] == ([(10, vocab)] * 6 + [(4, vocab)]) * passes

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import f1_score
 
 from retort.data.examples import ClozeExample, GLMExample
 from retort.data.superglue import TASKS, spec_of
@@ -171,3 +172,14 @@ def test_baselines() -> None:
     assert baseline("MultiRC", multirc) == pytest.approx({"f1a": 50.0, "em": 100 / 3})
     with pytest.raises(InputError, match="no examples"):
         baseline("BoolQ", [])
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=30))
+def test_f1_equals_scikit_learn(pairs: list[tuple[int, int]]) -> None:
+    labels, values = zip(*pairs, strict=True)
+    found = score_task("CB", [Prediction(str(i), v, y) for i, (y, v) in enumerate(pairs)])
+    assert found["f1"] == pytest.approx(100 * f1_score(labels, values, average="macro", zero_division=0))
+    binary = [(min(y, 1), min(v, 1)) for y, v in pairs]
+    items = [Prediction(str(i), v, y, {"question": i}) for i, (y, v) in enumerate(binary)]
+    expected = f1_score([y for y, _ in binary], [v for _, v in binary], zero_division=0)
+    assert score_task("MultiRC", items)["f1a"] == pytest.approx(100 * expected)

@@ -121,7 +121,12 @@ def test_predictions_are_written_a_line_each(tmp_path):
     assert "Zürich" in text  # readable, not escaped
     records = [json.loads(line) for line in text.splitlines()]
     assert [record["key"] for record in records] == ["X/val/0", "X/val/1", "X/val/2"]
-    assert records[0] == {"key": "X/val/0", "prediction": "Zürich", "label": ["Zürich", "c"], "scores": [0.0, 1.0]}
+    assert records[0] == {
+        "key": "X/val/0",
+        "prediction": "Zürich",
+        "label": ["Zürich", "c"],
+        "scores": [0.0, 1.0],
+    }
     single = [example(4, verbalizers=(5, 6), label=1)]
     write_predictions(tmp_path / "s.jsonl", evaluate(Echo(), "RTE", single, CPU, False))
     assert json.loads((tmp_path / "s.jsonl").read_text()) == {

@@ -27,7 +27,9 @@ VARIANTS = {
 }
 TOLERANCE = {torch.float64: {"rtol": 1e-9, "atol": 1e-12}, torch.float32: {"rtol": 2e-5, "atol": 1e-5}}
 TAGS = [("f64", torch.float64), ("f32", torch.float32)]
-EVERYTHING = frozenset(Site(name, i) for name in ("hidden", "scores", "probs", "q", "k", "v") for i in range(4))
+EVERYTHING = frozenset(
+    Site(name, i) for name in ("hidden", "scores", "probs", "q", "k", "v") for i in range(4)
+)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +44,9 @@ def variants(golden):
 
 def with_weights(config, stored, prefix, dtype):
     model = GLM(config)
-    weights = {k.removeprefix(prefix): torch.from_numpy(stored[k]) for k in stored.files if k.startswith(prefix)}
+    weights = {
+        k.removeprefix(prefix): torch.from_numpy(stored[k]) for k in stored.files if k.startswith(prefix)
+    }
     model.load_state_dict(weights)
     return model.to(dtype).eval()
 
@@ -63,7 +67,9 @@ def test_every_feature_equals_the_authors(forward, tag, dtype):
     found = logits(model, tokens, positions, prefix_mask(sep, 12), record)
 
     def check(value, name):
-        np.testing.assert_allclose(value.detach(), forward[f"A.{tag}.{name}"], **TOLERANCE[dtype], err_msg=name)
+        np.testing.assert_allclose(
+            value.detach(), forward[f"A.{tag}.{name}"], **TOLERANCE[dtype], err_msg=name
+        )
 
     check(found, "logits")
     check(record.values[Site("hidden", 3)], "final_hidden")
@@ -196,10 +202,13 @@ def test_parameter_counts_of_the_papers_models(name):
     assert sum(p.numel() for p in model.parameters()) == expected
 
 
-@pytest.mark.parametrize(("config", "billions"), [
-    (GLMConfig(36, 2048, 32, 50304, positions=1024), 1.92),
-    (GLMConfig(48, 4096, 64, 50304, positions=1024), 9.88),
-])
+@pytest.mark.parametrize(
+    ("config", "billions"),
+    [
+        (GLMConfig(36, 2048, 32, 50304, positions=1024), 1.92),
+        (GLMConfig(48, 4096, 64, 50304, positions=1024), 9.88),
+    ],
+)
 def test_large_models_exist_on_the_meta_device(config, billions):
     with torch.device("meta"):
         model = GLM(config)
@@ -278,7 +287,11 @@ def test_masked_scores_are_the_same_constant_in_any_model():
 
 def test_dropout_acts_in_training_alone():
     model = GLM(GLMConfig(2, 16, 2, 30, 20, dropout=0.5))
-    tokens, positions, sep = torch.randint(0, 30, (2, 8)), torch.randint(0, 20, (2, 2, 8)), torch.tensor([3, 4])
+    tokens, positions, sep = (
+        torch.randint(0, 30, (2, 8)),
+        torch.randint(0, 20, (2, 2, 8)),
+        torch.tensor([3, 4]),
+    )
     mask = prefix_mask(sep, 8)
     assert not torch.equal(model(tokens, positions, mask), model(tokens, positions, mask))
     model.eval()

@@ -46,7 +46,9 @@ def runs(golden):
 
 
 def family(stored, prefix, dtype=torch.float64):
-    weights = {k.removeprefix(prefix): torch.from_numpy(stored[k]) for k in stored.files if k.startswith(prefix)}
+    weights = {
+        k.removeprefix(prefix): torch.from_numpy(stored[k]) for k in stored.files if k.startswith(prefix)
+    }
     vocab, width = weights["word_embeddings.weight"].shape
     positions = len(weights["transformer.position_embeddings.weight"]) - 1
     layers = 1 + max(int(k.split(".")[2]) for k in weights if ".layers." in k)
@@ -143,7 +145,9 @@ def test_whole_steps_of_methods_equal_the_authors(models, runs, name, tag, dtype
     student, teacher = family(models, "student.w.", dtype), family(models, f"teacher_{chosen}.w.", dtype)
     bound = BoundObjective(step.objective, student.shape, teacher.shape).to(dtype)
     for module in bound.lenses.values():
-        module.load_state_dict({k: torch.from_numpy(case[f"extra.fit_dense.{k}"]) for k in ("weight", "bias")})
+        module.load_state_dict(
+            {k: torch.from_numpy(case[f"extra.fit_dense.{k}"]) for k in ("weight", "bias")}
+        )
     ours = student.observe(batch, bound.student_sites)
     with torch.no_grad():
         theirs = teacher.observe(batch, bound.teacher_sites)
@@ -213,7 +217,9 @@ def test_single_words_are_read_at_the_mask():
     model, batch = tiny(), collate_cloze(examples)
     seen = GLMFamily(model).observe(batch, frozenset({CLASS, HARD, WORDS}))
     dense = seen[WORDS].dense()
-    naive = torch.stack([dense[i, example.candidates[0].sep][[7, 2, 40]] for i, example in enumerate(examples)])
+    naive = torch.stack(
+        [dense[i, example.candidates[0].sep][[7, 2, 40]] for i, example in enumerate(examples)]
+    )
     torch.testing.assert_close(seen[CLASS], naive)
     torch.testing.assert_close(seen[HARD], F.cross_entropy(naive, torch.arange(3), reduction="none"))
 
@@ -230,7 +236,9 @@ def test_pretraining_loss_is_the_mean_over_predicted_words():
 def test_nothing_predicted_is_loss_zero():
     g = torch.Generator().manual_seed(6)
     batch = collate([random_example(g, 2)])
-    none = replace(batch, predicted=torch.zeros_like(batch.predicted), totals=replace(batch.totals, predicted=0))
+    none = replace(
+        batch, predicted=torch.zeros_like(batch.predicted), totals=replace(batch.totals, predicted=0)
+    )
     assert GLMFamily(tiny()).observe(none, frozenset({HARD}))[HARD].tolist() == [0.0]
 
 
@@ -270,7 +278,8 @@ def test_restricted_word_loss_equals_the_authors(golden, method):
     chosen = build_map(torch.from_numpy(stored["sort_id"]), 16, table, method, unk=1)
     student = GLMFamily(student.module, chosen)
     tokens, positions, sep, targets, predicted = (
-        torch.from_numpy(stored[f"fw.{n}"]) for n in ("input_ids", "position_ids", "sep", "labels", "loss_mask")
+        torch.from_numpy(stored[f"fw.{n}"])
+        for n in ("input_ids", "position_ids", "sep", "labels", "loss_mask")
     )
     valid = positions[:, 0] > 0
     valid[:, 0] = True
@@ -290,7 +299,9 @@ def test_restricted_word_loss_equals_the_authors(golden, method):
         loss.backward()
         np.testing.assert_allclose(loss.detach(), stored[f"{name}.{case}.loss"], rtol=1e-9)
         expected = stored[f"{name}.{case}.grad.word_embeddings.weight"]
-        np.testing.assert_allclose(student.module.word_embeddings.weight.grad, expected, rtol=1e-8, atol=1e-12)
+        np.testing.assert_allclose(
+            student.module.word_embeddings.weight.grad, expected, rtol=1e-8, atol=1e-12
+        )
 
 
 def test_a_site_that_is_not_there_is_named(cloze):

@@ -133,7 +133,9 @@ def test_a_teacher_is_never_trained(workshop):
     trainer = trainer_of(workshop, words(KL()))
     before = [value.clone() for value in trainer.teacher.module.state_dict().values()]
     trainer.update([batch_of(workshop)])
-    assert all(torch.equal(a, b) for a, b in zip(before, trainer.teacher.module.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(before, trainer.teacher.module.state_dict().values(), strict=True)
+    )
     own = {id(parameter) for parameter in trainer.parameters}
     assert not own & {id(parameter) for parameter in trainer.teacher.module.parameters()}
 
@@ -151,7 +153,9 @@ def test_a_loss_that_is_not_finite_changes_nothing(workshop):
         trainer.teacher.module.transformer.final_layernorm.bias[0] = math.nan
     before = [p.detach().clone() for p in trainer.parameters]
     batch = batch_of(workshop)
-    with pytest.raises(RetortError, match=r"^update 1: the loss is not finite \(term 1-words; examples RTE/") as e:
+    with pytest.raises(
+        RetortError, match=r"^update 1: the loss is not finite \(term 1-words; examples RTE/"
+    ) as e:
         trainer.update(split(batch, 3))
     assert all(key in str(e.value) for key in batch.keys)
     assert trainer.step == 1

@@ -96,7 +96,9 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_publishes_nothing(workshop,
     tensors = load_tensors(teacher)
     tensors["transformer.final_layernorm.bias"][0] = float("nan")
     save_tensors(teacher, tensors)
-    with pytest.raises(RetortError, match=r"^update 0: the loss is not finite \(term 0-words; examples 0, ") as e:
+    with pytest.raises(
+        RetortError, match=r"^update 0: the loss is not finite \(term 0-words; examples 0, "
+    ) as e:
         copy.run(stage)
     assert "\n" not in str(e.value) and "nothing was published" in str(e.value)
     assert not copy.plan.layout.stage(stage).exists()
@@ -196,7 +198,10 @@ def test_an_imported_teacher_is_the_checkpoint(workshop, imported):
     ("change", "message"),
     [
         (lambda t: t.pop("transformer.final_layernorm.bias"), "lacks 1 key(s), first 'transformer.final"),
-        (lambda t: t.update({"lenses.0.weight": torch.zeros(2)}), "has surplus 1 key(s), first 'lenses.0.weight'"),
+        (
+            lambda t: t.update({"lenses.0.weight": torch.zeros(2)}),
+            "has surplus 1 key(s), first 'lenses.0.weight'",
+        ),
         (
             lambda t: t.update({"word_embeddings.weight": t["word_embeddings.weight"][:-8].clone()}),
             "'word_embeddings.weight' has shape",

@@ -80,7 +80,10 @@ def test_compressed_students_share_one_map(workshop):
     vocabulary = vocabulary_map(stages[0], workshop.job(stages[0]))
     rows = vocabulary_rows(workshop.plan.layout.text(workshop.plan.text))
     assert vocabulary.size < rows == len(vocabulary.substitute)
-    assert len(starting_model(stages[0], workshop.job(stages[0]), None).word_embeddings.weight) == vocabulary.size
+    assert (
+        len(starting_model(stages[0], workshop.job(stages[0]), None).word_embeddings.weight)
+        == vocabulary.size
+    )
     assert vocabulary_map(workshop.stage("KD", 0), workshop.job(stages[0])) is None
 
 

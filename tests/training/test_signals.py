@@ -111,7 +111,9 @@ def test_only_what_was_stored_can_be_asked_for(workshop, teachers, task):
 
 
 def test_missing_signals_are_named(tmp_path, workshop):
-    with pytest.raises(InputError, match="RTE.safetensors: no teacher signals; run the step that writes them"):
+    with pytest.raises(
+        InputError, match="RTE.safetensors: no teacher signals; run the step that writes them"
+    ):
         CachedTeacher(tmp_path / "RTE.safetensors", None, CPU)
 
 

@@ -33,7 +33,9 @@ def numbers(batches):
 def same(left, right):
     fields = ("tokens", "targets", "positions", "sep", "predicted", "valid", "example_of_row")
     return len(left) == len(right) and all(
-        torch.equal(getattr(a, name), getattr(b, name)) for a, b in zip(left, right, strict=True) for name in fields
+        torch.equal(getattr(a, name), getattr(b, name))
+        for a, b in zip(left, right, strict=True)
+        for name in fields
     )
 
 
@@ -46,7 +48,10 @@ def test_a_batch_depends_on_its_number_alone(steps, seed):
 
 
 def test_seeds_give_other_orders():
-    orders = {tuple(map(tuple, (numbers(PretrainingStream(Numbered(), 4, 4, s)(i)) for i in range(16)))) for s in (1, 2)}
+    orders = {
+        tuple(map(tuple, (numbers(PretrainingStream(Numbered(), 4, 4, s)(i)) for i in range(16))))
+        for s in (1, 2)
+    }
     assert len(orders) == 2
 
 
@@ -67,7 +72,9 @@ def test_dropped_samples_make_batches_smaller_and_nothing_else():
 
 def test_rows_of_a_batch_have_about_equal_length():
     stream = PretrainingStream(Numbered(), 8, 8, seed=1)
-    spread = [batch.valid.sum(1).max() - batch.valid.sum(1).min() for step in range(16) for batch in stream(step)]
+    spread = [
+        batch.valid.sum(1).max() - batch.valid.sum(1).min() for step in range(16) for batch in stream(step)
+    ]
     assert max(spread) <= 2  # of lengths between 3 and 13
 
 

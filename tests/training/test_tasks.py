@@ -197,7 +197,9 @@ def test_a_batch_depends_on_its_number_alone(workshop):
 def test_orders_differ_by_seed(workshop):
     examples = workshop.examples("RTE")
     orders = {
-        tuple(k for s in range(3) for b in TaskBatches(examples, settings_of(workshop), seed)(s) for k in b.keys)
+        tuple(
+            k for s in range(3) for b in TaskBatches(examples, settings_of(workshop), seed)(s) for k in b.keys
+        )
         for seed in (1, 2)
     }
     assert len(orders) == 2
@@ -224,7 +226,8 @@ def test_padding_to_a_fixed_length(workshop):
 
 
 @pytest.mark.parametrize(
-    ("evaluations", "steps"), [(1, {6}), (2, {3, 6}), (3, {2, 4, 6}), ("per_epoch", {3, 6}), (50, set(range(7)))]
+    ("evaluations", "steps"),
+    [(1, {6}), (2, {3, 6}), (3, {2, 4, 6}), ("per_epoch", {3, 6}), (50, set(range(7)))],
 )
 def test_evaluations_are_evenly_spaced_and_one_ends_the_run(workshop, evaluations, steps):
     settings = settings_of(workshop, epochs=2, batch_size=4, evaluations=evaluations)
@@ -267,7 +270,9 @@ def test_the_best_evaluation_is_kept(scored, accuracies, best):
     folder, weights = scored(accuracies)
     published = load_tensors(folder / "model.safetensors")
     matching = [
-        number for number, found in enumerate(weights) if all(torch.equal(published[n], v) for n, v in found.items())
+        number
+        for number, found in enumerate(weights)
+        if all(torch.equal(published[n], v) for n, v in found.items())
     ]
     assert matching == [best]
     evaluations = json.loads((folder / "metrics.json").read_text())["evaluations"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -30,6 +30,16 @@ class Choices:
     label: Tensor
     verbalizers: Tensor | None
     mean_over_tokens: bool = False
+
+    def to(self, device: torch.device) -> Choices:
+        """The same on another device."""
+        return replace(
+            self,
+            row=self.row.to(device),
+            real=self.real.to(device),
+            label=self.label.to(device),
+            verbalizers=None if self.verbalizers is None else self.verbalizers.to(device),
+        )
 
 
 @dataclass(frozen=True)
@@ -58,14 +68,17 @@ class GLMBatch:
 
     def to(self, device: torch.device) -> GLMBatch:
         """The same batch on another device."""
-        moved = {
-            name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
-            for name, value in vars(self).items()
-        }
-        if self.choices is not None:
-            inner = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in vars(self.choices).items()}
-            moved["choices"] = Choices(**inner)
-        return GLMBatch(**moved)
+        return replace(
+            self,
+            tokens=self.tokens.to(device),
+            targets=self.targets.to(device),
+            positions=self.positions.to(device),
+            sep=self.sep.to(device),
+            predicted=self.predicted.to(device),
+            valid=self.valid.to(device),
+            example_of_row=self.example_of_row.to(device),
+            choices=None if self.choices is None else self.choices.to(device),
+        )
 
 
 def collate(examples: Sequence[GLMExample], length: int | None = None) -> GLMBatch:

@@ -111,7 +111,7 @@ def _encode_task(
     """Encode both splits of a task; returns how many examples each has."""
     length = config.task_training.max_length[task]  # type: ignore[index]
     limits = {"train": config.data.limits.train, "val": config.data.limits.dev}
-    counts = {}
+    counts: dict[str, int] = {}
     for split in SPLITS:
         raw = load_task(task, folder / files[split], split)
         examples = limit(encode_task(task, raw, tokenizer, length, split), limits[split])

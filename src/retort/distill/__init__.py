@@ -1,0 +1,1 @@
+"""Distillation objectives as values, and how they are computed."""

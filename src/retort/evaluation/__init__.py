@@ -1,0 +1,1 @@
+"""Predictions, official metrics, gates and the table of scores."""

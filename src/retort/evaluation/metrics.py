@@ -192,16 +192,21 @@ def _accuracy(predictions: Sequence[Prediction]) -> float:
     return sum(item.value == item.label for item in predictions) / len(predictions)
 
 
-def _f1(average: str) -> Callable[[Sequence[Prediction]], float]:
-    """scikit-learn's F1; ``macro`` averages the classes that occur in labels or predictions."""
+def _class_f1(predictions: Sequence[Prediction], label: int) -> float:
+    """F1 of one class; 0 where it is neither right nor predicted."""
+    hits = sum(item.value == label == item.label for item in predictions)
+    named = sum((item.value == label) + (item.label == label) for item in predictions)
+    return 2 * hits / named if named else 0.0
 
-    def metric(predictions: Sequence[Prediction]) -> float:
-        from sklearn.metrics import f1_score
 
-        labels, values = [item.label for item in predictions], [item.value for item in predictions]
-        return float(f1_score(labels, values, average=average, zero_division=0))
+def _binary_f1(predictions: Sequence[Prediction]) -> float:
+    return _class_f1(predictions, 1)
 
-    return metric
+
+def _macro_f1(predictions: Sequence[Prediction]) -> float:
+    """Mean F1 of the classes that occur in labels or predictions (scikit-learn's rule, without its import)."""
+    classes = {item.label for item in predictions} | {int(item.value) for item in predictions}
+    return sum(_class_f1(predictions, label) for label in classes) / len(classes)
 
 
 def _question_em(predictions: Sequence[Prediction]) -> float:
@@ -215,8 +220,8 @@ def _question_em(predictions: Sequence[Prediction]) -> float:
 
 _METRICS: dict[tuple[str, str], Callable[[Sequence[Prediction]], float]] = {
     **{(task, "accuracy"): _accuracy for task in ("BoolQ", "CB", "COPA", "RTE", "WiC", "WSC")},
-    ("CB", "f1"): _f1("macro"),
-    ("MultiRC", "f1a"): _f1("binary"),
+    ("CB", "f1"): _macro_f1,
+    ("MultiRC", "f1a"): _binary_f1,
     ("MultiRC", "em"): _question_em,
     ("ReCoRD", "f1"): _best_match("f1"),
     ("ReCoRD", "em"): _best_match("em"),

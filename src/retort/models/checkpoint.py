@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -16,6 +17,18 @@ from retort.models.glm import GLM, GLMConfig
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
+
+
+_rebuild_array: Any = np.empty(0).__reduce__()[0]
+_PLAIN_ARRAYS: list[Any] = [
+    _rebuild_array,
+    (_rebuild_array, "numpy.core.multiarray._reconstruct"),
+    np.ndarray,
+    np.dtype,
+    np.dtypes.UInt32DType,
+]
+"""What unpickling numpy's random state takes, which the authors' training loop files beside the
+weights (the second name is that of numpy before 2.0)."""
 
 
 def save_glm(folder: Path, model: GLM) -> None:
@@ -50,7 +63,11 @@ def load_glm(folder: Path) -> GLM:
     Raises:
         InputError: a file is missing, or keys or shapes do not fit the configuration.
     """
-    model = GLM(GLMConfig.from_json(read_json(folder / CONFIG)))
+    try:
+        config = GLMConfig.from_json(read_json(folder / CONFIG))
+    except TypeError as error:
+        raise InputError(f"{folder / CONFIG}: not the configuration of a GLM ({error})") from None
+    model = GLM(config)
     fill(model, load_tensors(folder / WEIGHTS), folder / WEIGHTS)
     return model
 
@@ -62,7 +79,10 @@ def fill(model: GLM, tensors: dict[str, Tensor], source: Path) -> None:
         InputError: see above.
     """
     own = model.state_dict()
-    for problem, keys in (("lacks", own.keys() - tensors.keys()), ("has surplus", tensors.keys() - own.keys())):
+    for problem, keys in (
+        ("lacks", own.keys() - tensors.keys()),
+        ("has surplus", tensors.keys() - own.keys()),
+    ):
         if keys:
             raise InputError(
                 f"{source}: {problem} {len(keys)} key(s), first '{min(keys)}'; "
@@ -103,9 +123,11 @@ def _original(folder: Path) -> tuple[Path, dict[str, Tensor]]:
     if not source.exists():
         raise InputError(f"{source}: no such file, though {pointer} names it")
     try:
-        loaded: Any = torch.load(source, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_PLAIN_ARRAYS):
+            loaded: Any = torch.load(source, map_location="cpu", weights_only=True)
     except Exception as error:
         raise InputError(f"{source}: cannot be read as plain weights ({type(error).__name__})") from error
-    if "module" not in loaded:
-        raise InputError(f"{source}: no entry 'module'; is it a GLM training checkpoint?")
-    return source, loaded["module"]
+    weights = loaded.get("module") if isinstance(loaded, dict) else None
+    if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
+        raise InputError(f"{source}: no tensors under 'module'; is it a GLM training checkpoint?")
+    return source, weights

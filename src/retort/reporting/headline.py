@@ -36,7 +36,7 @@ def headline(results: Results) -> Headline:
     shown = ran[:_MOST_ROWS]
     notes = []
     if any(row.marked(floor) for row in shown):
-        notes.append("† near the majority baseline: shows no learning")
+        notes.append("† near the majority baseline: too little to say that anything was learned")
     if len(ran) > len(shown):
         notes.append(f"{len(ran) - len(shown)} more rows in table3.md")
     seconds = sum(run.card["seconds"] for run in results.runs)

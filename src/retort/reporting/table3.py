@@ -100,7 +100,7 @@ def _notes(
         names = ", ".join(f"{row.method} {row.pair}" for row in marked)
         notes.append(
             f"† near the majority baseline ({baselines[protocol]:.1f}): less than 3 points or 2 standard "
-            f"deviations above it, so these scores show no learning: {names}."
+            f"deviations above it, too little to say that anything was learned: {names}."
         )
     elif baselines[protocol] is not None:
         notes.append(f"Majority baseline: {baselines[protocol]:.1f}; no score here is near it.")

@@ -1,0 +1,1 @@
+"""Training: the loop, its stages, their state on disk."""

@@ -108,9 +108,7 @@ class Trainer:
             optimiser.zero_grad(set_to_none=True)
         self.step += 1
         tokens = int(sum(int(batch.valid.sum()) for batch in batches))
-        return StepReport(
-            self.step, loss, sums, factor, float(norm), tokens, time.perf_counter() - started
-        )
+        return StepReport(self.step, loss, sums, factor, float(norm), tokens, time.perf_counter() - started)
 
     def _forward(self, batch: Any, clock: Clock) -> Losses:
         assert not any(teacher.module.training for teacher in self.teachers)

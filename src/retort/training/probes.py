@@ -31,8 +31,9 @@ def feature_distances(student: Family, teacher: Family, batch: Any, kept: Tensor
     X X^T / sqrt(H) and linear CKA for all hidden states and projections, temperature-15 KL for words.
     """
     pairs = Uniform(embedding=True).pairs(student.shape.layers, teacher.shape.layers)
-    ours, theirs = _look(student, batch, [p.student[0] for p in pairs]), _look(
-        teacher, batch, [p.teacher[0] for p in pairs]
+    ours, theirs = (
+        _look(student, batch, [p.student[0] for p in pairs]),
+        _look(teacher, batch, [p.teacher[0] for p in pairs]),
     )
     valid = ours.valid
     found = {"kl:words": _words(ours, theirs, kept)}

@@ -46,7 +46,9 @@ _EXAMPLES_AT_ONCE = 32
 
 
 @torch.no_grad()
-def write_signals(path: Path, teacher: Family, examples: Sequence[ClozeExample], device: torch.device) -> None:
+def write_signals(
+    path: Path, teacher: Family, examples: Sequence[ClozeExample], device: torch.device
+) -> None:
     """Run the teacher once over all examples and store its signals, without padding."""
     hidden: list[Tensor] = []
     scores: list[Tensor] = []

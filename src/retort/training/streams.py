@@ -16,7 +16,9 @@ while the order of batches stays random."""
 class Source(Protocol):
     """Masked samples by index; ``None`` where the masking dropped one."""
 
-    def example(self, index: int) -> GLMExample | None: ...
+    def example(self, index: int) -> GLMExample | None:
+        """The masked sample ``index``."""
+        ...
 
 
 class PretrainingStream:

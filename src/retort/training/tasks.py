@@ -160,9 +160,7 @@ class TaskTraining:
 
     def _evaluate(self, step: int) -> None:
         """Evaluate on dev; keep the parameters if no earlier evaluation was as good."""
-        found = evaluate(
-            self.student, self.settings.task, self.dev, self.job.device, self.mean_over_tokens
-        )
+        found = evaluate(self.student, self.settings.task, self.dev, self.job.device, self.mean_over_tokens)
         self.diary.evaluations.append(
             {"step": step, "all": found.metrics, "select": found.select, "report": found.report}
         )
@@ -180,9 +178,7 @@ class TaskTraining:
         self.diary = _Diary(**state["extra"]["diary"])
         best = state["extra"]["best"]
         self.student.module.load_state_dict(best)
-        found = evaluate(
-            self.student, self.settings.task, self.dev, self.job.device, self.mean_over_tokens
-        )
+        found = evaluate(self.student, self.settings.task, self.dev, self.job.device, self.mean_over_tokens)
         self.best = (best, found)
         self.trainer.restore(state)
 

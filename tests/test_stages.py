@@ -1,0 +1,103 @@
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+
+import pytest
+
+from retort.distill.distances import KL
+from retort.distill.objective import Objective, Term, hard, words
+from retort.stages import Architecture, Compression, Corpus, Optimiser, Pretraining, Stage, TaskRun, to_json
+
+OPTIMISER = Optimiser(1e-4, (0.9, 0.98), 1e-6, 0.1, 1.0, "cosine", 0.05, 0.05)
+SCHOOLING = Pretraining(OPTIMISER, Corpus("windows", 64, "paper"), 10, 8, 4)
+SMALL = Architecture("S1", 2, 16, 2, 64, 0.1, 0.02)
+LARGE = replace(SMALL, name="T1", layers=4)
+TEACHER = Stage("pretraining", LARGE, hard(), SCHOOLING, "d4t4", 1)
+STUDENT = Stage("pretraining", SMALL, words(KL(15.0)), SCHOOLING, "d4t4", 1, teacher=TEACHER)
+RUN = TaskRun("RTE", OPTIMISER, 2, 8, None, 64, "longest", "per_epoch")
+TUNED = Stage("task", SMALL, hard(), (RUN, replace(RUN, task="CB")), "d4t4", 1, init=STUDENT)
+
+
+def test_ids_are_readable_and_stable():
+    assert TEACHER.id == f"T1.pre.hard.s1.{TEACHER.digest}"
+    assert TUNED.id == f"S1.task.hard.s1.{TUNED.digest}"
+    assert STUDENT.id.startswith("S1.pre.words.s1.")
+    assert Stage("pretraining", LARGE, hard(), SCHOOLING, "d4t4", 1).id == TEACHER.id
+
+
+def test_ids_do_not_depend_on_the_process():
+    code = (
+        "from retort.stages import *; from retort.distill.objective import hard\n"
+        "o = Optimiser(1e-4, (0.9, 0.98), 1e-6, 0.1, 1.0, 'cosine', 0.05, 0.05)\n"
+        "s = Pretraining(o, Corpus('windows', 64, 'paper'), 10, 8, 4)\n"
+        "print(Stage('pretraining', Architecture('T1', 4, 16, 2, 64, 0.1, 0.02), hard(), s, 'd4t4', 1).id)"
+    )
+    for seed in ("1", "2"):
+        made = subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+        )
+        assert made.stdout.strip() == TEACHER.id
+
+
+def test_names_of_sizes_are_not_part_of_the_identity():
+    renamed = replace(TEACHER, architecture=replace(LARGE, name="other"))
+    assert renamed.digest == TEACHER.digest
+    assert replace(STUDENT, teacher=renamed).id == STUDENT.id
+
+
+CHANGES = {
+    "architecture": {"architecture": replace(SMALL, width=32)},
+    "objective": {"objective": words(KL(1.0))},
+    "weight": {"objective": words(KL(15.0), weight=0.5)},
+    "distance": {"objective": Objective((Term("words", KL(15.0, squared=False), mask="valid"),))},
+    "length": {"schooling": replace(SCHOOLING, steps=11)},
+    "optimiser": {"schooling": replace(SCHOOLING, optimiser=replace(OPTIMISER, eps=1e-8))},
+    "data": {"data": "other"},
+    "seed": {"seed": 2},
+    "teacher": {"teacher": replace(TEACHER, seed=2)},
+    "init": {"init": TEACHER},
+    "compression": {"compression": Compression()},
+    "lenses": {"carry_lenses": True},
+    "precision": {"precision": "bfloat16"},
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_everything_else_is(what):
+    assert replace(STUDENT, **CHANGES[what]).digest != STUDENT.digest
+
+
+def test_ancestors_count_through_their_digests():
+    older = replace(TUNED, init=replace(STUDENT, teacher=replace(TEACHER, data="other")))
+    assert older.digest != TUNED.digest
+    assert to_json(TUNED)["init"] == STUDENT.digest
+
+
+def test_different_kinds_with_equal_fields_differ():
+    @dataclass(frozen=True)
+    class One:
+        x: int = 1
+
+    @dataclass(frozen=True)
+    class Two:
+        x: int = 1
+
+    assert to_json(One()) == {"is": "One", "x": 1} != to_json(Two())
+
+
+def test_ancestors_come_without_repeats():
+    assert replace(STUDENT, init=TEACHER, mapped_by=TEACHER).ancestors() == [TEACHER]
+    assert TUNED.ancestors() == [STUDENT] and TEACHER.ancestors() == []
+
+
+def test_tasks_of_a_stage():
+    assert TUNED.tasks == ("RTE", "CB")
+    assert TEACHER.tasks == () == replace(TEACHER, schooling=None).tasks
+    imported = replace(TEACHER, objective=Objective(()), schooling=None, imported="somewhere")
+    assert imported.id.startswith("T1.pre.import.s1.")
+
+
+@pytest.mark.parametrize("value", [{1, 2}, b"x", object(), lambda: 1])
+def test_what_has_no_canonical_form_is_refused(value):
+    with pytest.raises(TypeError, match="a stage cannot hold"):
+        to_json(replace(TEACHER, data=value))

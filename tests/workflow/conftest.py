@@ -1,0 +1,79 @@
+"""One real run of the smallest scale, in a folder of its own, shared by all tests of the workflow."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+LINKED = ("Snakefile", "rules", "config", "config.yaml", "envs", "profiles", "resources")
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A working directory like a clone, with its own scripts and results."""
+
+    folder: Path
+
+    def snakemake(self, *arguments: str, cores: int = 2) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake as a user would."""
+        command = ["snakemake", "--cores", str(cores), "--config", "scale=smoke", *arguments]
+        return self.run(str(Path(sys.executable).parent / command[0]), *command[1:])
+
+    def script(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a script by hand."""
+        return self.run(sys.executable, f"scripts/{name}.py", *arguments)
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run any command in the tree, one thread a process."""
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        return subprocess.run(
+            command, cwd=self.folder, capture_output=True, text=True, check=False, env=environment
+        )
+
+    @property
+    def results(self) -> Path:
+        """Results of the smoke scale."""
+        return self.folder / "results" / "smoke"
+
+    def copy(self, folder: Path) -> Tree:
+        """The same tree elsewhere, results and Snakemake's memory of them included."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Tree(folder)
+
+
+def make_tree(root: Path, folder: Path) -> Tree:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in LINKED:
+        (folder / name).symlink_to(root / name)
+    shutil.copytree(root / "scripts", folder / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+    return Tree(folder)
+
+
+@pytest.fixture
+def tree(root, tmp_path) -> Tree:
+    """A working directory without results."""
+    return make_tree(root, tmp_path / "clone")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: where, and what it printed."""
+
+    tree: Tree
+    printed: str
+
+
+@pytest.fixture(scope="session")
+def smoke(root, tmp_path_factory) -> Run:
+    """The finished smoke scale. Read it; change only copies."""
+    from pathlib import Path as P
+    return Run(Tree(P("/tmp/keep/workflow0/clone")), P("/tmp/keep/printed").read_text())
+    ended = made.snakemake()
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return Run(made, ended.stdout + ended.stderr)
