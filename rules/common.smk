@@ -19,9 +19,9 @@ def needed_by(name):
     files = [f"{TEXT}/summary.json", *map(made_by, stage.ancestors())]
     if stage.compression is not None:
         files.append(str(layout.vocabulary(stage)))
-    if stage.phase == "task" and stage.teacher is not None:
+    if stage.phase == "task" and stage.teachers:
         files.append(f"{RESULTS}/gates.json")
-        files.append(str(layout.signals(stage.teacher)))
+        files.extend(str(layout.signals(teacher)) for teacher in stage.teachers if teacher.phase == "task")
     return files
 
 
@@ -30,7 +30,7 @@ def code_of(name):
 
 
 def is_teacher(name):
-    return plan.stage(name).teacher is None and plan.stage(name).seed == TEACHER_SEED
+    return not plan.stage(name).teachers and plan.stage(name).seed == TEACHER_SEED
 
 
 def last_stages(role):

@@ -29,7 +29,7 @@ def drawn_from(name):
     return [
         f"{stage_folder(stage.id)}/log.jsonl"
         for stage in plan.stages.values()
-        if stage.phase == "pretraining" and stage.teacher is not None
+        if stage.phase == "pretraining" and stage.teachers
     ]
 
 

@@ -34,7 +34,7 @@ from retort.stages import (
     TaskRun,
     Truncation,
 )
-from retort.students import columns, last_stage
+from retort.students import columns, last_stage, teachers_of
 
 TEACHER_SEED = 1234
 """Teachers are single runs, as in the paper; this is the authors' default seed."""
@@ -97,13 +97,14 @@ class Plan:
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
         """Teachers first, then every method on every pair with every seed."""
-        teachers = dict.fromkeys(name for pair in self.pairs for name in teachers_of(pair))
+        used = [pair for method in self.methods for pair in columns(method, self.config.pairs)]
+        teachers = dict.fromkeys(name for pair in used for name in teachers_of(pair))
         found = [
             Cell("teacher", "GLM", name, TEACHER_SEED, tuple(self.fine_tuned(name, g) for g in self.groups))
             for name in teachers
         ]
         for method in self.methods:
-            for pair in columns(self.config, method):
+            for pair in columns(method, self.config.pairs):
                 for seed in self.config.seeds:
                     stages = tuple(last_stage(self, method, pair, seed, group) for group in self.groups)
                     found.append(Cell("student", method.name, pair, seed, stages))
@@ -212,7 +213,7 @@ class Plan:
         mapped_by = self.pretrained(pair_models(pair)[0]) if method.compression else None
         return Stage(
             phase=step.phase,
-            architecture=self._student(method, pair, student),
+            architecture=self._student(method, pair, pair_models(pair)[0], student),
             objective=objective,
             schooling=runs if step.phase == "task" else self._pretraining(self.config.pretraining.student),
             data=self.text,

@@ -5,16 +5,24 @@ The plan decides what exists; this module unfolds one row of a table into its ch
 
 from __future__ import annotations
 
+import csv
+import functools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from retort.config.loading import REPOSITORY
 from retort.config.model import pair_models
-from retort.errors import InputError
-from retort.quirks import rewrite
-from retort.stages import Stage, Truncation
+from retort.stages import Stage
 
 if TYPE_CHECKING:
     from retort.plan import Plan
     from retort.recipes import Method, Step
+
+
+def teachers_of(pair: str) -> tuple[str, ...]:
+    """Symbols of the models of a pair that are fine-tuned to teach: the first, or all in brackets."""
+    models = pair_models(pair)
+    return models[:-1] if pair.startswith("(") else models[:1]
 
 
 def fits(method: Method, pair: str) -> bool:
@@ -27,17 +35,32 @@ def fits(method: Method, pair: str) -> bool:
     return method.chain is None and not method.several
 
 
-def last_stage(plan: Plan, method: Method, pair: str, seed: int, tasks: tuple[str, ...]) -> Stage:
-    """The stage that holds a method's result for a group of tasks.
+def columns(method: Method, pairs: Sequence[str]) -> list[str]:
+    """The configured pairs that a method runs on: those the paper prints for it, or all that fit.
 
-    Raises:
-        InputError: the pair does not fit the method.
+    Methods of the paper keep to its columns (some need equal widths, some their own architecture);
+    a method that the paper does not have runs on every pair that fits it.
     """
-    if not fits(method, pair):
-        raise InputError(f"pairs: {pair}: does not fit {method.name}; see the pairs that the paper runs it on")
-    *teachers, student = pair_models(pair)
+    printed = _printed().get(method.name)
+    return [pair for pair in pairs if fits(method, pair) and (printed is None or pair in printed)]
+
+
+@functools.cache
+def _printed() -> dict[str, frozenset[str]]:
+    """The pairs of each method in the paper's Table 3."""
+    found: dict[str, set[str]] = {}
+    table = REPOSITORY / "resources" / "paper" / "glmd" / "table3.csv"
+    with table.open(encoding="utf-8", newline="") as stream:
+        for row in csv.DictReader(stream):
+            found.setdefault(row["method"], set()).add(row["config"])
+    return {method: frozenset(pairs) for method, pairs in found.items()}
+
+
+def last_stage(plan: Plan, method: Method, pair: str, seed: int, tasks: tuple[str, ...]) -> Stage:
+    """The stage that holds a method's result for a group of tasks."""
     if method.chain is not None:
         return _assistants(plan, method, pair, seed, tasks)
+    *teachers, student = pair_models(pair)
     stage: Stage | None = None
     for step in _steps(plan, method, teachers, student):
         shown = _teachers(plan, step, teachers, tasks)
@@ -60,7 +83,7 @@ def _teachers(plan: Plan, step: Step, teachers: list[str], tasks: tuple[str, ...
 
 
 def _assistants(plan: Plan, method: Method, pair: str, seed: int, tasks: tuple[str, ...]) -> Stage:
-    """Distil each model of the pair from the one (or all) before it."""
+    """Distil each model of the pair from the one before it, or from all before it, nearest first."""
     assert method.chain is not None
     largest, *rest = pair_models(pair)
     done = [plan.fine_tuned(largest, tasks)]
@@ -68,12 +91,3 @@ def _assistants(plan: Plan, method: Method, pair: str, seed: int, tasks: tuple[s
         shown = tuple(reversed(done)) if method.chain.dense else (done[-1],)
         done.append(plan.student_stage(method, pair, name, link, None, shown, seed, tasks))
     return done[-1]
-
-
-def truncation(plan: Plan, method: Method, objective_teachers: tuple[Stage, ...]) -> Truncation:
-    """Start from the first teacher's first layers."""
-    fused = plan.config.quirks.get("fused-truncation", "as_run") == "as_run"
-    return Truncation(objective_teachers[0], fused)
-
-
-__all__ = ["fits", "last_stage", "rewrite", "truncation"]
