@@ -105,6 +105,7 @@ def _times(user: str, seeds: int) -> str:
 
 
 def _from(stage: Stage) -> str:
-    """The stage it starts from and the one that teaches it, by their digests."""
-    parts = [("from", stage.init), ("taught by", stage.teacher)]
+    """The stage it starts from and those that teach it, by their digests."""
+    cut = None if stage.truncated is None else stage.truncated.source
+    parts = [("from", stage.init), ("cut from", cut), *(("taught by", teacher) for teacher in stage.teachers)]
     return "".join(f"{word} {parent.digest[:6]}  " for word, parent in parts if parent is not None)
