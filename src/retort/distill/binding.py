@@ -146,6 +146,8 @@ class BoundObjective(nn.Module):
 def _masked_rows(term: Term, ours: Tensor, theirs: Tensor, where: Tensor, totals: Totals) -> Tensor:
     """Masked mean over the positions of each row of [B, S, D] features."""
     assert term.by is not None
+    if ours.shape[:-1] != where.shape:
+        raise ValueError(f"{term.site}: a mask needs features [B, S, D], these are {tuple(ours.shape)}")
     if term.norm == "valid":
         values = torch.where(where, term.by(ours, theirs), 0.0)
         return values.sum(1) * (totals.rows / _count(totals, term.mask))

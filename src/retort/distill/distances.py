@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 class Distance(Protocol):
     """Compares the last dimension of two tensors."""
 
-    def __call__(self, student: Tensor, teacher: Tensor) -> Tensor: ...
+    def __call__(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """[..., D], [..., D] -> [...]."""
+        ...
 
     def masked_value(self, size: int) -> float:
         """The value at a position whose inputs were both multiplied by zero.

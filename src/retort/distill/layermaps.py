@@ -22,7 +22,9 @@ class Pair(NamedTuple):
 class LayerMap(Protocol):
     """Resolves to layer pairs once the depths of both models are known."""
 
-    def pairs(self, student_layers: int, teacher_layers: int) -> list[Pair]: ...
+    def pairs(self, student_layers: int, teacher_layers: int) -> list[Pair]:
+        """Pairs for models of these depths."""
+        ...
 
 
 def segment_ends(layers: int, groups: int) -> list[int]:

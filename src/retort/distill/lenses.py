@@ -34,7 +34,9 @@ class Lens(Protocol):
         """The trainable part, or ``None``."""
         ...
 
-    def __call__(self, x: Tensor, module: Module | None) -> Tensor: ...
+    def __call__(self, x: Tensor, module: Module | None) -> Tensor:
+        """Apply the lens; ``module`` is what :meth:`build` returned."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,9 @@ class Clock:
 class Schedule(Protocol):
     """A number that depends on the clock alone."""
 
-    def __call__(self, clock: Clock) -> float: ...
+    def __call__(self, clock: Clock) -> float:
+        """The value at a moment."""
+        ...
 
 
 @dataclass(frozen=True)
