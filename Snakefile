@@ -6,12 +6,12 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
-from retort.config import resolve
+from retort.config import resolve, typed
 from retort.config.model import as_text
 from retort.errors import InputError
 from retort.files import write_text
 from retort.fingerprint import fingerprint
-from retort.plan import TEACHER_SEED, Plan
+from retort.plan import Plan
 
 min_version("9.27")
 
@@ -20,13 +20,12 @@ configfile: "config.yaml"
 
 
 # Rules call `python`: the one that runs Snakemake, unless conda puts its own before it.
-os.environ["PATH"] = os.pathsep.join(
-    [str(Path(sys.executable).parent), os.environ["PATH"]]
-)
+PATHS = (str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath))
+os.environ.update(PATH=os.pathsep.join(PATHS))
 os.environ.setdefault("PYTHONHASHSEED", "0")
 
 try:
-    plan = Plan(resolve(config))
+    plan = Plan(resolve(typed(config)))
     plan.stages
 except InputError as error:
     # One line and the exit code of bad input; an exception would come with Snakemake's traceback.

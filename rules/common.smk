@@ -1,4 +1,4 @@
-# What the rules share: which files a stage makes and needs.
+# What the rules ask: which files a stage makes and needs, which data there is, what the run ends with.
 # Device the training rules ask for; a CPU run must not queue for it.
 GPU = 0 if settings.device == "cpu" else 1
 
@@ -17,6 +17,10 @@ def needed_by(name):
     """Files a stage reads: text, earlier stages, teacher signals, its vocabulary map, the gates."""
     stage = plan.stage(name)
     files = [f"{TEXT}/summary.json", *map(made_by, stage.ancestors())]
+    if stage.imported is not None:
+        files += sorted(
+            str(path) for path in Path(stage.imported).rglob("*") if path.is_file()
+        )
     if stage.compression is not None:
         files.append(str(layout.vocabulary(stage)))
     if stage.phase == "task" and stage.teachers:
@@ -29,9 +33,69 @@ def code_of(name):
     return plan.code(plan.stage(name))
 
 
-def is_teacher(name):
-    return not plan.stage(name).teachers and plan.stage(name).seed == TEACHER_SEED
-
-
 def last_stages(role):
     return [stage for cell in plan.cells if cell.role == role for stage in cell.stages]
+
+
+def raw_files():
+    """Files of a data folder, so that a changed one is noticed; generated and fetched data have none."""
+    if settings.data.source != "folder":
+        return []
+    root = Path(settings.data_root)
+    vocab_txt = settings.data.vocabulary.vocab_txt
+    vocabulary = [] if vocab_txt is None else [root / vocab_txt]
+    named = [
+        root / "superglue" / task / f"{split}.jsonl"
+        for task in settings.tasks
+        for split in ("train", "val")
+    ]
+    return [
+        str(path)
+        for path in (*named, *sorted((root / "corpus").glob("*.txt")), *vocabulary)
+        if path.exists()
+    ]
+
+
+def mapped_stage(wildcards):
+    """Any stage with this map: they all share it."""
+    return next(
+        stage
+        for stage in plan.stages.values()
+        if stage.compression is not None
+        and layout.vocabulary(stage).parent.name == wildcards.mapped
+    )
+
+
+# Exhibits and the code that makes each.
+TABLES = {
+    "table2": "retort.reporting.table2:table2",
+    "table3": "retort.reporting.table3:table3",
+}
+TABLES |= {
+    "table3_held_out": TABLES["table3"],
+    "table9": "retort.reporting.table9:table9",
+}
+FIGURES = {name: f"retort.reporting.{name}" for name in ("figure2", "figure3")}
+
+
+def exhibits():
+    tables = expand(
+        f"{RESULTS}/glmd/tables/{{name}}.{{kind}}",
+        name=TABLES,
+        kind=("csv", "md", "tex"),
+    )
+    figures = expand(
+        f"{RESULTS}/glmd/figures/{{name}}.{{kind}}", name=FIGURES, kind=("png", "svg")
+    )
+    return [*tables, *figures, f"{RESULTS}/report/index.html"]
+
+
+def drawn_from(name):
+    """Files a figure reads besides the text: figure 2 needs what was measured while students pretrained."""
+    if name != "figure2":
+        return []
+    return [
+        f"{stage_folder(stage.id)}/log.jsonl"
+        for stage in plan.stages.values()
+        if stage.phase == "pretraining" and stage.teachers
+    ]

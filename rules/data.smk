@@ -1,21 +1,4 @@
 # Raw data in official layouts, then tokens. Nothing after this knows where the data came from.
-def raw_files():
-    """Files of a data folder, so that a changed one is noticed; generated and fetched data have none."""
-    if settings.data.source != "folder":
-        return []
-    root = Path(settings.data_root)
-    named = [
-        root / "superglue" / task / f"{split}.jsonl"
-        for task in settings.tasks
-        for split in ("train", "val")
-    ]
-    return [
-        str(path)
-        for path in (*named, *sorted((root / "corpus").glob("*.txt")))
-        if path.exists()
-    ]
-
-
 rule data:
     input:
         raw_files(),

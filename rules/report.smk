@@ -1,38 +1,4 @@
 # Tables, figures and the page; each exhibit is a file in three forms, made from result files alone.
-TABLES = {
-    "table2": "retort.reporting.table2:table2",
-    "table3": "retort.reporting.table3:table3",
-}
-TABLES |= {
-    "table3_held_out": TABLES["table3"],
-    "table9": "retort.reporting.table9:table9",
-}
-FIGURES = {name: f"retort.reporting.{name}" for name in ("figure2", "figure3")}
-
-
-def exhibits():
-    tables = expand(
-        f"{RESULTS}/glmd/tables/{{name}}.{{kind}}",
-        name=TABLES,
-        kind=("csv", "md", "tex"),
-    )
-    figures = expand(
-        f"{RESULTS}/glmd/figures/{{name}}.{{kind}}", name=FIGURES, kind=("png", "svg")
-    )
-    return [*tables, *figures, f"{RESULTS}/report/index.html"]
-
-
-def drawn_from(name):
-    """Files a figure reads besides the text: figure 2 needs what was measured while students pretrained."""
-    if name != "figure2":
-        return []
-    return [
-        f"{stage_folder(stage.id)}/log.jsonl"
-        for stage in plan.stages.values()
-        if stage.phase == "pretraining" and stage.teachers
-    ]
-
-
 rule table:
     input:
         f"{RESULTS}/glmd/scores.csv",
@@ -48,8 +14,8 @@ rule table:
         code=lambda wildcards: fingerprint(
             [TABLES[wildcards.table], "retort.reporting.tables:write_table"]
         ),
-        results=RESULTS,
-        text=TEXT,
+        results=lambda wildcards: RESULTS,
+        text=lambda wildcards: TEXT,
     shell:
         "python scripts/make_table.py {wildcards.table} --results {params.results} --text {params.text}"
         " 2>&1 | tee {log}"
@@ -70,8 +36,8 @@ rule figure:
         code=lambda wildcards: fingerprint(
             [FIGURES[wildcards.figure], "retort.reporting.style"]
         ),
-        results=RESULTS,
-        text=TEXT,
+        results=lambda wildcards: RESULTS,
+        text=lambda wildcards: TEXT,
     shell:
         "python scripts/make_figure.py {wildcards.figure} --results {params.results} --text {params.text}"
         " 2>&1 | tee {log}"
@@ -90,7 +56,7 @@ rule report:
         "../envs/report.yaml"
     params:
         code=fingerprint(["retort.reporting.page:write_page"]),
-        results=RESULTS,
-        text=TEXT,
+        results=lambda wildcards: RESULTS,
+        text=lambda wildcards: TEXT,
     shell:
         "python scripts/make_report.py --results {params.results} --text {params.text} 2>&1 | tee {log}"

@@ -1,14 +1,4 @@
 # The vocabulary map of students that keep part of the words.
-def mapped_stage(wildcards):
-    """Any stage with this map: they all share it."""
-    return next(
-        stage
-        for stage in plan.stages.values()
-        if stage.compression is not None
-        and layout.vocabulary(stage).parent.name == wildcards.mapped
-    )
-
-
 rule vocabulary_map:
     input:
         f"{TEXT}/frequencies.tsv",

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# As in the workflow: tiny models are slower on several threads.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # A busy machine must not fail a property.
 settings.register_profile("retort", deadline=None)
 settings.load_profile("retort")

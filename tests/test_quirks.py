@@ -8,7 +8,12 @@ from retort.distill.objective import Objective, hard, match, soft, words
 from retort.errors import InputError
 from retort.quirks import LEDGER, rewrite
 
-OBJECTIVE = words(KL(15.0)) + soft(SoftCrossEntropy(10.0)).in_phase("task") + hard() + match("scores", Uniform(), MSE())
+OBJECTIVE = (
+    words(KL(15.0))
+    + soft(SoftCrossEntropy(10.0)).in_phase("task")
+    + hard()
+    + match("scores", Uniform(), MSE())
+)
 
 
 def test_ids_are_unique_and_every_entry_says_why():
@@ -31,7 +36,9 @@ def test_masked_means():
 def test_soft_losses_get_their_temperature_squared():
     fixed = rewrite(OBJECTIVE, {"soft-loss-t2": "fixed"})
     assert fixed.terms[1].by == SoftCrossEntropy(10.0, squared=True)
-    assert [t for i, t in enumerate(fixed.terms) if i != 1] == [t for i, t in enumerate(OBJECTIVE.terms) if i != 1]
+    assert [t for i, t in enumerate(fixed.terms) if i != 1] == [
+        t for i, t in enumerate(OBJECTIVE.terms) if i != 1
+    ]
 
 
 def test_switches_combine_in_any_order():
@@ -42,11 +49,14 @@ def test_switches_combine_in_any_order():
     assert rewrite(OBJECTIVE, dict(reversed(both.items()))) == rewrite(OBJECTIVE, both) == one_by_one
 
 
-@pytest.mark.parametrize(("chosen", "message"), [
-    ({"no-such": "fixed"}, "quirks.no-such: no such quirk; use one of cb-selection"),
-    ({"masked-means": "broken"}, "quirks.masked-means: no switch 'broken'; it has as_run, fixed"),
-    ({"cb-selection": "fixed"}, "quirks.cb-selection: no switch 'fixed'; it has as_run"),
-])
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ({"no-such": "fixed"}, "quirks.no-such: no such quirk; use one of cb-selection"),
+        ({"masked-means": "broken"}, "quirks.masked-means: no switch 'broken'; it has as_run, fixed"),
+        ({"cb-selection": "fixed"}, "quirks.cb-selection: no switch 'fixed'; it has as_run"),
+    ],
+)
 def test_unknown_choices_are_named(chosen, message):
     with pytest.raises(InputError, match=message):
         rewrite(OBJECTIVE, chosen)

@@ -34,7 +34,11 @@ def test_ids_do_not_depend_on_the_process():
     )
     for seed in ("1", "2"):
         made = subprocess.run(
-            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
         )
         assert made.stdout.strip() == TEACHER.id
 

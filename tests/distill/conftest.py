@@ -35,6 +35,9 @@ TAPS = {
 name and are numbered from 1."""
 
 
+_START = Clock(0, 1)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """A loss of ours with its gradients.
@@ -65,7 +68,7 @@ class GoldenCase:
         objective: Objective,
         dtype: torch.dtype = torch.float64,
         lenses: Mapping[str, str] | None = None,
-        clock: Clock = Clock(0, 1),
+        clock: Clock = _START,
         teacher: str = "t",
     ) -> Outcome:
         """Feed the stored features to ``objective``.

@@ -213,6 +213,13 @@ def test_a_batch_without_targets_has_loss_zero(norm):
     assert bind(layered)(seen, other, NOW, totals(seen)).total == 0
 
 
+def test_what_has_no_positions_cannot_be_masked():
+    """Scores of as many rows as heads would broadcast, and mean something else."""
+    seen, other = features(), features(seed=1)
+    with pytest.raises(ValueError, match="scores: a mask needs features"):
+        bind(match("scores", Uniform(), MSE(), mask="valid"))(seen, other, NOW, totals(seen))
+
+
 def test_a_model_agrees_with_itself():
     seen = features()
     objective = words(KL(15.0)) + match("scores", Uniform(), MSE()) + match("hidden", Uniform(), MSE())

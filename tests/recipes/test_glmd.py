@@ -76,7 +76,9 @@ def gradient(objective, models, batches):
 
 
 @pytest.mark.parametrize(("method", "step"), STEPS, ids=[f"{m.name}-{i}" for i, (m, _) in enumerate(STEPS)])
-@pytest.mark.parametrize("quirks", [{}, {"masked-means": "fixed", "soft-loss-t2": "fixed"}], ids=["as_run", "fixed"])
+@pytest.mark.parametrize(
+    "quirks", [{}, {"masked-means": "fixed", "soft-loss-t2": "fixed"}], ids=["as_run", "fixed"]
+)
 @settings(max_examples=4, deadline=None)
 @given(seed=st.integers(0, 1000), rows=st.integers(2, 6), part=st.integers(1, 5))
 def test_micro_batches_do_not_change_the_gradient(method, step, quirks, seed, rows, part):

@@ -19,10 +19,13 @@ def settings(schedule, warmup, floor, decay_share=1.0):
     return Optimiser(1.0, (0.9, 0.999), 1e-8, 0.0, None, schedule, warmup, floor, decay_share)
 
 
-@pytest.mark.parametrize(("name", "curve"), [
-    ("finetune_readme", settings("linear", 0.1, 0.1)),
-    ("pretrain_readme", settings("cosine", 0.05, 0.05, 1200 / 1500)),
-])
+@pytest.mark.parametrize(
+    ("name", "curve"),
+    [
+        ("finetune_readme", settings("linear", 0.1, 0.1)),
+        ("pretrain_readme", settings("cosine", 0.05, 0.05, 1200 / 1500)),
+    ],
+)
 def test_learning_rates_equal_the_authors(golden, name, curve):
     stored = json.loads((golden / "glmd" / "lr_schedule.json").read_text())[name]
     peak = 1e-5 if "finetune" in name else 1e-4

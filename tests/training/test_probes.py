@@ -44,7 +44,9 @@ def test_a_model_is_at_distance_zero_from_itself(batch):
 def test_what_shapes_allow_is_measured(batch):
     alike = feature_distances(family(0), family(1), batch, None)
     other = feature_distances(family(0), family(1, layers=4, width=24, heads=4), batch, None)
-    assert {"kl:words", "cka:hidden:0", "gram_mse:v:2", "mse:hidden:1", "mse:scores:1", "kl:scores:2"} <= set(alike)
+    assert {"kl:words", "cka:hidden:0", "gram_mse:v:2", "mse:hidden:1", "mse:scores:1", "kl:scores:2"} <= set(
+        alike
+    )
     assert set(other) == {n for n in alike if not n.startswith("mse:") and "scores" not in n}
     assert all(value > 0 for value in (alike | other).values())
 

@@ -72,8 +72,7 @@ class Run:
 @pytest.fixture(scope="session")
 def smoke(root, tmp_path_factory) -> Run:
     """The finished smoke scale. Read it; change only copies."""
-    from pathlib import Path as P
-    return Run(Tree(P("/tmp/keep/workflow0/clone")), P("/tmp/keep/printed").read_text())
+    made = make_tree(root, tmp_path_factory.mktemp("workflow") / "clone")
     ended = made.snakemake()
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return Run(made, ended.stdout + ended.stderr)

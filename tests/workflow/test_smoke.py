@@ -88,7 +88,7 @@ def test_a_third_seed_adds_its_own_stages_only(smoke):
 
 
 def test_another_gate_checks_the_gates_again_and_trains_nothing(smoke):
-    jobs = planned(smoke.tree.snakemake("gates={zero_shot: {RTE: 1}, fine_tuned_average: null}", "--dry-run"))
+    jobs = planned(smoke.tree.snakemake("gates={'zero_shot': {'RTE': 1}}", "--dry-run"))
     assert jobs["gates"] == 1 and not jobs.keys() & {"pretrain", "signals", "text"}
 
 
@@ -153,7 +153,7 @@ def test_a_killed_job_is_finished_by_the_same_command(smoke, root, tmp_path, met
 
 def test_a_missed_gate_stops_the_run_with_one_line(smoke, tmp_path):
     tree = smoke.tree.copy(tmp_path / "clone")
-    ended = tree.snakemake("gates={zero_shot: {RTE: 99.9}, fine_tuned_average: null}")
+    ended = tree.snakemake("gates={'zero_shot': {'RTE': 99.9}}")
     printed = ended.stdout + ended.stderr
     assert ended.returncode != 0 and "Traceback" not in printed
     (line,) = (line for line in printed.splitlines() if line.startswith("error: teacher gates: T1 scores "))

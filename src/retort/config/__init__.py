@@ -1,6 +1,6 @@
 """The configuration: what a run may be told, checked once, typed from there on."""
 
-from retort.config.loading import REPOSITORY, SCALES, load, merge, resolve, scale_names, schema
+from retort.config.loading import REPOSITORY, SCALES, load, merge, resolve, scale_names, schema, typed
 from retort.config.model import (
     TASKS,
     Bottleneck,
@@ -54,4 +54,5 @@ __all__ = [
     "resolve",
     "scale_names",
     "schema",
+    "typed",
 ]

@@ -81,6 +81,21 @@ def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
+def typed(value: Any) -> Any:
+    """Numbers, truth values and null out of text: Snakemake reads ``--config seeds=[1]`` as ``["1"]``."""
+    if isinstance(value, Mapping):
+        return {key: typed(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [typed(inner) for inner in value]
+    if isinstance(value, str):
+        try:
+            read = json.loads(value)
+        except ValueError:
+            return value
+        return value if isinstance(read, str | list | dict) else read
+    return value
+
+
 @functools.cache
 def schema() -> dict[str, Any]:
     """The JSON schema of a complete configuration (``config/schema.yaml`` holds the same)."""

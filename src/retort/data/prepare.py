@@ -33,37 +33,45 @@ def provide(config: Config, out: Path) -> None:
         InputError: missing or malformed data.
     """
     data = config.data
-    vocabulary: Path | None = None
+    vocabulary = _vocabulary(config, out)
     if data.source == "pocket":
         assert data.pocket is not None
-        world = out / "world"
         generate_world(
             data.pocket.world_seed,
-            world,
+            out / "world",
             documents=data.pocket.documents,
             train_size=data.pocket.train_size,
             dev_size=data.pocket.dev_size,
         )
-        manifest = open_folder(world, out, config.tasks)
-        vocabulary = world / "vocab.txt"
+        manifest = open_folder(out / "world", out, config.tasks)
     elif data.source == "folder":
         assert config.data_root is not None
-        root = Path(config.data_root)
-        if not root.is_dir():
-            raise InputError(f"data_root: {root} is not a folder; name one with superglue/ and corpus/ in it")
-        manifest = open_folder(root, out, config.tasks)
-        if data.vocabulary.vocab_txt is not None:
-            vocabulary = root / data.vocabulary.vocab_txt
+        manifest = open_folder(Path(config.data_root), out, config.tasks)
     else:
         assert data.hub is not None
         corpora = [HubCorpus(c.name, c.subset, c.split, c.column, c.revision) for c in data.hub.corpus]
         manifest = fetch_hub(out, corpora, data.hub.superglue, data.hub.superglue_revision, config.tasks)
-        if data.vocabulary.vocab_txt is not None:
-            vocabulary = Path(data.vocabulary.vocab_txt)
-    if vocabulary is not None and not vocabulary.is_file():
-        raise InputError(f"data.vocabulary.vocab_txt: {vocabulary} is not a file; name a vocabulary file")
     manifest["vocab_txt"] = None if vocabulary is None else str(vocabulary.absolute())
     write_json(out / "manifest.json", manifest)
+
+
+def _vocabulary(config: Config, out: Path) -> Path | None:
+    """The vocabulary file, checked before anything is written; ``None`` where one is trained."""
+    data = config.data
+    if data.source == "pocket":
+        return out / "world" / "vocab.txt"
+    root = Path()
+    if data.source == "folder":
+        assert config.data_root is not None
+        root = Path(config.data_root)
+        if not root.is_dir():
+            raise InputError(f"data_root: {root} is not a folder; name one with superglue/ and corpus/ in it")
+    if data.vocabulary.vocab_txt is None:
+        return None
+    path = root / data.vocabulary.vocab_txt
+    if not path.is_file():
+        raise InputError(f"data.vocabulary.vocab_txt: {path} is not a file; name a vocabulary file")
+    return path
 
 
 def encode(config: Config, manifest_path: Path, out: Path) -> None:

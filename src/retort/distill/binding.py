@@ -307,6 +307,8 @@ def _reduced(
     if term.mask == "none":
         return by(ours, theirs).flatten(1).mean(1)
     where = position_mask(features, term.mask)
+    if ours.shape[:-1] != where.shape:
+        raise ValueError(f"{term.site}: a mask needs features [B, S, D], these are {tuple(ours.shape)}")
     if term.norm == "valid":
         values = torch.where(where, by(ours, theirs), 0.0)
         return values.sum(1) * (totals.rows / _count(totals, term.mask))

@@ -24,8 +24,11 @@ class Site(NamedTuple):
     ``name`` is one of
 
     ============ ====================== =====================================================
-    ``hidden``   [B, S, H], layer 0..L  normalised input of block ``layer`` (0-based); layer L
-                                        is the output of the final LayerNorm
+    ``hidden``   [B, S, H], layer 0..L  GLM: normalised input of block ``layer`` (0-based); layer L
+                                        is the output of the final LayerNorm. Others:
+                                        :mod:`retort.models.hf`
+    ``encoder``  [B, S', H], 0..L'      hidden states of the encoder of an encoder-decoder, whose
+                                        other sites (and masks) are its decoder's
     ``scores``   [B, A, S, S], 1..L     attention scores before the softmax
     ``probs``    [B, A, S, S], 1..L     attention probabilities before dropout
     ``q k v``    [B, S, H], 1..L        projections before the split into heads
@@ -169,6 +172,7 @@ class Recorder:
         return any(Site(name, layer) in self.want for name in names)
 
     def __call__(self, name: str, layer: int, value: Tensor) -> None:
+        """Keep ``value`` if its site is wanted."""
         site = Site(name, layer)
         if site in self.want:
             self.values[site] = value

@@ -23,6 +23,7 @@ from retort.models.features import (
     WordLogits,
 )
 from retort.models.glm import GLM, prefix_mask
+from retort.models.losses import language_model_loss, predicted_logits, wide
 
 if TYPE_CHECKING:
     from retort.distill.vocabulary import VocabularyMap
@@ -91,30 +92,15 @@ def map_words(batch: GLMBatch, vocabulary: VocabularyMap) -> GLMBatch:
     return replace(batch, tokens=rows[batch.tokens], targets=rows[batch.targets], choices=choices)
 
 
-def language_model_loss(logits: WordLogits, batch: GLMBatch) -> Tensor:
-    """Cross-entropy of the predicted words, one number per row whose mean is the batch's loss.
-
-    A row's number is its summed loss times rows / predicted words of the global batch, so that
-    the mean over rows is the mean over words, however the batch is split.
-    """
-    where = batch.predicted
-    picked = _wide(F.linear(logits.hidden[where], logits.weight.to(logits.hidden.dtype)))
-    losses = F.cross_entropy(picked, batch.targets[where], reduction="none")
-    row = where.nonzero()[:, 0]
-    sums = losses.new_zeros(len(where)).index_add(0, row, losses)
-    return sums * (batch.totals.rows / max(1, batch.totals.predicted))
-
-
 def class_scores(logits: WordLogits, batch: GLMBatch) -> Tensor:
     """[E, C] scores: verbalizer logits at the mask, or log-probabilities of whole answers."""
     choices = batch.choices
     assert choices is not None
     if choices.verbalizers is not None:
         at_mask = logits.hidden[torch.arange(len(batch.sep), device=batch.sep.device), batch.sep]
-        return _wide(F.linear(at_mask, logits.weight[choices.verbalizers].to(at_mask.dtype)))
+        return wide(F.linear(at_mask, logits.weight[choices.verbalizers].to(at_mask.dtype)))
     where = batch.predicted
-    words = _wide(F.linear(logits.hidden[where], logits.weight.to(logits.hidden.dtype)))
-    gained = -F.cross_entropy(words, batch.targets[where], reduction="none")
+    gained = -F.cross_entropy(predicted_logits(logits, where), batch.targets[where], reduction="none")
     row = where.nonzero()[:, 0]
     sums = gained.new_zeros(len(where)).index_add(0, row, gained)
     if choices.mean_over_tokens:
@@ -130,7 +116,3 @@ def class_loss(scores: Tensor, choices: Choices) -> Tensor:
     if not choices.mean_over_tokens:
         return loss
     return loss - scores.gather(1, choices.label[:, None])[:, 0]
-
-
-def _wide(x: Tensor) -> Tensor:
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x

@@ -1,0 +1,36 @@
+#!/usr/bin/env python3
+"""Print the time of training steps over their floors, and the start-up time of a job."""
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+from retort.errors import run_cli
+
+
+def main() -> None:
+    """Measure on a small generated world, with random weights."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scale", default="pocket", help="whose model sizes and batches (pocket data)")
+    parser.add_argument("--repeats", type=int, default=100, help="steps behind each median")
+    parser.add_argument("--starts", type=int, default=5, help="processes behind the start-up time")
+    parser.add_argument("--save", metavar="NAME", help="append to benchmarks/NAME.csv, with machine and versions")
+    arguments = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"  # as in the workflow; before torch makes its threads
+
+    from retort import benchmark
+
+    with tempfile.TemporaryDirectory() as folder:
+        bench = benchmark.Workbench(Path(folder), arguments.scale)
+        found = benchmark.pretraining(bench, arguments.repeats)
+        found += benchmark.cached_task(bench, Path(folder), arguments.repeats)
+        found += benchmark.start_up(bench, arguments.starts)
+    for one in found:
+        print(one.line())
+    if arguments.save:
+        benchmark.save(Path("benchmarks") / f"{arguments.save}.csv", found)
+
+
+if __name__ == "__main__":
+    run_cli(main)

@@ -1,0 +1,248 @@
+"""How far training is from its floor, and how long a job takes to start, at the sizes of a scale.
+
+Models have random weights and the data is a small generated world: time does not depend on either.
+"""
+
+from __future__ import annotations
+
+import csv
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from retort.config import load
+from retort.data.batches import GLMBatch
+from retort.data.prepare import encode, provide
+from retort.data.store import load_examples
+from retort.data.superglue.tasks import spec_of
+from retort.distill.binding import BoundObjective
+from retort.distill.objective import Objective, hard
+from retort.files import atomic_path
+from retort.models.checkpoint import save_glm
+from retort.models.features import HARD, WORDS, Family
+from retort.models.glm import GLM
+from retort.models.glm_family import GLMFamily
+from retort.plan import Plan
+from retort.runcard import processor_name
+from retort.stages import Optimiser, Pretraining, Stage
+from retort.training.loop import Trainer
+from retort.training.pretraining import _stream as training_stream
+from retort.training.setup import Job, glm_config, load_tokenizer, prepare_process, vocabulary_rows
+from retort.training.signals import CachedTeacher, write_signals
+from retort.training.tasks import TaskBatches
+
+WORLD = {"documents": 3000, "train_size": 64, "dev_size": 16}
+WARM_UP = 5
+"""Steps of each kind before the clock starts: allocations and threads settle."""
+
+COLUMNS = ("date", "machine", "python", "torch", "name", "value", "unit", "goal", "repeats")
+
+Step = Callable[[GLMBatch], object]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One number.
+
+    Attributes:
+        name: what was measured; ``value`` in ``unit``.
+        goal: the value should not be above it; ``None``: told for information.
+        repeats: measurements behind the median.
+    """
+
+    name: str
+    value: float
+    unit: str
+    goal: float | None
+    repeats: int
+
+    def line(self) -> str:
+        """One line for a terminal."""
+        goal = "" if self.goal is None else f"  goal {self.goal:g}: {'met' if self.value <= self.goal else 'MISSED'}"
+        value = f"{self.value:,.0f}" if self.value >= 100 else f"{self.value:.3g}"
+        return f"{self.name:45} {value:>10} {self.unit:9}{goal}"
+
+
+class Workbench:
+    """A plan, its encoded world and fresh models, in a folder of its own."""
+
+    def __init__(self, folder: Path, scale: str = "pocket") -> None:
+        self.plan = Plan(load(scale, {"data": {"pocket": WORLD}, "methods": ["GLMD-vc"], "seeds": [1]}), folder)
+        raw = self.plan.layout.data(self.plan.data)
+        provide(self.plan.config, raw)
+        encode(self.plan.config, raw / "manifest.json", self.plan.layout.text(self.plan.text))
+        prepare_process(1)
+
+    @property
+    def chain(self) -> tuple[Stage, Stage]:
+        """The method's pretraining stage and its first task stage."""
+        task = self.plan.cells[-1].stages[0].init
+        assert task is not None and task.init is not None
+        return task.init, task
+
+    def model(self, stage: Stage) -> GLM:
+        """A model of a stage's size with random weights."""
+        torch.manual_seed(0)
+        return GLM(glm_config(stage.architecture, vocabulary_rows(self.plan.layout.text(stage.data))))
+
+    def teacher(self, stage: Stage) -> GLMFamily:
+        """A frozen model of a teacher's size."""
+        return GLMFamily(self.model(stage).requires_grad_(False).eval())
+
+    def job(self, stage: Stage) -> Job:
+        """How a stage would be run here."""
+        return Job(self.plan.layout, self.plan.code(stage), torch.device("cpu"), "", ())
+
+    def pretraining_batches(self, stage: Stage, count: int) -> list[GLMBatch]:
+        """The first batches of a pretraining stage."""
+        assert isinstance(stage.schooling, Pretraining)
+        stream = training_stream(stage, stage.schooling, load_tokenizer(stage, self.plan.layout), self.job(stage))
+        return [stream(step)[0] for step in range(count)]
+
+
+def pretraining(bench: Workbench, repeats: int) -> list[Measurement]:
+    """A distilled pretraining update over its floor: the two networks by themselves on the same batch."""
+    stage, _ = bench.chain
+    assert stage.teacher is not None and isinstance(stage.schooling, Pretraining)
+    student, teacher = GLMFamily(bench.model(stage)), bench.teacher(stage.teacher)
+    update = _update(student, teacher, stage.objective, stage.schooling.optimiser)
+    floor = _by_itself(GLMFamily(bench.model(stage)), teacher)
+    batches = bench.pretraining_batches(stage, 16)
+    took = _alternate([update, floor], batches, repeats)
+    tokens = statistics.mean(int(batch.valid.sum()) for batch in batches)
+    return [
+        Measurement("pretraining step over its floor", _ratio(took), "", 1.10, repeats),
+        Measurement("pretraining step", 1000 * statistics.median(took[0]), "ms", None, repeats),
+        Measurement("pretraining floor", 1000 * statistics.median(took[1]), "ms", None, repeats),
+        Measurement("pretraining speed", tokens / statistics.median(took[0]), "tokens/s", None, repeats),
+    ]
+
+
+def cached_task(bench: Workbench, folder: Path, repeats: int, task: str = "RTE") -> list[Measurement]:
+    """A task update with stored teacher signals over the same update with the hard loss alone."""
+    _, stage = bench.chain
+    assert stage.teacher is not None and isinstance(stage.schooling, tuple)
+    settings = next(run for run in stage.schooling if run.task == task)
+    examples = load_examples(bench.plan.layout.text(stage.data) / "tasks", f"{task}.train")
+    online = bench.teacher(stage.teacher)
+    write_signals(folder / "signals.safetensors", online, examples, torch.device("cpu"))
+    cached = CachedTeacher(folder / "signals.safetensors", online.shape, torch.device("cpu"))
+    alone = hard().in_phase("task")
+    updates = [
+        _update(GLMFamily(bench.model(stage)), cached, stage.objective, settings.optimiser),
+        _update(GLMFamily(bench.model(stage)), None, alone, settings.optimiser),
+    ]
+    stream = TaskBatches(examples, settings, seed=1)
+    assert spec_of(task).head == "single"
+    batches = [stream(step)[0] for step in range(stream.per_epoch)]
+    took = _alternate(updates, batches, repeats)
+    tokens = statistics.mean(int(batch.valid.sum()) for batch in batches)
+    return [
+        Measurement(f"cached task step over student alone ({task})", _ratio(took), "", 1.05, repeats),
+        Measurement("cached task step", 1000 * statistics.median(took[0]), "ms", None, repeats),
+        Measurement("student alone", 1000 * statistics.median(took[1]), "ms", None, repeats),
+        Measurement("cached task speed", tokens / statistics.median(took[0]), "tokens/s", None, repeats),
+    ]
+
+
+def start_up(bench: Workbench, repeats: int) -> list[Measurement]:
+    """From the start of a job's process to its first update."""
+    stage, _ = bench.chain
+    assert stage.teacher is not None
+    save_glm(bench.plan.layout.stage(stage.teacher), bench.model(stage.teacher))
+    took = [_until_first_update(bench.plan, stage) for _ in range(repeats)]
+    return [Measurement("start-up of a job", statistics.median(took), "s", 2.5, repeats)]
+
+
+_START = """
+import sys, time
+from retort.training import loop
+loop.Trainer.update = lambda *arguments: sys.exit(f"first update at {time.time()}")
+from retort.cli import stage_job, stage_parser
+from retort.training.pretraining import pretrain
+pretrain(*stage_job(stage_parser("").parse_args()))
+"""
+
+
+def _until_first_update(plan: Plan, stage: Stage) -> float:
+    """Seconds; the process runs the code of scripts/pretrain.py and ends where it would train."""
+    config = plan.layout.root / "config.json"
+    if not config.exists():
+        from retort.config.model import as_text
+
+        config.write_text(as_text(plan.config), encoding="utf-8")
+    command = [sys.executable, "-c", _START, "--config", str(config), "--stage", stage.id]
+    started = time.time()
+    ended = subprocess.run(
+        [*command, "--results", str(plan.layout.root.parent)], capture_output=True, text=True, check=False
+    )
+    at = ended.stderr.rpartition("first update at ")[2]
+    return float(at) - started
+
+
+def _update(student: Family, teacher: Family | None, objective: Objective, settings: Optimiser) -> Step:
+    """Whole updates of a trainer."""
+    shape = None if teacher is None else teacher.shape
+    trainer = Trainer(student, teacher, BoundObjective(objective, student.shape, shape), settings, 10**6)
+    return lambda batch: trainer.update([batch])
+
+
+def _by_itself(student: GLMFamily, teacher: GLMFamily) -> Step:
+    """Forward and backward of the student with its own loss, forward of the teacher; no update."""
+    student.module.train()
+
+    def step(batch: GLMBatch) -> None:
+        student.module.zero_grad(set_to_none=True)
+        student.observe(batch, frozenset({HARD}))[HARD].mean().backward()
+        with torch.no_grad():
+            teacher.observe(batch, frozenset({WORDS}))
+
+    return step
+
+
+def _alternate(steps: Sequence[Step], batches: Sequence[GLMBatch], repeats: int) -> list[list[float]]:
+    """Seconds of each kind of step, in turns on the same batches, so that the machine's moods cancel."""
+    took: list[list[float]] = [[] for _ in steps]
+    for number, batch in enumerate(islice(cycle(batches), WARM_UP + repeats)):
+        for index, step in _rotated(list(enumerate(steps)), number):
+            started = time.perf_counter()
+            step(batch)
+            if number >= WARM_UP:
+                took[index].append(time.perf_counter() - started)
+    return took
+
+
+def _rotated(items: list[Any], by: int) -> Iterator[Any]:
+    cut = by % len(items)
+    yield from items[cut:]
+    yield from items[:cut]
+
+
+def _ratio(took: Sequence[Sequence[float]]) -> float:
+    """Median of the ratios of neighbours in time."""
+    return statistics.median(a / b for a, b in zip(took[0], took[1], strict=True))
+
+
+def save(path: Path, found: Sequence[Measurement]) -> None:
+    """Append to a CSV with date, machine and versions, so that numbers can be compared over time."""
+    old = path.read_text(encoding="utf-8") if path.exists() else ""
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        stream.write(old)
+        writer = csv.writer(stream, lineterminator="\n")
+        if not old:
+            writer.writerow(COLUMNS)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        origin = (now, processor_name(), platform.python_version(), torch.__version__)
+        for one in found:
+            goal = "" if one.goal is None else one.goal
+            writer.writerow([*origin, one.name, f"{one.value:.4g}", one.unit, goal, one.repeats])

@@ -1,0 +1,381 @@
+"""One objective code for BERT, BART and OPT: tiny random models, no download."""
+
+import copy
+import os
+import subprocess
+import sys
+from itertools import pairwise
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+transformers = pytest.importorskip("transformers")
+
+from retort.data.text_batches import causal_batch, class_batch, masked_batch, seq2seq_batch  # noqa: E402
+from retort.distill.binding import BoundObjective  # noqa: E402
+from retort.distill.distances import KL, MSE, SoftCrossEntropy  # noqa: E402
+from retort.distill.layermaps import Last, Uniform  # noqa: E402
+from retort.distill.lenses import Project  # noqa: E402
+from retort.distill.objective import hard, match, soft, words  # noqa: E402
+from retort.distill.schedules import Clock  # noqa: E402
+from retort.models.features import CLASS, HARD, WORDS, Site  # noqa: E402
+from retort.models.glm import MASKED_SCORE  # noqa: E402
+from retort.models.hf import CausalFamily, EncoderFamily, SeqToSeqFamily, layers_of, run_body  # noqa: E402
+from retort.training.probes import linear_cka  # noqa: E402
+
+VOCAB, PAD = 40, 1
+
+
+def bert(layers, width, dropout=0.0, head="BertForMaskedLM"):
+    config = transformers.BertConfig(
+        vocab_size=VOCAB,
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        intermediate_size=2 * width,
+        max_position_embeddings=24,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+        pad_token_id=PAD,
+        num_labels=3,
+    )
+    return EncoderFamily(getattr(transformers, head)(config))
+
+
+def bart(layers, width, dropout=0.0, kind="Bart"):
+    config = getattr(transformers, f"{kind}Config")(
+        vocab_size=VOCAB,
+        d_model=width,
+        encoder_layers=layers + 1,
+        decoder_layers=layers,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=2 * width,
+        decoder_ffn_dim=2 * width,
+        max_position_embeddings=24,
+        dropout=dropout,
+        attention_dropout=dropout,
+        pad_token_id=PAD,
+    )
+    return SeqToSeqFamily(getattr(transformers, f"{kind}ForConditionalGeneration")(config))
+
+
+def opt(layers, width, dropout=0.0):
+    config = transformers.OPTConfig(
+        vocab_size=VOCAB,
+        hidden_size=width,
+        word_embed_proj_dim=width,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        ffn_dim=2 * width,
+        max_position_embeddings=24,
+        dropout=dropout,
+        attention_dropout=dropout,
+        pad_token_id=PAD,
+    )
+    return CausalFamily(transformers.OPTForCausalLM(config))
+
+
+def llama(layers, width, dropout=0.0):
+    config = transformers.LlamaConfig(
+        vocab_size=VOCAB,
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        intermediate_size=2 * width,
+        attention_dropout=dropout,
+    )
+    return CausalFamily(transformers.LlamaForCausalLM(config))
+
+
+def pythia(layers, width, dropout=0.0):
+    config = transformers.GPTNeoXConfig(
+        vocab_size=VOCAB,
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        intermediate_size=2 * width,
+        hidden_dropout=dropout,
+        attention_dropout=dropout,
+    )
+    return CausalFamily(transformers.GPTNeoXForCausalLM(config))
+
+
+def mbart(layers, width, dropout=0.0):
+    return bart(layers, width, dropout, kind="MBart")
+
+
+def rows(seed, lengths):
+    g = torch.Generator().manual_seed(seed)
+    return [torch.randint(4, VOCAB, (n,), generator=g).tolist() for n in lengths]
+
+
+def batch_for(build):
+    texts = rows(0, (9, 6, 8, 5))
+    if build is bert:
+        chosen = [[i % 3 == 1 for i in range(len(row))] for row in texts]
+        masked = [
+            [3 if c else w for w, c in zip(r, cs, strict=True)] for r, cs in zip(texts, chosen, strict=True)
+        ]
+        return masked_batch(masked, texts, chosen, PAD)
+    if build in (bart, mbart):
+        return seq2seq_batch(texts, rows(1, (4, 7, 6, 5)), PAD, start=2)
+    return causal_batch(texts, [2, 1, 3, 2], PAD)
+
+
+ALL = [bert, bart, mbart, opt, llama, pythia]
+THREE = [bert, bart, opt]
+OBJECTIVES = {
+    "KD": 4.0 * soft(KL(2.0)).in_phase("pretraining") + hard(),
+    "GLMD": words(KL(15.0)),
+    "TinyBERT": match("scores", Uniform(), MSE())
+    + match("hidden", Uniform(embedding=True), MSE(), (Project(),)),
+    "probabilities": match("probs", Last(), MSE()) + soft(SoftCrossEntropy()).in_phase("pretraining"),
+}
+
+
+def pair(build, dropout=0.0):
+    torch.manual_seed(0)
+    teacher = build(4, 24)
+    teacher.module.eval().requires_grad_(False)
+    with torch.no_grad():  # far enough from uniform that there is something to learn
+        for parameter in teacher.module.parameters():
+            if parameter.dim() > 1:
+                parameter.mul_(5)
+    return build(2, 16, dropout), teacher
+
+
+def own_forward(family, batch):
+    """Logits of the model's own forward."""
+    inputs = family.inputs(batch)
+    return family.module(**inputs).logits
+
+
+def same(module, before):
+    return all(torch.equal(p, q) for p, q in zip(module.state_dict().values(), before.values(), strict=True))
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("build", THREE)
+def test_the_same_objectives_train_every_family(build, name):
+    student, teacher = pair(build)
+    batch = batch_for(build)
+    bound = BoundObjective(OBJECTIVES[name], student.shape, teacher.shape)
+    student.module.train()
+    before_teacher = copy.deepcopy(teacher.module.state_dict())
+    start = {n: p.detach().clone() for n, p in student.module.named_parameters()}
+    adam = torch.optim.Adam([*student.module.parameters(), *bound.parameters()], 3e-3)
+    losses = []
+    for step in range(8):
+        ours = student.observe(batch, bound.student_sites)
+        with torch.no_grad():
+            theirs = teacher.observe(batch, bound.teacher_sites)
+        loss = bound(ours, theirs, Clock(step, 8), batch.totals).total
+        losses.append(loss.item())
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+    assert all(after < before for before, after in pairwise(losses)), losses
+    still = {n for n, p in student.module.named_parameters() if torch.equal(p, start[n])}
+    assert {n for n in still if not untouched(n, name, build)} == set()
+    assert same(teacher.module, before_teacher)
+
+
+def untouched(parameter, objective, build):
+    """What an objective does not reach: everything behind the features it compares.
+
+    Key biases shift all scores of a query alike, so no probability depends on them.
+    """
+    if objective == "TinyBERT":
+        return any(part in parameter for part in ("cls.predictions", "lm_head"))
+    return parameter.endswith(("key.bias", "k_proj.bias"))
+
+
+@pytest.mark.parametrize("build", ALL)
+def test_word_logits_equal_the_models_own(build):
+    family, _ = pair(build)
+    family.module.eval()
+    if build in (bart, mbart):
+        family.module.final_logits_bias.normal_()
+    batch = batch_for(build)
+    found = family.observe(batch, frozenset({WORDS}))[WORDS].dense()
+    torch.testing.assert_close(found, own_forward(family, batch), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("build", ALL)
+def test_looking_at_attention_changes_no_result(build):
+    family, _ = pair(build)
+    family.module.eval()
+    batch = batch_for(build)
+    fused = family.observe(batch, frozenset({WORDS}))[WORDS].dense()
+    depth = family.shape.layers
+    want = {Site(n, i) for n in ("scores", "probs") for i in range(1, depth + 1)} | {WORDS}
+    seen = family.observe(batch, frozenset(want))
+    torch.testing.assert_close(seen[WORDS].dense()[batch.valid], fused[batch.valid], rtol=1e-4, atol=1e-5)
+    size = batch.valid.shape[1]
+    for layer in range(1, depth + 1):
+        scores, probs = seen[Site("scores", layer)], seen[Site("probs", layer)]
+        assert scores.shape == (4, family.shape.heads, size, size)
+        torch.testing.assert_close(probs.sum(-1), torch.ones(probs.shape[:-1]))
+        padding = ~batch.valid[:, None, None, :].expand_as(scores)
+        assert (scores[padding] == MASKED_SCORE).all()
+        if build is not bert:
+            future = torch.ones(size, size, dtype=torch.bool).triu(1)
+            assert (scores[..., future] == MASKED_SCORE).all()
+
+
+@pytest.mark.parametrize("build", THREE)
+def test_probabilities_equal_those_of_eager_attention(build):
+    family, _ = pair(build)
+    family.module.eval()
+    batch = batch_for(build)
+    seen = family.observe(batch, frozenset({Site("probs", 1), Site("probs", 2)}))
+    family.module.set_attn_implementation("eager")
+    out = family.module(**family.inputs(batch), output_attentions=True)
+    eager = out.decoder_attentions if build is bart else out.attentions
+    where = batch.valid[:, None, :, None]
+    for layer in (1, 2):
+        found = seen[Site("probs", layer)]
+        torch.testing.assert_close(found * where, eager[layer - 1] * where, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("build", THREE)
+def test_probabilities_are_taken_before_dropout(build):
+    family, _ = pair(build, dropout=0.5)
+    family.module.train()
+    torch.manual_seed(3)
+    probs = family.observe(batch_for(build), frozenset({Site("probs", 1)}))[Site("probs", 1)]
+    torch.testing.assert_close(probs.sum(-1), torch.ones(probs.shape[:-1]))
+
+
+@pytest.mark.parametrize("build", ALL)
+def test_hidden_states_are_where_the_documentation_says(build):
+    family, _ = pair(build)
+    family.module.eval()
+    batch = batch_for(build)
+    depth = family.shape.layers
+    want = frozenset(Site("hidden", i) for i in range(depth + 1)) | {WORDS}
+    seen = family.observe(batch, want)
+    assert all(seen[Site("hidden", i)].shape == (*batch.valid.shape, 16) for i in range(depth + 1))
+    last = seen[Site("hidden", depth)]
+    if build is bert:
+        torch.testing.assert_close(last, family.module.bert(**family.inputs(batch)).last_hidden_state)
+        torch.testing.assert_close(seen[Site("hidden", 0)], family.module.bert.embeddings(batch.tokens))
+    else:
+        torch.testing.assert_close(seen[WORDS].hidden, last)
+    with pytest.raises(ValueError, match="no site"):
+        family.observe(batch, frozenset({Site("hidden", depth + 1)}))
+
+
+def test_encoder_states_of_an_encoder_decoder():
+    family, _ = pair(bart)
+    family.module.eval()
+    batch = batch_for(bart)
+    seen = family.observe(batch, frozenset({Site("encoder", 0), Site("encoder", 3), Site("hidden", 2)}))
+    assert seen[Site("encoder", 3)].shape == (4, 9, 16)
+    own = family.module.model.encoder(batch.tokens, batch.attended.long()).last_hidden_state
+    torch.testing.assert_close(seen[Site("encoder", 3)], own)
+    with pytest.raises(ValueError, match="no site"):
+        opt(1, 16).observe(batch_for(opt), frozenset({Site("encoder", 0)}))
+
+
+@pytest.mark.parametrize("build", ALL)
+def test_hard_loss_is_the_mean_over_predicted_words(build):
+    family, _ = pair(build)
+    family.module.eval()
+    batch = batch_for(build)
+    found = family.observe(batch, frozenset({HARD}))[HARD]
+    naive = F.cross_entropy(own_forward(family, batch)[batch.predicted], batch.targets[batch.predicted])
+    torch.testing.assert_close(found.mean(), naive, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("build", THREE)
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_micro_batches_do_not_change_the_gradient(build, name):
+    student, teacher = pair(build)
+    student.module.double()
+    teacher.module.double()
+    batch = batch_for(build)
+    bound = BoundObjective(OBJECTIVES[name], student.shape, teacher.shape).double()
+    found = []
+    for parts in ([batch], batch.split(3)):
+        loss = sum(
+            bound(
+                student.observe(part, bound.student_sites),
+                teacher.observe(part, bound.teacher_sites),
+                Clock(0, 1),
+                part.totals,
+            ).total
+            for part in parts
+        )
+        parameters = [*student.module.parameters(), *bound.parameters()]
+        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+        found.append([g for g in gradients if g is not None])
+    for whole, split in zip(*found, strict=True):
+        torch.testing.assert_close(split, whole, rtol=1e-6, atol=1e-10)
+
+
+@pytest.mark.parametrize("build", THREE)
+def test_states_can_be_drawn_together_by_cka(build):
+    student, teacher = pair(build)
+    batch = batch_for(build)
+    with torch.no_grad():
+        target = teacher.observe(batch, frozenset({Site("hidden", 4)}))[Site("hidden", 4)][batch.valid]
+    adam = torch.optim.Adam(student.module.parameters(), 3e-3)
+    values = []
+    for _ in range(6):
+        state = student.observe(batch, frozenset({Site("hidden", 2)}))[Site("hidden", 2)][batch.valid]
+        loss = 1 - linear_cka(state, target)
+        values.append(loss.item())
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+    assert values[-1] < values[0]
+
+
+def test_classifiers_give_class_scores():
+    family = bert(2, 16, head="BertForSequenceClassification")
+    family.module.eval()
+    batch = class_batch(rows(0, (6, 4, 5)), [[0, 0, 0, 1, 1, 1], [0, 0, 1, 1], [0] * 5], [0, 2, 1], PAD)
+    seen = family.observe(batch, frozenset({CLASS, HARD}))
+    own = family.module(**family.inputs(batch)).logits
+    torch.testing.assert_close(seen[CLASS], own)
+    torch.testing.assert_close(seen[HARD], F.cross_entropy(own, batch.labels, reduction="none"))
+
+
+def test_an_input_that_a_model_would_swallow_is_refused():
+    family = opt(1, 16)
+    ids = batch_for(opt).tokens
+    family.module(ids, nonsense=1)  # what transformers does
+    for name in ("nonsense", "output_hiddenstates", "head_mask", "token_type_ids"):
+        with pytest.raises(
+            TypeError, match=f"OPTModel takes no '{name}'; it takes attention_mask, input_ids"
+        ):
+            run_body(family.module.base_model, {"input_ids": ids, name: ids}, hidden=False, scores=False)
+
+
+def test_attentions_that_do_not_come_back_are_noticed():
+    family = opt(2, 16)
+    ids = batch_for(opt).tokens
+    family.module.set_attn_implementation("sdpa")
+    out = run_body(family.module.base_model, {"input_ids": ids}, hidden=True, scores=True)
+    with pytest.raises(RuntimeError, match="asked for 2 attentions, the model gave 0"):
+        layers_of(out, "attentions", 2)
+    assert len(layers_of(out, "hidden_states", 3)) == 3
+    with pytest.raises(RuntimeError, match="asked for 4 hidden_states, the model gave 3"):
+        layers_of(out, "hidden_states", 4)
+
+
+def test_families_know_their_models():
+    with pytest.raises(ValueError, match="CausalFamily knows gpt_neox, llama, opt, not 'bert'"):
+        CausalFamily(bert(1, 16).module)
+    with pytest.raises(ValueError, match="needs a batch with decoder_tokens"):
+        bart(1, 16).observe(batch_for(opt), frozenset({WORDS}))
+
+
+def test_importing_the_adapters_does_not_import_transformers():
+    code = "import sys, retort.models.hf, retort.training.loop; assert 'transformers' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
