@@ -113,9 +113,9 @@ class Workbench:
 def pretraining(bench: Workbench, repeats: int) -> list[Measurement]:
     """A distilled pretraining update over its floor: the two networks by themselves on the same batch."""
     stage, _ = bench.chain
-    assert stage.teacher is not None and isinstance(stage.schooling, Pretraining)
-    student, teacher = GLMFamily(bench.model(stage)), bench.teacher(stage.teacher)
-    update = _update(student, teacher, stage.objective, stage.schooling.optimiser)
+    assert isinstance(stage.schooling, Pretraining)
+    student, teacher = GLMFamily(bench.model(stage)), bench.teacher(stage.teachers[0])
+    update = _update(student, [teacher], stage.objective, stage.schooling.optimiser)
     floor = _by_itself(GLMFamily(bench.model(stage)), teacher)
     batches = bench.pretraining_batches(stage, 16)
     took = _alternate([update, floor], batches, repeats)
@@ -131,16 +131,16 @@ def pretraining(bench: Workbench, repeats: int) -> list[Measurement]:
 def cached_task(bench: Workbench, folder: Path, repeats: int, task: str = "RTE") -> list[Measurement]:
     """A task update with stored teacher signals over the same update with the hard loss alone."""
     _, stage = bench.chain
-    assert stage.teacher is not None and isinstance(stage.schooling, tuple)
+    assert isinstance(stage.schooling, tuple)
     settings = next(run for run in stage.schooling if run.task == task)
     examples = load_examples(bench.plan.layout.text(stage.data) / "tasks", f"{task}.train")
-    online = bench.teacher(stage.teacher)
+    online = bench.teacher(stage.teachers[0])
     write_signals(folder / "signals.safetensors", online, examples, torch.device("cpu"))
     cached = CachedTeacher(folder / "signals.safetensors", online.shape, torch.device("cpu"))
     alone = hard().in_phase("task")
     updates = [
-        _update(GLMFamily(bench.model(stage)), cached, stage.objective, settings.optimiser),
-        _update(GLMFamily(bench.model(stage)), None, alone, settings.optimiser),
+        _update(GLMFamily(bench.model(stage)), [cached], stage.objective, settings.optimiser),
+        _update(GLMFamily(bench.model(stage)), [], alone, settings.optimiser),
     ]
     stream = TaskBatches(examples, settings, seed=1)
     assert spec_of(task).head == "single"
@@ -158,8 +158,8 @@ def cached_task(bench: Workbench, folder: Path, repeats: int, task: str = "RTE")
 def start_up(bench: Workbench, repeats: int) -> list[Measurement]:
     """From the start of a job's process to its first update."""
     stage, _ = bench.chain
-    assert stage.teacher is not None
-    save_glm(bench.plan.layout.stage(stage.teacher), bench.model(stage.teacher))
+    (teacher,) = stage.teachers
+    save_glm(bench.plan.layout.stage(teacher), bench.model(teacher))
     took = [_until_first_update(bench.plan, stage) for _ in range(repeats)]
     return [Measurement("start-up of a job", statistics.median(took), "s", 2.5, repeats)]
 
@@ -190,10 +190,10 @@ def _until_first_update(plan: Plan, stage: Stage) -> float:
     return float(at) - started
 
 
-def _update(student: Family, teacher: Family | None, objective: Objective, settings: Optimiser) -> Step:
+def _update(student: Family, teachers: Sequence[Family], objective: Objective, settings: Optimiser) -> Step:
     """Whole updates of a trainer."""
-    shape = None if teacher is None else teacher.shape
-    trainer = Trainer(student, teacher, BoundObjective(objective, student.shape, shape), settings, 10**6)
+    bound = BoundObjective(objective, student.shape, [teacher.shape for teacher in teachers])
+    trainer = Trainer(student, teachers, bound, settings, 10**6)
     return lambda batch: trainer.update([batch])
 
 

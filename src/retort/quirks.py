@@ -36,7 +36,7 @@ class Quirk:
 
 
 def _each_term(change: Callable[[Term], Term]) -> Rewrite:
-    return lambda objective: Objective(tuple(change(term) for term in objective.terms))
+    return lambda objective: objective.each(change)
 
 
 def _mean_over_valid(term: Term) -> Term:

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retort.distill.binding import BoundObjective, position_mask
+from retort.distill.binding import BoundObjective, Seen, position_mask
 from retort.distill.distances import KL, MSE, Cosine, SoftCrossEntropy
 from retort.distill.layermaps import Pair, Uniform
 from retort.distill.lenses import Project
@@ -25,7 +25,7 @@ class Fixed:
 
     chosen: tuple[tuple[int, int], ...]
 
-    def pairs(self, student_layers, teacher_layers):
+    def pairs(self, clock, student_layers, teacher_layers):
         return [Pair((s,), (t,)) for s, t in self.chosen]
 
 
@@ -120,17 +120,22 @@ def totals(seen):
 
 
 def bind(objective, layers=2, width=6, **options):
-    return BoundObjective(objective, Shape(layers, width, 2, 7), Shape(layers, width, 2, 7), **options)
+    return BoundObjective(objective, Shape(layers, width, 2, 7), [Shape(layers, width, 2, 7)], **options)
+
+
+def compare(bound, seen, *teachers, clock=NOW):
+    """The losses of features that were recorded in one pass."""
+    return bound.compare(Seen(seen, teachers), None, clock, totals(seen))
 
 
 def test_only_named_sites_are_asked_for():
-    bound = BoundObjective(glmd.tinybert_features(), Shape(2, 6, 2, 7), Shape(4, 8, 2, 7))
-    assert bound.student_sites == {
+    bound = BoundObjective(glmd.tinybert_features(), Shape(2, 6, 2, 7), [Shape(4, 8, 2, 7)])
+    assert bound.student_sites(NOW) == {
         Site("scores", 1),
         Site("scores", 2),
         *(Site("hidden", i) for i in range(3)),
     }
-    assert bound.teacher_sites == {
+    assert bound.teacher_sites(NOW, 0) == {
         Site("scores", 2),
         Site("scores", 4),
         *(Site("hidden", i) for i in (0, 2, 4)),
@@ -139,17 +144,17 @@ def test_only_named_sites_are_asked_for():
 
 
 def test_hard_alone_needs_no_teacher():
-    bound = BoundObjective(hard(), Shape(2, 6, 2, 7), None)
-    assert bound.teacher_sites == frozenset()
+    bound = BoundObjective(hard(), Shape(2, 6, 2, 7))
+    assert bound.teacher_sites(NOW, 0) == frozenset() == bind(hard()).teacher_sites(NOW, 0)
     seen = features()
-    assert bound(seen, None, NOW, totals(seen)).total == seen[HARD].mean()
+    assert compare(bound, seen).total == seen[HARD].mean() == compare(bind(hard()), seen, features()).total
     with pytest.raises(ValueError, match="there is none"):
-        BoundObjective(words(KL()), Shape(2, 6, 2, 7), None)
+        BoundObjective(words(KL()), Shape(2, 6, 2, 7))
 
 
 def test_parts_add_up_and_carry_their_weight():
     seen, other = features(), features(seed=1)
-    both = bind(2.0 * classes(KL()) + 3.0 * hard())(seen, other, NOW, totals(seen))
+    both = compare(bind(2.0 * classes(KL()) + 3.0 * hard()), seen, other)
     assert list(both.parts) == ["0-class", "1-hard"]
     torch.testing.assert_close(both.total, sum(both.parts.values()))
     torch.testing.assert_close(both.parts["1-hard"], 3 * seen[HARD].mean())
@@ -158,10 +163,10 @@ def test_parts_add_up_and_carry_their_weight():
 def test_a_term_of_weight_zero_is_not_computed():
     seen, other = features(), features(seed=1)
     objective = hard() + Objective((Term("class", KL(), weight=Linear(0.0, 1.0)),))
-    assert list(bind(objective)(seen, other, Clock(0, 4), totals(seen)).parts) == ["0-hard"]
-    assert len(bind(objective)(seen, other, Clock(2, 4), totals(seen)).parts) == 2
+    assert list(compare(bind(objective), seen, other, clock=Clock(0, 4)).parts) == ["0-hard"]
+    assert len(compare(bind(objective), seen, other, clock=Clock(2, 4)).parts) == 2
     with pytest.raises(ValueError, match="weight 0"):
-        bind(0.0 * hard())(seen, other, NOW, totals(seen))
+        compare(bind(0.0 * hard()), seen, other)
 
 
 @pytest.mark.parametrize("by", [KL(3.0), MSE(), Cosine(), SoftCrossEntropy(2.0)])
@@ -171,10 +176,10 @@ def test_masked_positions_count_as_their_constant(by, mask):
     seen, other = features(lengths=[4, 3]), features(seed=1)
     keep = position_mask(seen, mask)[..., None]
     naive = by(seen[WORDS].dense() * keep, other[WORDS].dense() * keep).mean()
-    torch.testing.assert_close(bind(words(by, mask=mask))(seen, other, NOW, totals(seen)).total, naive)
+    torch.testing.assert_close(compare(bind(words(by, mask=mask)), seen, other).total, naive)
     naive = by(seen[Site("hidden", 1)] * keep, other[Site("hidden", 1)] * keep).mean()
     layered = match("hidden", Fixed(((1, 1),)), by, mask=mask)
-    torch.testing.assert_close(bind(layered)(seen, other, NOW, totals(seen)).total, naive)
+    torch.testing.assert_close(compare(bind(layered), seen, other).total, naive)
 
 
 LAYERED = match("hidden", Uniform(embedding=True), MSE(), (Project(),), mask="valid")
@@ -185,20 +190,20 @@ def test_padding_never_changes_a_mean_over_valid_positions(objective):
     valid_mean = Objective(tuple(replace(term, norm="valid") for term in objective.terms))
     bound = bind(valid_mean).double()
     seen, other = features(lengths=[4, 2]), features(seed=1)
-    before = bound(seen, other, NOW, totals(seen)).total
+    before = compare(bound, seen, other).total
     with torch.no_grad():
         for site in (*(Site("hidden", i) for i in range(3)), WORDS):
             for side in (seen, other):
                 tensor = side[site].hidden if site == WORDS else side[site]
                 tensor[~seen.valid] = 1e3 * torch.rand_like(tensor[~seen.valid])
-    torch.testing.assert_close(bound(seen, other, NOW, totals(seen)).total, before)
+    torch.testing.assert_close(compare(bound, seen, other).total, before)
 
 
 def test_mean_over_valid_positions_is_a_plain_mean():
     seen, other = features(lengths=[4, 2]), features(seed=1)
     objective = Objective((replace(words(KL()).terms[0], norm="valid"),))
     naive = KL()(seen[WORDS].dense(), other[WORDS].dense())[seen.valid].mean()
-    torch.testing.assert_close(bind(objective)(seen, other, NOW, totals(seen)).total, naive)
+    torch.testing.assert_close(compare(bind(objective), seen, other).total, naive)
 
 
 @pytest.mark.parametrize("norm", ["all", "valid"])
@@ -206,24 +211,24 @@ def test_a_batch_without_targets_has_loss_zero(norm):
     seen, other = features(), features(seed=1)
     seen.predicted[:] = False
     objective = Objective((Term("words", KL(), mask="predicted", norm=norm),))
-    loss = bind(objective)(seen, other, NOW, totals(seen)).total
+    loss = compare(bind(objective), seen, other).total
     loss.backward()
     assert loss == 0 and seen[WORDS].hidden.grad.abs().sum() == 0
     layered = Objective((Term("hidden", MSE(), Uniform(), mask="predicted", norm=norm),))
-    assert bind(layered)(seen, other, NOW, totals(seen)).total == 0
+    assert compare(bind(layered), seen, other).total == 0
 
 
 def test_what_has_no_positions_cannot_be_masked():
     """Scores of as many rows as heads would broadcast, and mean something else."""
     seen, other = features(), features(seed=1)
     with pytest.raises(ValueError, match="scores: a mask needs features"):
-        bind(match("scores", Uniform(), MSE(), mask="valid"))(seen, other, NOW, totals(seen))
+        compare(bind(match("scores", Uniform(), MSE(), mask="valid")), seen, other)
 
 
 def test_a_model_agrees_with_itself():
     seen = features()
     objective = words(KL(15.0)) + match("scores", Uniform(), MSE()) + match("hidden", Uniform(), MSE())
-    loss = bind(objective + classes(KL()))(seen, seen, NOW, totals(seen)).total
+    loss = compare(bind(objective + classes(KL())), seen, seen).total
     torch.testing.assert_close(loss, torch.zeros((), dtype=torch.float64), atol=1e-12, rtol=0)
 
 
@@ -231,7 +236,7 @@ def test_the_teacher_is_renormalised_over_kept_words():
     seen, other = features(vocab=3), features(seed=1, vocab=7)
     kept = torch.tensor([5, 0, 6])
     objective = words(KL(2.0), mask="none")
-    found = bind(objective, kept_words=kept)(seen, other, NOW, totals(seen)).total
+    found = compare(bind(objective, kept_words=kept), seen, other).total
     naive = KL(2.0)(seen[WORDS].dense(), other[WORDS].dense()[..., kept]).mean()
     torch.testing.assert_close(found, naive)
 
@@ -241,7 +246,7 @@ def test_the_teacher_is_renormalised_over_kept_words():
 def test_the_order_of_the_vocabulary_does_not_matter(order, by):
     seen, other = features(), features(seed=1)
     bound = bind(words(by))
-    before = bound(seen, other, NOW, totals(seen)).total
+    before = compare(bound, seen, other).total
     for side in (seen, other):
         side.values[WORDS] = side[WORDS].keep(torch.tensor(order))
-    torch.testing.assert_close(bound(seen, other, NOW, totals(seen)).total, before)
+    torch.testing.assert_close(compare(bound, seen, other).total, before)

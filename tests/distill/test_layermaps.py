@@ -5,8 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retort.distill.layermaps import Last, Pair, Uniform, segment_ends
+from retort.distill.layermaps import AllToAll, Joint, Last, Pair, RandomGroup, RandomSubset, Uniform, segment_ends
+from retort.distill.schedules import Clock
 from retort.errors import InputError
+
+START = Clock(0, 1)
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +34,8 @@ def test_tinybert_taps_the_layers_that_the_authors_tap(stored, sizes):
                 scores.add(int(number) + 1)
             if "layernorm_output" in taps:
                 hidden.add(int(number))
-        assert {pair[index][0] for pair in Uniform().pairs(students, teachers)} == scores
-        assert {pair[index][0] for pair in Uniform(embedding=True).pairs(students, teachers)} == hidden
+        assert {pair[index][0] for pair in Uniform().pairs(START, students, teachers)} == scores
+        assert {pair[index][0] for pair in Uniform(embedding=True).pairs(START, students, teachers)} == hidden
 
 
 @given(st.integers(1, 48), st.integers(1, 48))
@@ -53,11 +56,41 @@ def test_uneven_depths_are_greedy_not_proportional():
 
 
 def test_options_of_the_uniform_map():
-    assert Uniform().pairs(2, 4) == [Pair((1,), (2,)), Pair((2,), (4,))]
-    assert Uniform(embedding=True).pairs(2, 4)[0] == Pair((0,), (0,))
-    assert Uniform(last=False).pairs(2, 4) == [Pair((1,), (2,))]
-    assert Uniform().pairs(3, 3) == [Pair((i,), (i,)) for i in (1, 2, 3)]
+    assert Uniform().pairs(START, 2, 4) == [Pair((1,), (2,)), Pair((2,), (4,))]
+    assert Uniform(embedding=True).pairs(START, 2, 4)[0] == Pair((0,), (0,))
+    assert Uniform(last=False).pairs(START, 2, 4) == [Pair((1,), (2,))]
+    assert Uniform().pairs(START, 3, 3) == [Pair((i,), (i,)) for i in (1, 2, 3)]
 
 
 def test_last_layers():
-    assert Last().pairs(6, 24) == [Pair((6,), (24,))]
+    assert Last().pairs(START, 6, 24) == [Pair((6,), (24,))]
+
+
+def test_parts_of_the_uniform_map():
+    assert Uniform(embedding=True, stop=2).pairs(START, 4, 8) == [Pair((0,), (0,)), Pair((1,), (2,))]
+    assert Uniform(embedding=True, start=3).pairs(START, 4, 8) == [Pair((3,), (6,)), Pair((4,), (8,))]
+
+
+def test_maps_of_many_layers_at_once():
+    assert AllToAll().pairs(START, 2, 3) == [Pair((1,), (1, 2, 3)), Pair((2,), (1, 2, 3))]
+    assert AllToAll(last=False).pairs(START, 2, 3) == [Pair((1,), (1, 2))]
+    assert Joint(Uniform(embedding=True)).pairs(START, 2, 4) == [Pair((0, 1, 2), (0, 2, 4))]
+
+
+@given(st.integers(0, 99), st.integers(2, 6), st.integers(1, 4))
+def test_random_subsets_hold_for_an_epoch(seed, students, factor):
+    teachers = students * factor
+    clocks = [Clock(step, 100, epoch=step // 10, seed=seed) for step in range(100)]
+    drawn = [RandomSubset().pairs(clock, students, teachers) for clock in clocks]
+    for step, (pair,) in enumerate(drawn):
+        assert pair.student == tuple(range(1, students))
+        assert len(set(pair.teacher)) == len(pair.student) and list(pair.teacher) == sorted(pair.teacher)
+        assert all(1 <= layer < teachers for layer in pair.teacher)
+        assert drawn[step] == drawn[step - step % 10]
+    if factor > 1:
+        assert len({pairs[0].teacher for pairs in drawn}) > 1
+
+
+def test_random_groups_are_whole_segments_and_change_step_by_step():
+    found = {RandomGroup().pairs(Clock(step, 50), 2, 5)[0] for step in range(50)}
+    assert found == {Pair((1,), (1, 2, 3)), Pair((2,), (4, 5))}

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from retort.distill.distances import KL, MSE
 from retort.distill.layermaps import Uniform
+from retort.distill.schedules import Clock
 from retort.distill.words import word_distance
 from retort.models.features import WORDS, Family, Features, Shape, Site, WordLogits
 
@@ -30,7 +31,7 @@ def feature_distances(student: Family, teacher: Family, batch: Any, kept: Tensor
     Direct squared differences where shapes agree, squared differences of self-relations
     X X^T / sqrt(H) and linear CKA for all hidden states and projections, temperature-15 KL for words.
     """
-    pairs = Uniform(embedding=True).pairs(student.shape.layers, teacher.shape.layers)
+    pairs = Uniform(embedding=True).pairs(Clock(0, 1), student.shape.layers, teacher.shape.layers)
     ours, theirs = (
         _look(student, batch, [p.student[0] for p in pairs]),
         _look(teacher, batch, [p.teacher[0] for p in pairs]),
