@@ -196,7 +196,7 @@ class BoundObjective(nn.Module):
         return Seen(student.observe(batch, self.student_sites(clock, edited), patches[0]), tuple(shown))
 
     def _share(self, name: str, term: Term, seen: Seen, settings: _Settings) -> Tensor:
-        """Weighted sum of a term's rows over this micro-batch's rows and all teachers, over the batch's rows."""
+        """A term's weighted rows, summed over this micro-batch and all teachers, over the batch's rows."""
         clock, totals = settings.clock, settings.totals
         place = Place(-1, self.student.layers)
         if term.site == "hard":
@@ -339,15 +339,11 @@ def position_mask(features: Features, mask: Mask) -> Tensor:
     """bool [B, S]: the positions that ``mask`` lets count."""
     if mask == "none":
         return torch.ones_like(features.valid)
-    if mask == "unpredicted":
-        return ~features.predicted
     return features.valid if mask == "valid" else features.predicted
 
 
 def _count(totals: Totals, mask: Mask) -> int:
     """Positions that ``mask`` lets count in the global batch; 1 if there are none, whose sum is 0."""
-    if mask == "unpredicted":
-        raise ValueError("a mean over 'unpredicted' positions alone has no denominator: use norm='all'")
     return max(1, totals.valid if mask == "valid" else totals.predicted)
 
 

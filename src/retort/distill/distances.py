@@ -102,15 +102,6 @@ class MSE(Distance):
 
 
 @dataclass(frozen=True)
-class Magnitude(Distance):
-    """Mean square of the student's tensor, whatever the teacher's is."""
-
-    def __call__(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """[..., D], [..., D] -> [...]."""
-        return wide(student).square().mean(-1)
-
-
-@dataclass(frozen=True)
 class Cosine(Distance):
     """1 - cosine similarity; two zero vectors count as orthogonal."""
 

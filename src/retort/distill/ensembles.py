@@ -52,7 +52,7 @@ class Ensemble:
     def weights(
         self, student: Features, teachers: Sequence[Features], clock: Clock, module: Module | None
     ) -> Tensor:
-        """float [N, E], constant for the student's gradient; rows of encoders are ignored."""
+        """float [N, E]; rows of encoders are ignored."""
         raise NotImplementedError
 
     def extra_loss(
@@ -218,10 +218,14 @@ class RouteByEntropy(Ensemble):
     def weights(
         self, student: Features, teachers: Sequence[Features], clock: Clock, module: Module | None
     ) -> Tensor:
-        """1/N at the teacher of each example's bin, 0 elsewhere; with fewer examples than teachers a mix."""
-        uncertainty, count = normalised_entropy(student[CLASS].detach()), len(teachers)
-        routed = soft_route if len(uncertainty) < count else hard_route
-        return routed(uncertainty, count) / count
+        """1/N at the teacher of each example's bin, 0 elsewhere; with fewer examples than teachers a mix.
+
+        As the authors ran it, the mix is not detached: the student is also trained to change it.
+        """
+        uncertainty, count = normalised_entropy(student[CLASS]), len(teachers)
+        if len(uncertainty) < count:
+            return soft_route(uncertainty, count)
+        return hard_route(uncertainty, count) / count
 
 
 def normalised_entropy(scores: Tensor) -> Tensor:

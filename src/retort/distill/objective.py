@@ -19,7 +19,7 @@ from retort.distill.layermaps import LayerMap
 from retort.distill.lenses import ChainStep
 from retort.distill.schedules import Schedule, Weight
 
-Mask = Literal["none", "valid", "predicted", "unpredicted"]
+Mask = Literal["none", "valid", "predicted"]
 Norm = Literal["all", "valid"]
 Phase = Literal["pretraining", "task"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from retort.distill.distances import KL, MSE, Cosine, Magnitude, SoftCrossEntropy, SumOfSquares
+from retort.distill.distances import KL, MSE, Cosine, SoftCrossEntropy, SumOfSquares
 from retort.distill.edits import ReplaceBlocks, SwapTokens
 from retort.distill.ensembles import InverseTeacherLoss, Policy, RouteByEntropy, SumOfSurvivors
 from retort.distill.granularities import RowStructure, TokenStructure
@@ -180,7 +180,7 @@ UNIVERSAL_KD = Method(
         ),
         FINE_TUNE,
     ),
-    "Wu et al. (2021). Universal-KD: Attention-based output-grounded intermediate layer knowledge distillation.",
+    "Wu et al. (2021). Universal-KD: Attention-based output-grounded intermediate layer distillation.",
     start="truncate",
 )
 
@@ -211,7 +211,7 @@ def continuation_objective(margin: float = 1.0) -> Objective:
 CONTINUATION_KD = Method(
     "Continuation-KD",
     (LANGUAGE_MODEL, finetune(continuation_objective())),
-    "Jafari et al. (2022). Continuation KD: Improved knowledge distillation through the lens of continuation.",
+    "Jafari et al. (2022). Continuation KD: Improved knowledge distillation through continuation.",
 )
 
 _RAIL = finetune(
@@ -233,9 +233,7 @@ RAIL_KD = Method(
 )
 
 
-def mgskd_features(
-    tokens: TokenStructure = TokenStructure(), rows: RowStructure = RowStructure()
-) -> Objective:
+def mgskd_features(tokens: TokenStructure, rows: RowStructure) -> Objective:
     """Tokens and spans up to the second layer, whole rows above."""
     spans = replace(tokens, spans=0.4)
     lower, upper = Uniform(embedding=True, stop=3), Uniform(embedding=True, start=3)
@@ -248,7 +246,7 @@ def mgskd_features(
 
 MGSKD = Method(
     "MGSKD",
-    (TINYBERT.steps[0], finetune(mgskd_features()), finetune(soft(KL()))),
+    (TINYBERT.steps[0], finetune(mgskd_features(TokenStructure(), RowStructure())), finetune(soft(KL()))),
     "Liu et al. (2022). Multi-granularity structural knowledge distillation for language model compression.",
 )
 
@@ -268,8 +266,7 @@ GLMD_AL = replace(GLMD, name="GLMD+al", embedding="factorised")
 TMKD = Method(
     "TMKD",
     (
-        # The authors mask the teachers' logits only, so that elsewhere the student's are drawn to 0.
-        pretrain(soft(MSE()) + words(Magnitude(), mask="unpredicted")),
+        pretrain(soft(MSE())),
         finetune(soft(MSE()) + 0.5 * hard()),
     ),
     "Yang et al. (2020). Model compression with two-stage multi-teacher knowledge distillation.",
@@ -287,7 +284,7 @@ MT_BERT = Method(
             )
         ),
     ),
-    "Wu et al. (2021). One teacher is enough? Pre-trained language model distillation from multiple teachers.",
+    "Wu et al. (2021). One teacher is enough? Language model distillation from multiple teachers.",
     start="truncate",
     several=True,
 )
