@@ -18,7 +18,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from retort.distill.binding import BoundObjective
+from retort.distill.binding import BoundObjective, Seen
 from retort.distill.objective import Objective
 from retort.distill.schedules import Clock
 from retort.models.features import CLASS, HARD, WORDS, Features, Shape, Site, Totals, WordLogits
@@ -30,10 +30,17 @@ TAPS = {
     "mixed_query_layer": ("q", 1),
     "mixed_key_layer": ("k", 1),
     "mixed_value_layer": ("v", 1),
+    "value_layer": ("v", 1),
 }
 """Name and numbering of our sites: ``layers.i.<tap>`` is site (name, i + offset). Other taps keep their
 name and are numbered from 1."""
 
+LABELS_TELL_PADDING = (
+    "--distill_only_mask_pad",
+    "--distilbert_cos_mask_padding",
+    "--distilbert_ce_mask_padding",
+)
+"""Options with which the authors take positions of label 0 for padding."""
 
 _START = Clock(0, 1)
 
@@ -69,66 +76,87 @@ class GoldenCase:
         dtype: torch.dtype = torch.float64,
         lenses: Mapping[str, str] | None = None,
         clock: Clock = _START,
-        teacher: str = "t",
+        teachers: tuple[str, ...] = ("t",),
     ) -> Outcome:
-        """Feed the stored features to ``objective``.
+        """Feed the stored features to ``objective``; edited terms read the same ones as the others.
 
         ``lenses`` maps the authors' layers to keys of ``BoundObjective.lenses``; it may be left
-        out where there is one of each. ``teacher`` is the prefix of the teacher's features.
+        out where there is one of each. ``teachers`` are the prefixes of the teachers' features.
         """
-        inputs = self._tensors(r"s\.|" + re.escape(teacher) + r"\.|param\.", dtype)
-        for tensor in inputs.values():
-            tensor.requires_grad_()
-        ours, theirs = self._features(inputs, "s"), self._features(inputs, teacher)
-        bound = BoundObjective(objective, self._shape("student", ours), self._shape("teacher", theirs))
-        self._fill(bound, inputs, lenses)
-        rows = len(ours.valid)
-        if self.options["keep_batch"]:
-            one = self._totals(ours, rows, 1)
-            parts = [bound(_row(ours, r), _row(theirs, r), clock, one).total for r in range(rows)]
-            value = torch.stack(parts)
+        inputs = self.inputs(teachers, dtype)
+        seen = self.seen(inputs, teachers)
+        bound = self.bind(objective, seen)
+        self.fill(bound, inputs, lenses)
+        rows = len(seen.student.valid)
+        if self.options.get("keep_batch"):
+            one = self.totals(seen.student, rows, 1)
+            apart = [_row(seen, r) for r in range(rows)]
+            value = torch.stack([bound.compare(part, part, clock, one).total for part in apart])
         else:
-            value = bound(ours, theirs, clock, self._totals(ours, rows, rows)).total
+            value = bound.compare(seen, seen, clock, self.totals(seen.student, rows, rows)).total
         wanted = {n: t for n, t in inputs.items() if f"grad.{n}" in self.arrays}
+        if not wanted:
+            return Outcome(value.detach(), {})
         grads = torch.autograd.grad(value.sum(), list(wanted.values()), allow_unused=True)
         missing = [n for n, g in zip(wanted, grads, strict=True) if g is None]
         assert not missing, f"the objective does not read {missing}"
         return Outcome(value.detach(), dict(zip(wanted, grads, strict=True)))
 
-    def check(self, objective: Objective, **settings: Any) -> None:
-        """Loss and gradients in float64 and the loss in float32, at the tolerances of the data."""
+    def check(self, objective: Objective, constant: bool = False, **settings: Any) -> None:
+        """Loss and gradients in float64 and the loss in float32, at the tolerances of the data.
+
+        ``constant``: the loss does not depend on the features, so that there are no gradients.
+        """
         double = self.run(objective, torch.float64, **settings)
         np.testing.assert_allclose(double.value, self.arrays["loss_f64"], rtol=1e-9)
-        assert double.gradients, "no gradient is stored"
+        assert bool(double.gradients) != constant, "gradients are stored for every loss that is not constant"
         for name, found in double.gradients.items():
             expected = self.arrays[f"grad.{name}"]
             np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-13, err_msg=name)
         single = self.run(objective, torch.float32, **settings)
         np.testing.assert_allclose(single.value, self.arrays["loss_f32"], rtol=2e-5, atol=1e-6)
 
-    def _tensors(self, pattern: str, dtype: torch.dtype) -> dict[str, Tensor]:
-        chosen = {n: v for n, v in self.arrays.items() if re.match(pattern, n)}
-        return {n: torch.tensor(v, dtype=dtype) for n, v in chosen.items() if v.dtype.kind == "f"}
+    def inputs(self, teachers: tuple[str, ...], dtype: torch.dtype) -> dict[str, Tensor]:
+        """The stored features and trainable parameters by name, as leaves."""
+        sides = ("s", *teachers, "param")
+        chosen = {n: v for n, v in self.arrays.items() if n.split(".")[0] in sides and v.dtype.kind == "f"}
+        return {n: torch.tensor(v, dtype=dtype).requires_grad_() for n, v in chosen.items()}
+
+    def seen(self, inputs: Mapping[str, Tensor], teachers: tuple[str, ...]) -> Seen:
+        """The features of the student and of the teachers with these prefixes."""
+        return Seen(self._features(inputs, "s"), tuple(self._features(inputs, name) for name in teachers))
+
+    def bind(self, objective: Objective, seen: Seen) -> BoundObjective:
+        """The objective for models of the stored shapes."""
+        shapes = [self._shape(f"t{n}", features) for n, features in enumerate(seen.teachers)]
+        return BoundObjective(objective, self._shape("s", seen.student), shapes)
 
     def _features(self, inputs: Mapping[str, Tensor], side: str) -> Features:
         values: dict[Site, Any] = {}
-        depth = self.options.get("student_layers" if side == "s" else "teacher_layers", 0)
-        for name, tensor in inputs.items():
-            if name.startswith(side + "."):
-                values.update(_site(name.removeprefix(side + "."), tensor, depth))
-        first = next(iter(inputs.values()))
+        chosen = {n.removeprefix(side + "."): t for n, t in inputs.items() if n.startswith(side + ".")}
+        for name, tensor in chosen.items():
+            values.update(_site(name, tensor, self._layers(side)))
+        first = next(iter(inputs[name] for name in inputs if not name.startswith("param.")))
+        rows = len(first)
         hard = self.arrays.get("hard_loss")
         if hard is not None and side == "s":
-            values[HARD] = torch.as_tensor(hard, dtype=first.dtype).expand(len(first)).clone()
-        valid, predicted = self._masks(values, len(first))
-        return Features(values, valid, predicted, torch.arange(len(first)))
+            values[HARD] = torch.as_tensor(hard, dtype=first.dtype).expand(rows).clone()
+        valid, predicted = self._masks(values, rows)
+        return Features(values, valid, predicted, torch.arange(rows))
+
+    def _layers(self, side: str) -> int:
+        """Depth of a side; teachers of one case are equally deep."""
+        if side == "s":
+            return self.options.get("student_layers", 3)
+        layers = self.options.get("teacher_layers", 6)
+        return layers[0] if isinstance(layers, list) else layers
 
     def _masks(self, values: Mapping[Site, Any], rows: int) -> tuple[Tensor, Tensor]:
-        """Padding is where the position is 0 beyond the first column; the KD base asks the labels instead."""
-        if CLASS in values:
+        """Padding is where the position is 0 beyond the first column; some methods ask the labels instead."""
+        if values.keys() <= {CLASS, HARD}:
             return torch.ones(rows, 1, dtype=torch.bool), torch.zeros(rows, 1, dtype=torch.bool)
-        found = {**self.common, **self.arrays}
-        if "--distill_only_mask_pad" in self.options["cli"]:
+        found = {"position_ids": self.arrays.get("s.position_ids"), **self.common, **self.arrays}
+        if any(flag in self.options["cli"] for flag in LABELS_TELL_PADDING):
             valid = torch.tensor(found["labels"]) > 0
         else:
             valid = torch.tensor(found["position_ids"])[:, 0] > 0
@@ -137,23 +165,22 @@ class GoldenCase:
         return valid, predicted
 
     def _shape(self, side: str, features: Features) -> Shape:
-        width, vocab = self.options.get(f"{side}_hidden", 0), 0
+        width, vocab = 0, 0
         for site, value in features.values.items():
             if site.name == "hidden":
                 width = value.shape[-1]
             if site.name == "words":
                 vocab = len(value.weight)
-        layers, heads = self.options.get(f"{side}_layers", 0), self.options.get("heads", 0)
-        return Shape(layers, width, heads, vocab)
+        return Shape(self._layers(side), width, self.options.get("heads", 4), vocab)
 
-    def _totals(self, features: Features, rows: int, share: int) -> Totals:
+    def totals(self, features: Features, rows: int, share: int) -> Totals:
         """Of the whole batch, or of one row where each row's mean is its own."""
         part = share / rows
         valid, predicted = int(features.valid.sum() * part), int(features.predicted.sum() * part)
         return Totals(share, share, valid, predicted)
 
-    def _fill(
-        self, bound: BoundObjective, inputs: Mapping[str, Tensor], lenses: Mapping[str, str] | None
+    def fill(
+        self, bound: BoundObjective, inputs: Mapping[str, Tensor], lenses: Mapping[str, str] | None = None
     ) -> None:
         """Replace the lenses' parameters by the stored ones, as leaves."""
         stored = {n.removeprefix("param.") for n in inputs if n.startswith("param.")}
@@ -171,6 +198,8 @@ class GoldenCase:
 
 
 def _site(name: str, tensor: Tensor, depth: int) -> dict[Site, Any]:
+    if name == "loss_batch":
+        return {HARD: tensor}
     if name == "logits_parallel" or (name == "logits" and tensor.dim() == 3):
         return {WORDS: WordLogits(tensor, torch.eye(tensor.shape[-1], dtype=tensor.dtype))}
     if name == "logits":
@@ -179,11 +208,17 @@ def _site(name: str, tensor: Tensor, depth: int) -> dict[Site, Any]:
         return {Site("hidden", depth): tensor}
     found = re.fullmatch(r"layers\.(\d+)\.(\w+)", name)
     assert found is not None, f"unknown tap {name}"
+    if found[2] == "value_layer":  # already split into heads
+        tensor = tensor.transpose(1, 2).flatten(2)
     site, offset = TAPS.get(found[2], (found[2], 1))
     return {Site(site, int(found[1]) + offset): tensor}
 
 
-def _row(features: Features, row: int) -> Features:
+def _row(seen: Seen, row: int) -> Seen:
+    return Seen(_one(seen.student, row), tuple(_one(features, row) for features in seen.teachers))
+
+
+def _one(features: Features, row: int) -> Features:
     values: dict[Site, Any] = {}
     for site, value in features.values.items():
         if isinstance(value, WordLogits):

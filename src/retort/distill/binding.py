@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from retort.distill.distances import BatchDistance, Distance
+from retort.distill.ensembles import examples_of
 from retort.distill.layermaps import Pair
 from retort.distill.lenses import Moment, Widths
 from retort.distill.objective import Mask, Objective, Term
@@ -103,9 +104,11 @@ class BoundObjective(nn.Module):
         """What a teacher must record; empty if it need not run."""
         if not self.teachers:
             return frozenset()
-        layers = self.teachers[number].layers
-        sites = set() if edited else set(self.objective.ensemble.teacher_sites(number, layers))
-        return frozenset(sites | self._sites(clock, self.teachers[number], edited, of_teacher=True))
+        ensemble, shape = self.objective.ensemble, self.teachers[number]
+        sites = set() if edited else set(ensemble.teacher_sites(number, shape.layers))
+        if number >= ensemble.encoders:
+            sites |= self._sites(clock, shape, edited, of_teacher=True)
+        return frozenset(sites)
 
     def cacheable(self, number: int, stored: frozenset[Site]) -> bool:
         """Whether a teacher never need run, because ``stored`` sites are all that is ever read of it."""
@@ -166,12 +169,10 @@ class BoundObjective(nn.Module):
             raise ValueError("every term has weight 0: nothing to minimise")
         extra = self.objective.ensemble.extra_loss(first.student, first.teachers, clock, self.policy)
         if extra is not None:
-            parts["ensemble"] = extra
+            parts["ensemble"] = extra * (examples_of(first.student) / totals.examples)
         return Losses(torch.stack(list(parts.values())).sum(), parts)
 
-    def _first_pass(
-        self, batch: Any, student: Family, teachers: Sequence[Family], clock: Clock
-    ) -> Seen:
+    def _first_pass(self, batch: Any, student: Family, teachers: Sequence[Family], clock: Clock) -> Seen:
         edit = self.objective.edit
         patch = UNCHANGED
         if edit is not None and not edit.second_pass:
@@ -192,43 +193,43 @@ class BoundObjective(nn.Module):
             for number, teacher in enumerate(teachers):
                 want = self.teacher_sites(clock, number, edited)
                 shown.append(teacher.observe(batch, want, patches[1]) if want else _nothing(batch))
-        return Seen(
-            student.observe(batch, self.student_sites(clock, edited), patches[0]), tuple(shown)
-        )
+        return Seen(student.observe(batch, self.student_sites(clock, edited), patches[0]), tuple(shown))
 
     def _share(self, name: str, term: Term, seen: Seen, settings: _Settings) -> Tensor:
-        """Weighted sum of a term's rows over this micro-batch's rows and all teachers, over the batch's rows."""
+        """A term's weighted rows, summed over this micro-batch and all teachers, over the batch's rows."""
         clock, totals = settings.clock, settings.totals
         place = Place(-1, self.student.layers)
         if term.site == "hard":
             return value_of(term.weight, clock, place) * _mean_share(seen.student[HARD], seen.student, totals)
         shares = []
+        ensemble = self.objective.ensemble
         for number, teacher in enumerate(seen.teachers):
+            if number < ensemble.encoders:
+                continue
             rows = self._rows(name, term, seen.student, teacher, settings, number)
-            if term.above is not None:
-                rows = torch.where(rows > term.above(clock, place), rows, 0.0)
             if term.weighted:
                 assert settings.weights is not None
                 rows = rows * _by_row(settings.weights[number], rows, seen.student)
             else:
-                rows = rows * self.objective.ensemble.others(len(self.teachers))
+                rows = rows * ensemble.others(len(self.teachers) - ensemble.encoders)
             shares.append(_mean_share(rows, seen.student, totals))
         return torch.stack(shares).sum()
 
     def _rows(
         self, name: str, term: Term, ours: Features, theirs: Features, settings: _Settings, number: int
     ) -> Tensor:
-        """One number per row (class terms: per example), the weight included."""
+        """One number per row (class terms: per example), gate and weight included."""
         clock, layers = settings.clock, self.student.layers
         assert term.by is not None
-        if term.site == "words":
-            weight = value_of(term.weight, clock, Place(-1, layers))
-            return weight * self._words(term, ours, theirs, settings.totals)
-        if term.site == "class":
-            pair = Pair((-1,), (-1,))
-            weight = value_of(term.weight, clock, Place(-1, layers))
-            return weight * self._compare(name, term, pair, ([ours[CLASS]], [theirs[CLASS]]), ours, settings, number)
-        assert term.layers is not None
+        if term.layers is None:
+            if term.site == "words":
+                found = self._words(term, ours, theirs, settings.totals)
+            else:
+                tensors = [ours[CLASS]], [theirs[CLASS]]
+                found = self._compare(name, term, Pair((-1,), (-1,)), tensors, ours, settings, number)
+            if term.above is not None:
+                found = torch.where(found > term.above(clock), found, 0.0)
+            return value_of(term.weight, clock, Place(-1, layers)) * found
         rows = []
         for pair in term.layers.pairs(clock, layers, self.teachers[number].layers):
             weight = value_of(term.weight, clock, Place(pair.student[0], layers))
@@ -354,4 +355,6 @@ def _term_sites(term: Term, clock: Clock, student: Shape, teacher: Shape, of_tea
     if term.layers is None:
         return {Site(term.site)}
     pairs = term.layers.pairs(clock, student.layers, teacher.layers)
-    return {Site(term.site, layer) for pair in pairs for layer in (pair.teacher if of_teacher else pair.student)}
+    return {
+        Site(term.site, layer) for pair in pairs for layer in (pair.teacher if of_teacher else pair.student)
+    }

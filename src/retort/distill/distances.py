@@ -44,7 +44,8 @@ class BatchDistance:
         raise NotImplementedError
 
 
-def _wide(x: Tensor) -> Tensor:
+def wide(x: Tensor) -> Tensor:
+    """Half precision becomes float32; wider types stay."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
@@ -63,8 +64,8 @@ class KL(Distance):
     def __call__(self, student: Tensor, teacher: Tensor) -> Tensor:
         """[..., C], [..., C] -> [...]."""
         temperature = self.temperature
-        log_student = F.log_softmax(_wide(student) / temperature, dim=-1)
-        log_teacher = F.log_softmax(_wide(teacher) / temperature, dim=-1)
+        log_student = F.log_softmax(wide(student) / temperature, dim=-1)
+        log_teacher = F.log_softmax(wide(teacher) / temperature, dim=-1)
         value = (log_teacher.exp() * (log_teacher - log_student)).sum(-1)
         return value * temperature**2 if self.squared else value
 
@@ -82,8 +83,8 @@ class SoftCrossEntropy(Distance):
 
     def __call__(self, student: Tensor, teacher: Tensor) -> Tensor:
         """[..., C], [..., C] -> [...]."""
-        target = F.softmax(_wide(teacher) / self.temperature, dim=-1)
-        value = -(target * F.log_softmax(_wide(student) / self.temperature, dim=-1)).sum(-1)
+        target = F.softmax(wide(teacher) / self.temperature, dim=-1)
+        value = -(target * F.log_softmax(wide(student) / self.temperature, dim=-1)).sum(-1)
         return value * self.temperature**2 if self.squared else value
 
     def masked_value(self, size: int) -> float:
@@ -97,7 +98,7 @@ class MSE(Distance):
 
     def __call__(self, student: Tensor, teacher: Tensor) -> Tensor:
         """[..., D], [..., D] -> [...]."""
-        return (_wide(student) - _wide(teacher)).square().mean(-1)
+        return (wide(student) - wide(teacher)).square().mean(-1)
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class Cosine(Distance):
 
     def __call__(self, student: Tensor, teacher: Tensor) -> Tensor:
         """[..., D], [..., D] -> [...]."""
-        return 1 - F.cosine_similarity(_wide(student), _wide(teacher), dim=-1)
+        return 1 - F.cosine_similarity(wide(student), wide(teacher), dim=-1)
 
     def masked_value(self, size: int) -> float:
         """Zero vectors have cosine 0."""
@@ -119,4 +120,4 @@ class SumOfSquares(BatchDistance):
 
     def rows(self, student: Tensor, teacher: Tensor, where: Tensor, clock: Clock) -> Tensor:
         """[B, D], [B, D] -> [B]; times B, because rows are averaged afterwards."""
-        return (_wide(student) - _wide(teacher)).square().sum(-1) * len(student)
+        return (wide(student) - wide(teacher)).square().sum(-1) * len(student)

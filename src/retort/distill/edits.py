@@ -120,7 +120,7 @@ class SwapTokens(Edit):
         )
 
     def spans(self, clock: Clock, lengths: Sequence[int], longest: int) -> tuple[Tensor, Tensor]:
-        """Positions that change (bool [B, S]) and the position in the next row each one takes (int64 [B, S])."""
+        """Positions that change, bool [B, S], and the positions in the next row they take, int64 [B, S]."""
         rng = clock.draw("swap")
         where = torch.zeros(len(lengths), longest, dtype=torch.bool)
         source = torch.arange(longest).repeat(len(lengths), 1)

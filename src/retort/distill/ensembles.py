@@ -6,6 +6,7 @@ are averaged or summed by :attr:`Ensemble.others`. ``hard`` terms enter once, wh
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
+    from retort.distill.selector import Selector
     from retort.models.features import Features, Shape
 
 
@@ -29,6 +31,11 @@ class Ensemble:
     An ensemble that learns gives a module from :meth:`build`, which the objective owns, trains with the
     student and hands back to :meth:`weights` and :meth:`extra_loss`.
     """
+
+    @property
+    def encoders(self) -> int:
+        """How many of the first teachers only show the ensemble something: no term compares with them."""
+        return 0
 
     def student_sites(self, layers: int) -> frozenset[Site]:
         """What :meth:`weights` reads of the student besides what the terms read."""
@@ -45,23 +52,29 @@ class Ensemble:
     def weights(
         self, student: Features, teachers: Sequence[Features], clock: Clock, module: Module | None
     ) -> Tensor:
-        """float [N, E], constant for the student's gradient."""
+        """float [N, E]; rows of encoders are ignored."""
         raise NotImplementedError
 
     def extra_loss(
         self, student: Features, teachers: Sequence[Features], clock: Clock, module: Module | None
     ) -> Tensor | None:
-        """A loss of the ensemble's own for this step, after :meth:`weights` was called."""
+        """A loss of the ensemble's own for this micro-batch, after :meth:`weights` was called."""
         return None
 
     def others(self, teachers: int) -> float:
-        """Weight of each teacher for terms that are not weighted by example."""
+        """Weight of each of so many teachers for terms that are not weighted by example."""
         return 1.0 / teachers
 
 
 def examples_of(features: Features) -> int:
     """Number of examples in a micro-batch (its rows are numbered by example, in order)."""
     return int(features.example_of_row[-1]) + 1
+
+
+def constant_weights(values: Sequence[float], features: Features) -> Tensor:
+    """The same weight for all examples of a micro-batch, float64 [N, E] (cast to the losses' type later)."""
+    weights = torch.tensor(values, dtype=torch.float64, device=features.valid.device)
+    return weights[:, None].expand(-1, examples_of(features))
 
 
 @dataclass(frozen=True)
@@ -72,7 +85,7 @@ class Mean(Ensemble):
         self, student: Features, teachers: Sequence[Features], clock: Clock, module: Module | None
     ) -> Tensor:
         """1/N everywhere."""
-        return torch.full((len(teachers), examples_of(student)), 1.0 / len(teachers), device=student.valid.device)
+        return constant_weights([1.0 / len(teachers)] * len(teachers), student)
 
 
 @dataclass(frozen=True)
@@ -89,9 +102,16 @@ class SumOfSurvivors(Ensemble):
         self, student: Features, teachers: Sequence[Features], clock: Clock, module: Module | None
     ) -> Tensor:
         """1 for the survivors, 0 for the others."""
+        return constant_weights([float(kept) for kept in self.survivors(len(teachers), clock)], student)
+
+    def survivors(self, teachers: int, clock: Clock) -> list[bool]:
+        """Which teachers take part in this step."""
         rng = clock.draw("survivors")
-        kept = [float(rng.random() < self.survival) for _ in teachers]
-        return torch.tensor(kept, device=student.valid.device)[:, None].expand(-1, examples_of(student))
+        return [rng.random() < self.survival for _ in range(teachers)]
+
+    def others(self, teachers: int) -> float:
+        """Feature terms of all teachers are summed, too."""
+        return 1.0
 
 
 @dataclass(frozen=True)
@@ -114,6 +134,75 @@ class InverseTeacherLoss(Ensemble):
 
 
 @dataclass(frozen=True)
+class Policy(Ensemble):
+    """RL-KD (Yuan et al., 2021) as GLMD's authors ran it.
+
+    The first teacher only encodes the state: its last hidden state of the first token of each candidate,
+    with the other teachers' own losses and class scores. Each other teacher is chosen with the probability
+    that the policy gives; its loss counts 1/N if it is chosen. One step later, on the same state, the
+    policy gets ``weight`` * sum(pi) * hard, with pi its present probability of the actions it took then and
+    ``hard`` the student's present task loss (quirk ``policy-gradient``: pi, not log pi; no baseline).
+
+    Attributes:
+        weight: of the policy's loss.
+        choices: candidates and classes that the state has room for; more are cut, fewer padded with 0.
+    """
+
+    weight: float
+    choices: int = 10
+
+    @property
+    def encoders(self) -> int:
+        """Teacher 0 is only an encoder."""
+        return 1
+
+    def student_sites(self, layers: int) -> frozenset[Site]:
+        """The task loss, which is the reward."""
+        return frozenset({HARD})
+
+    def teacher_sites(self, number: int, layers: int) -> frozenset[Site]:
+        """The encoder's output, the others' losses and scores."""
+        return frozenset({Site("hidden", layers)}) if number == 0 else frozenset({HARD, CLASS})
+
+    def build(self, student: Shape, teachers: Sequence[Shape]) -> Module:
+        """The policy for so many teachers."""
+        from retort.distill.selector import Selector
+
+        return Selector(teachers[0].layers, teachers[0].width, len(teachers) - 1, self.choices)
+
+    def weights(
+        self, student: Features, teachers: Sequence[Features], clock: Clock, module: Module | None
+    ) -> Tensor:
+        """a / N for the others, with an action a in {0, 1} for each teacher and example."""
+        selector = _selector(module)
+        probabilities = selector.look(teachers)
+        uniforms = self.uniforms(clock, selector.turn, probabilities)
+        actions = selector.choose(uniforms < probabilities)
+        shares = actions.T / actions.shape[1]
+        return torch.cat((torch.zeros_like(shares[:1]), shares))
+
+    def uniforms(self, clock: Clock, turn: int, like: Tensor) -> Tensor:
+        """Random numbers [E, N] that decide the actions; ``turn`` counts micro-batches."""
+        rng = clock.draw(f"actions/{turn}")
+        drawn = [[rng.random() for _ in range(like.shape[1])] for _ in range(like.shape[0])]
+        return torch.tensor(drawn, dtype=torch.float64, device=like.device)
+
+    def extra_loss(
+        self, student: Features, teachers: Sequence[Features], clock: Clock, module: Module | None
+    ) -> Tensor | None:
+        """The loss of the previous actions under the present policy; none on the first step."""
+        taken = _selector(module).probability_of_previous()
+        return None if taken is None else self.weight * taken.sum() * student[HARD].detach().mean()
+
+
+def _selector(module: Module | None) -> Selector:
+    from retort.distill.selector import Selector
+
+    assert isinstance(module, Selector)
+    return module
+
+
+@dataclass(frozen=True)
 class RouteByEntropy(Ensemble):
     """Each example goes to one teacher: the less sure the student, the smaller the teacher.
 
@@ -129,25 +218,42 @@ class RouteByEntropy(Ensemble):
     def weights(
         self, student: Features, teachers: Sequence[Features], clock: Clock, module: Module | None
     ) -> Tensor:
-        """1/N at the teacher of each example's bin, 0 elsewhere; with fewer examples than teachers a mix."""
-        entropy = normalised_entropy(student[CLASS].detach())
-        count, examples = len(teachers), examples_of(student)
-        if examples < count:
-            return soft_route(entropy, count) / count
-        order = torch.empty(examples, dtype=torch.long, device=entropy.device)
-        order[entropy.argsort()] = torch.arange(examples, device=entropy.device)
-        chosen = torch.ceil((order + 1) * count / examples).long() - 1
-        return F.one_hot(count - 1 - chosen, count).T.to(entropy.dtype) / count
+        """1/N at the teacher of each example's bin, 0 elsewhere; with fewer examples than teachers a mix.
+
+        As the authors ran it, the mix is not detached: the student is also trained to change it.
+        """
+        uncertainty, count = normalised_entropy(student[CLASS]), len(teachers)
+        if len(uncertainty) < count:
+            return soft_route(uncertainty, count)
+        return hard_route(uncertainty, count) / count
 
 
 def normalised_entropy(scores: Tensor) -> Tensor:
     """Entropy of softmax(scores [E, C]) as a share of its largest value, [E]."""
     log_p = F.log_softmax(scores, -1)
-    return -(log_p.exp() * log_p).sum(-1) / torch.log(torch.tensor(float(scores.shape[-1])))
+    return -(log_p.exp() * log_p).sum(-1) / math.log(scores.shape[-1])
 
 
-def soft_route(entropy: Tensor, teachers: int) -> Tensor:
-    """[N, E] weights that shift from the largest teacher (sure) to the smallest (unsure), summing to 1."""
-    place = (1 - entropy) * (teachers - 1)
-    steps = torch.arange(teachers, device=entropy.device)[:, None]
-    return (1 - (place - steps).abs()).clamp_min(0)
+def hard_route(uncertainty: Tensor, teachers: int) -> Tensor:
+    """[N, E] of 0 and 1: the most uncertain of the examples [E] to teacher 0, the surest to teacher N - 1.
+
+    The r-th most uncertain of E examples falls into bin ceil(r N / E); equal ones keep their order.
+    """
+    examples = len(uncertainty)
+    rank = torch.empty(examples, dtype=torch.long, device=uncertainty.device)
+    rank[uncertainty.argsort(descending=True, stable=True)] = torch.arange(
+        1, examples + 1, device=rank.device
+    )
+    chosen = (rank * teachers - 1) // examples
+    return F.one_hot(chosen, teachers).T.to(uncertainty.dtype)
+
+
+def soft_route(uncertainty: Tensor, teachers: int) -> Tensor:
+    """[N, E] weights that sum to 1 over teachers and grow, the surer, the more, towards the largest."""
+    if teachers == 1:
+        return torch.ones_like(uncertainty)[None]
+    place = torch.arange(teachers, device=uncertainty.device, dtype=uncertainty.dtype)[:, None] / (
+        teachers - 1
+    )
+    weights = (1 - 2 * uncertainty) * place + uncertainty
+    return weights / weights.sum(0)

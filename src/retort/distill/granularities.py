@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retort.distill.distances import BatchDistance
+from retort.distill.distances import BatchDistance, wide
 from retort.lazy import functional as F
 from retort.lazy import torch
 
@@ -41,7 +41,7 @@ class TokenStructure(BatchDistance):
 
     def rows(self, student: Tensor, teacher: Tensor, where: Tensor, clock: Clock) -> Tensor:
         """[B, S, H] both -> [B] (equal entries: the loss is defined on the batch)."""
-        student, teacher = _wide(student), _wide(teacher)
+        student, teacher = wide(student), wide(teacher)
         if self.spans is not None:
             lengths = self.span_lengths(student.shape[1], clock)
             student, teacher = _means(student, lengths), _means(teacher, lengths)
@@ -95,7 +95,7 @@ class RowStructure(BatchDistance):
     def rows(self, student: Tensor, teacher: Tensor, where: Tensor, clock: Clock) -> Tensor:
         """[B, S, H] both -> [B] (equal entries: the loss is defined on the batch)."""
         heads = common_heads(self.heads, student, teacher)
-        ours, theirs = (_row_angles(_wide(x), where, heads) for x in (student, teacher))
+        ours, theirs = (_row_angles(wide(x), where, heads) for x in (student, teacher))
         return F.smooth_l1_loss(ours, theirs.detach()).expand(len(student))
 
 
@@ -104,10 +104,6 @@ def common_heads(wanted: int, student: Tensor, teacher: Tensor) -> int:
     widths = student.shape[-1], teacher.shape[-1]
     most = max(1, min(wanted, min(widths) // 4))
     return next(heads for heads in range(most, 0, -1) if not (widths[0] % heads or widths[1] % heads))
-
-
-def _wide(x: Tensor) -> Tensor:
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 def _means(x: Tensor, lengths: list[int]) -> Tensor:

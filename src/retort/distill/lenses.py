@@ -198,23 +198,33 @@ class Log(Lens):
 
 
 @dataclass(frozen=True)
-class Gram(Lens):
+class Gram(ChainStep):
     """Scaled dot products between all tokens of a row, in groups of dimensions.
 
     MiniLMv2 (Wang et al., 2021), eq. 4-6: relations have the same shape whatever the width.
 
     Attributes:
-        heads: number of groups; ``None``: each model's own attention heads.
+        size: dimensions of a group in the teacher, which decides the number of groups of both sides (16:
+            48 relation heads for a width of 768, 64 for 1024); ``None``: each model's own attention heads.
     """
 
-    heads: int | None = None
+    size: int | None = None
 
-    def look(self, x: Tensor, side: str, index: int, moment: Moment) -> Tensor:
-        """[B, S, H] -> [B, heads, S, S]."""
-        batch, length, width = x.shape
-        heads = self.heads or moment.heads[side]
-        split = x.reshape(batch, length, heads, width // heads).transpose(1, 2)
-        return split @ split.transpose(-1, -2) / math.sqrt(width // heads)
+    def __call__(
+        self, ours: list[Tensor], theirs: list[Tensor], moment: Moment
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Lists of [B, S, H] -> lists of [B, groups, S, S]."""
+        groups = None if self.size is None else theirs[0].shape[-1] // self.size
+        return (
+            [_products(x, groups or moment.heads["student"]) for x in ours],
+            [_products(x, groups or moment.heads["teacher"]) for x in theirs],
+        )
+
+
+def _products(x: Tensor, groups: int) -> Tensor:
+    """[B, S, H] -> [B, groups, S, S]."""
+    split = x.unflatten(-1, (groups, -1)).transpose(1, 2)
+    return split @ split.transpose(-1, -2) / math.sqrt(split.shape[-1])
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retort.distill.distances import BatchDistance
+from retort.distill.distances import BatchDistance, wide
 from retort.lazy import functional as F
 from retort.lazy import torch
 
@@ -20,22 +20,28 @@ if TYPE_CHECKING:
     from retort.distill.schedules import Clock
 
 
+def _for_all_rows(value: Tensor, like: Tensor) -> Tensor:
+    """A loss that is defined on the whole micro-batch, once for each row [B]."""
+    return value.expand(len(like))
+
+
 @dataclass(frozen=True)
 class ContrastiveCosine(BatchDistance):
     """LRC-BERT (Fu et al., 2021): near to the own teacher row, far from the other rows of the batch.
 
     l_b = 1 - (mean over j != b of g_bj - g_bb) / 2 + g_bb, with g_bj the mean over layers and positions of
-    1 - cos(student_b, teacher_j), times the number of layers. Needs two rows at least.
+    1 - cos(student_b, teacher_j), times the number of layers. A row that is alone has no other to be far
+    from: it is only drawn to its teacher.
     """
 
     def rows(self, student: Tensor, teacher: Tensor, where: Tensor, clock: Clock) -> Tensor:
         """[B, L, S, H] both -> [B]."""
         count, layers = student.shape[:2]
-        ours = F.normalize(student.flatten(1, 2), dim=-1)
-        theirs = F.normalize(teacher.flatten(1, 2), dim=-1)
+        ours = F.normalize(wide(student).flatten(1, 2), dim=-1)
+        theirs = F.normalize(wide(teacher).flatten(1, 2), dim=-1)
         gap = 1 - torch.einsum("bnh,jnh->bj", ours, theirs) / ours.shape[1]
         own = gap.diagonal()
-        others = (gap.sum(1) - own) / (count - 1)
+        others = (gap.sum(1) - own) / (count - 1) if count > 1 else own
         return layers * (1 - (others - own) / 2 + own)
 
 
@@ -45,44 +51,37 @@ class RelationKL(BatchDistance):
 
     Attributes:
         of: ``tokens``: each token to the others of its row and layer; ``layers``: each layer to the
-            others at the same token. A token or layer is never compared with itself.
+            others at the same token. A token or layer is never compared with itself, yet the pair
+            counts in the mean, as in the authors' code (github.com/GeondoPark/CKD, loss.py).
     """
 
     of: str
 
     def rows(self, student: Tensor, teacher: Tensor, where: Tensor, clock: Clock) -> Tensor:
         """[B, L, S, H] both -> [B] (equal entries: the loss is defined on the batch)."""
-        keep = _pair_mask(where, student.shape[1]) if self.of == "tokens" else _layer_mask(where, student)
-        log_student = _log_relations(student, keep, self.of)
-        log_teacher = _log_relations(teacher, keep, self.of)
-        target = log_teacher.exp()
-        change = torch.where(keep, target * (log_teacher - log_student), 0.0)
-        weights = where.sum() if self.of == "layers" else (where[:, :, None] & where[:, None, :]).sum()
         layers = student.shape[1]
-        size = weights * (layers if self.of == "tokens" else layers * layers)
-        return (change.sum() / size).expand(len(student))
+        if self.of == "tokens":
+            real = (where[:, :, None] & where[:, None, :])[:, None]
+            size = real.sum() * layers
+        else:
+            student, teacher = student.transpose(1, 2), teacher.transpose(1, 2)
+            real = where[:, :, None, None]
+            size = real.sum() * layers**2
+        keep = real & ~torch.eye(student.shape[2], dtype=torch.bool, device=where.device)
+        log_student, log_teacher = _log_relations(student, keep), _log_relations(teacher, keep)
+        change = torch.where(keep, log_teacher.exp() * (log_teacher - log_student), 0.0)
+        return _for_all_rows(change.sum() / size, where)
 
 
 _NEVER = -1e4
-"""Similarity of a pair that must not count. Finite: torch's KL gives NaN for 0 * -inf."""
+"""Similarity of a pair that must not count. Finite: with -inf the logarithm of a row without any real pair
+is NaN, and so is 0 * -inf in torch's KL."""
 
 
-def _log_relations(x: Tensor, keep: Tensor, of: str) -> Tensor:
-    unit = F.normalize(x if of == "tokens" else x.transpose(1, 2), dim=-1)
-    cosine = unit @ unit.transpose(-1, -2)
-    return F.log_softmax(torch.where(keep, cosine, _NEVER), dim=-1)
-
-
-def _pair_mask(where: Tensor, layers: int) -> Tensor:
-    """bool [B, 1, S, S]: real pairs of different tokens."""
-    pairs = where[:, :, None] & where[:, None, :]
-    return (pairs & ~torch.eye(where.shape[1], dtype=torch.bool, device=where.device))[:, None]
-
-
-def _layer_mask(where: Tensor, x: Tensor) -> Tensor:
-    """bool [B, S, L, L]: pairs of different layers at real tokens."""
-    different = ~torch.eye(x.shape[1], dtype=torch.bool, device=where.device)
-    return where[:, :, None, None] & different
+def _log_relations(x: Tensor, keep: Tensor) -> Tensor:
+    """Log-softmax over the last dimension of the cosines of [..., N, H] among themselves, [..., N, N]."""
+    unit = F.normalize(wide(x), dim=-1)
+    return F.log_softmax(torch.where(keep, unit @ unit.transpose(-1, -2), _NEVER), dim=-1)
 
 
 @dataclass(frozen=True)
@@ -106,70 +105,22 @@ class RelationAngle(BatchDistance):
         else:
             ours, theirs = _angles(student.transpose(1, 2)), _angles(teacher.transpose(1, 2))
             keep = where[:, :, None, None, None]
-        error = (ours - theirs).square()
-        keep = keep.expand_as(error)
-        return (torch.where(keep, error, 0.0).sum() / keep.sum()).expand(len(student))
+        error = torch.where(keep, (ours - theirs).square(), 0.0)
+        return _for_all_rows(error.sum() / keep.expand_as(error).sum(), where)
 
     def _around_tokens(self, x: Tensor) -> Tensor:
         """[B, L, S, H] -> cosines [B, L, S, W, W] between the directions to the neighbours."""
         length, half = x.shape[2], self.window // 2
-        index = torch.arange(length, device=x.device)[:, None] + torch.arange(-half, half + 1, device=x.device)
-        near = x[:, :, index.clamp(0, length - 1)]
-        unit = F.normalize(near - x[:, :, :, None], dim=-1)
+        index = torch.arange(length, device=x.device)[:, None] + torch.arange(
+            -half, half + 1, device=x.device
+        )
+        near = wide(x)[:, :, index.clamp(0, length - 1)]
+        unit = F.normalize(near - wide(x)[:, :, :, None], dim=-1)
         return unit @ unit.transpose(-1, -2)
 
 
 def _angles(x: Tensor) -> Tensor:
     """[..., N, H] -> [..., N, N, N]: cosine at point i between the directions to points j and k."""
+    x = wide(x)
     unit = F.normalize(x[..., None, :, :] - x[..., :, None, :], dim=-1)
     return unit @ unit.transpose(-1, -2)
-
-
-@dataclass(frozen=True)
-class TokenStructure(BatchDistance):
-    """MGSKD (Liu et al., 2022): relations between the tokens, or random spans, of each row.
-
-    Squared differences of scaled dot products in ``heads`` groups, plus smooth-L1 differences of the angles
-    among the tokens that the teacher attends to most.
-
-    Attributes:
-        heads: groups of dimensions; ``k1``: centres of angles; ``k2``: their neighbours.
-        spans: share of the length: pool that many random spans and relate them instead; ``None``: tokens.
-    """
-
-    heads: int = 64
-    k1: int = 20
-    k2: int = 20
-    spans: float | None = None
-
-    def rows(self, student: Tensor, teacher: Tensor, where: Tensor, clock: Clock) -> Tensor:
-        """[B, S, H] both -> [B] (equal entries: the loss is defined on the batch)."""
-        if self.spans is not None:
-            lengths = self.span_lengths(student.shape[1], clock)
-            student, teacher = _pool(student, where, lengths), _pool(teacher, where, lengths)
-            where = torch.stack([part.any(1) for part in where.split(lengths, 1)], 1)
-        ours, theirs = student * where[..., None], teacher * where[..., None]
-        value = self._products(ours, theirs, where) + self._triples(ours, theirs, where)
-        return value.expand(len(student))
-
-    def span_lengths(self, length: int, clock: Clock) -> list[int]:
-        """Lengths of the random spans, in proportion to |N(0, 1)| plus 1 each."""
-        assert self.spans is not None
-        count = max(1, int(length * self.spans))
-        rng = clock.draw("spans")
-        drawn = [abs(rng.gauss(0, 1)) for _ in range(count)]
-        return partition(length, drawn)
-
-    def _products(self, ours: Tensor, theirs: Tensor, where: Tensor) -> Tensor:
-        pairs = (where[:, :, None] & where[:, None, :])[:, None]
-        error = (_grouped(ours, self.heads) - _grouped(theirs, self.heads)).square() * pairs
-        return error.sum() / pairs.expand_as(error).sum()
-
-    def _triples(self, ours: Tensor, theirs: Tensor, where: Tensor) -> Tensor:
-        raise NotImplementedError
-
-
-def _grouped(x: Tensor, heads: int) -> Tensor:
-    batch, length, width = x.shape
-    split = x.reshape(batch, length, heads, width // heads).transpose(1, 2)
-    return split @ split.transpose(-1, -2) / (width // heads) ** 0.5

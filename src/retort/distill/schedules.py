@@ -48,6 +48,8 @@ class Schedule:
         raise NotImplementedError
 
     def __mul__(self, factor: float) -> Schedule:
+        if not isinstance(factor, int | float):
+            return NotImplemented  # an objective knows how to be multiplied by a schedule
         return Scaled(self, factor)
 
     __rmul__ = __mul__

@@ -40,7 +40,7 @@ class Selector(nn.Module):
         return int(self.turn_count)
 
     def look(self, teachers: Sequence[Features]) -> Tensor:
-        """Probabilities [E, N] for a micro-batch, without gradient; its states are kept for :meth:`choose`."""
+        """Probabilities [E, N] for a micro-batch, without gradient; keeps its states for :meth:`choose`."""
         encoder, others = teachers[0], teachers[1:]
         dtype = self.of_state.weight.dtype
         first = encoder[Site("hidden", self.layers)][:, 0].to(dtype)
@@ -87,7 +87,7 @@ class Selector(nn.Module):
 
 
 def candidates(rows: Tensor, example_of_row: Tensor, room: int) -> Tensor:
-    """Rows [B, H] laid out by example, [E, room, H]: missing candidates are 0, those beyond ``room`` are cut."""
+    """Rows [B, H] by example, [E, room, H]: missing candidates are 0, those beyond ``room`` are cut."""
     starts = torch.cat((example_of_row.new_ones(1), example_of_row.diff()))
     index = torch.arange(len(rows), device=rows.device)
     place = index - index[starts > 0][example_of_row]

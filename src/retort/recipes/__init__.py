@@ -1,7 +1,7 @@
 """Methods as values.
 
-A method is a name and a sequence of steps; :mod:`retort.plan` turns the steps into stages for
-teachers, a student size and a seed.
+A method is a name and a sequence of steps; :mod:`retort.plan` turns the steps into stages for a
+teacher, a student size and a seed.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class Step:
         phase: ``pretraining`` or ``task``.
         objective: resolved for the phase.
         carry_lenses: go on with the lens parameters of the step before.
-        encoder: the pretrained, not fine-tuned first teacher precedes the teachers (see
-            :attr:`retort.distill.ensembles.Ensemble.encoders`).
+        encoder: put the first teacher as it was before fine-tuning in front of the teachers (RL-KD's
+            state encoder).
     """
 
     phase: Phase
@@ -33,15 +33,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Chain:
-    """Teacher assistants: every model of a pair like T2-A1-A2-S2 but the first is trained by the method.
+    """Teacher assistants: each model of a pair is distilled from the larger ones before it.
 
     Attributes:
-        teachers: a link learns from the model before it, or from all before it, the nearest first.
-        first: steps of the first assistant, if they are others.
+        links: one task step for each model after the first.
+        dense: learn from all larger models, not just from the next larger one.
     """
 
-    teachers: Literal["nearest", "all"]
-    first: tuple[Step, ...] = ()
+    links: tuple[Step, ...]
+    dense: bool
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,11 @@ class Method:
         name: as the paper prints it.
         steps: trained one after the other, each from the result of the one before.
         citation: the method's own publication.
-        start: what the first step starts from: random parameters, or the first layers of the first
-            teacher of its phase (the smallest; in a chain the nearest).
-        narrower: steps instead, where the student is narrower than the teacher.
-        equal_widths: the method compares hidden states, or exchanges blocks, dimension by dimension and
-            cannot run otherwise.
-        chain: how teacher assistants follow one another; ``None``: teachers, then a student.
+        start: what the first step starts from: random parameters, or the first layers of the (first)
+            teacher of that step.
+        unequal: steps to take instead where teacher and student differ in width.
+        several: learns from the teachers of a pair like (T1,T2)-S2, smallest first.
+        chain: for rows with assistants, instead of ``steps``.
         compression: compress the student's vocabulary.
         embedding: the student's word embeddings: whole, ALBERT-like factorised or
             MobileBERT-like trigram; both of half the student's width.
@@ -67,8 +66,8 @@ class Method:
     steps: tuple[Step, ...]
     citation: str
     start: Literal["random", "truncate"] = "random"
-    narrower: tuple[Step, ...] = ()
-    equal_widths: bool = False
+    unequal: tuple[Step, ...] = ()
+    several: bool = False
     chain: Chain | None = None
     compression: Compression | None = None
     embedding: Literal["full", "factorised", "trigram"] = "full"
