@@ -70,9 +70,9 @@ def test_the_methods_are_the_chains_of_the_paper():
         for stage in chain(found, method):
             if stage.objective.needs_teacher:
                 shown = found.pretrained("T1") if stage.phase == "pretraining" else found.cells[0].stages[0]
-                assert stage.teacher == shown
+                assert stage.teachers == (shown,)
             else:
-                assert stage.teacher is None
+                assert stage.teachers == ()
             assert (stage.compression is not None) == (stage.mapped_by is not None) == (method == "GLMD")
     assert [stage.carry_lenses for stage in chain(found, "TinyBERT")] == [False, True, False]
 
@@ -89,7 +89,7 @@ def test_methods_that_share_a_stage_share_its_id():
     total = sum(len(chain(found, method, seed)) for method in METHODS for seed in (1, 2))
     students = [name for name, stage in found.stages.items() if stage.seed != TEACHER_SEED]
     assert total == 24 and len(students) == 24  # these five share nothing but their teacher
-    shared = {stage.teacher.id for stage in found.stages.values() if stage.teacher is not None}
+    shared = {teacher.id for stage in found.stages.values() for teacher in stage.teachers}
     assert shared == {found.pretrained("T1").id, found.cells[0].stages[0].id}
 
 
@@ -201,11 +201,19 @@ def test_a_stage_s_code_is_that_of_its_phase_and_terms():
     [
         (
             {"methods": ["KD", "GLMDD"]},
-            "methods: no recipe for 'GLMDD'; there are KD, PD, TinyBERT, GLMD-vc, GLMD",
+            "methods: no recipe for 'GLMDD'; there are KD, PD, PKD, DistilBERT, Theseus, TinyBERT, SID, ",
         ),
         ({"quirks": {"soft-los-t2": "fixed"}}, "quirks.soft-los-t2: no such quirk; use one of "),
         ({"quirks": {"cb-selection": "fixed"}}, "quirks.cb-selection: no switch 'fixed'; it has as_run"),
-        ({"pairs": ["T1-T1-S1"]}, "pairs: T1-T1-S1: KD needs one teacher and one student, e.g. T1-S1"),
+        (
+                {"pairs": ["T1-S1", "T1-T1-S1"]},
+                "pairs: T1-T1-S1: none of the methods runs on these models (most need one teacher and one "
+                "student, e.g. T1-S1); leave it out or add",
+            ),
+            (
+                {"pairs": ["(T1,T1)-S1"]},
+                "pairs: (T1,T1)-S1: none of the methods runs on these models",
+            ),
     ],
 )
 def test_a_mistake_gets_one_line(overrides, message):
@@ -244,7 +252,7 @@ def test_tasks_are_packed_into_jobs():
     student = found.cells[-1]
     assert len({stage.init.init.id for stage in student.stages}) == 1  # one pretraining for all groups
     for stage, tuned in zip(student.stages, found.cells[0].stages, strict=True):
-        assert stage.teacher == tuned and stage.init.tasks == stage.tasks
+        assert stage.teachers == (tuned,) and stage.init.tasks == stage.tasks
 
 
 def test_an_imported_teacher_is_not_trained():

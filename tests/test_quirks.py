@@ -3,6 +3,8 @@ from dataclasses import replace
 import pytest
 
 from retort.distill.distances import KL, MSE, SoftCrossEntropy
+from retort.distill.edits import SwapTokens
+from retort.distill.ensembles import InverseTeacherLoss
 from retort.distill.layermaps import Uniform
 from retort.distill.objective import Objective, hard, match, soft, words
 from retort.errors import InputError
@@ -31,6 +33,13 @@ def test_as_run_changes_nothing():
 def test_masked_means():
     fixed = rewrite(OBJECTIVE, {"masked-means": "fixed"})
     assert fixed == Objective(tuple(replace(term, norm="valid") for term in OBJECTIVE.terms))
+
+
+def test_rewriting_keeps_edits_and_ensembles():
+    objective = replace(OBJECTIVE, edit=SwapTokens(0.3), ensemble=InverseTeacherLoss())
+    fixed = rewrite(objective, {"masked-means": "fixed", "soft-loss-t2": "fixed"})
+    assert (fixed.edit, fixed.ensemble) == (objective.edit, objective.ensemble)
+    assert fixed.terms == rewrite(OBJECTIVE, {"masked-means": "fixed", "soft-loss-t2": "fixed"}).terms
 
 
 def test_soft_losses_get_their_temperature_squared():

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -6,14 +7,24 @@ import pytest
 
 from retort.distill.distances import KL
 from retort.distill.objective import Objective, Term, hard, words
-from retort.stages import Architecture, Compression, Corpus, Optimiser, Pretraining, Stage, TaskRun, to_json
+from retort.stages import (
+    Architecture,
+    Compression,
+    Corpus,
+    Optimiser,
+    Pretraining,
+    Stage,
+    TaskRun,
+    Truncation,
+    to_json,
+)
 
 OPTIMISER = Optimiser(1e-4, (0.9, 0.98), 1e-6, 0.1, 1.0, "cosine", 0.05, 0.05)
 SCHOOLING = Pretraining(OPTIMISER, Corpus("windows", 64, "paper"), 10, 8, 4)
 SMALL = Architecture("S1", 2, 16, 2, 64, 0.1, 0.02)
 LARGE = replace(SMALL, name="T1", layers=4)
 TEACHER = Stage("pretraining", LARGE, hard(), SCHOOLING, "d4t4", 1)
-STUDENT = Stage("pretraining", SMALL, words(KL(15.0)), SCHOOLING, "d4t4", 1, teacher=TEACHER)
+STUDENT = Stage("pretraining", SMALL, words(KL(15.0)), SCHOOLING, "d4t4", 1, teachers=(TEACHER,))
 RUN = TaskRun("RTE", OPTIMISER, 2, 8, None, 64, "longest", "per_epoch")
 TUNED = Stage("task", SMALL, hard(), (RUN, replace(RUN, task="CB")), "d4t4", 1, init=STUDENT)
 
@@ -35,7 +46,7 @@ def test_ids_do_not_depend_on_the_process():
     for seed in ("1", "2"):
         made = subprocess.run(
             [sys.executable, "-c", code],
-            env={"PYTHONHASHSEED": seed},
+            env=os.environ | {"PYTHONHASHSEED": seed},
             capture_output=True,
             text=True,
             check=True,
@@ -46,7 +57,7 @@ def test_ids_do_not_depend_on_the_process():
 def test_names_of_sizes_are_not_part_of_the_identity():
     renamed = replace(TEACHER, architecture=replace(LARGE, name="other"))
     assert renamed.digest == TEACHER.digest
-    assert replace(STUDENT, teacher=renamed).id == STUDENT.id
+    assert replace(STUDENT, teachers=(renamed,)).id == STUDENT.id
 
 
 CHANGES = {
@@ -58,7 +69,9 @@ CHANGES = {
     "optimiser": {"schooling": replace(SCHOOLING, optimiser=replace(OPTIMISER, eps=1e-8))},
     "data": {"data": "other"},
     "seed": {"seed": 2},
-    "teacher": {"teacher": replace(TEACHER, seed=2)},
+    "teacher": {"teachers": (replace(TEACHER, seed=2),)},
+    "teachers": {"teachers": (TEACHER, replace(TEACHER, seed=2))},
+    "truncated": {"truncated": Truncation(TEACHER)},
     "init": {"init": TEACHER},
     "compression": {"compression": Compression()},
     "lenses": {"carry_lenses": True},
@@ -72,7 +85,7 @@ def test_everything_else_is(what):
 
 
 def test_ancestors_count_through_their_digests():
-    older = replace(TUNED, init=replace(STUDENT, teacher=replace(TEACHER, data="other")))
+    older = replace(TUNED, init=replace(STUDENT, teachers=(replace(TEACHER, data="other"),)))
     assert older.digest != TUNED.digest
     assert to_json(TUNED)["init"] == STUDENT.digest
 
@@ -92,6 +105,22 @@ def test_different_kinds_with_equal_fields_differ():
 def test_ancestors_come_without_repeats():
     assert replace(STUDENT, init=TEACHER, mapped_by=TEACHER).ancestors() == [TEACHER]
     assert TUNED.ancestors() == [STUDENT] and TEACHER.ancestors() == []
+    second = replace(TEACHER, seed=2)
+    cut = replace(STUDENT, teachers=(second, TEACHER), truncated=Truncation(TEACHER))
+    assert cut.ancestors() == [TEACHER, second]
+
+
+def test_how_a_start_is_cut_is_part_of_the_identity():
+    cut = replace(STUDENT, truncated=Truncation(TEACHER))
+    assert replace(STUDENT, truncated=Truncation(TEACHER, fused=False)).digest != cut.digest
+    other = replace(STUDENT, truncated=Truncation(replace(TEACHER, data="other")))
+    assert len({cut.digest, other.digest, STUDENT.digest}) == 3
+
+
+def test_the_order_of_teachers_is_part_of_the_identity():
+    second = replace(TEACHER, seed=2)
+    first, turned = (replace(STUDENT, teachers=pair) for pair in ((TEACHER, second), (second, TEACHER)))
+    assert first.digest != turned.digest
 
 
 def test_tasks_of_a_stage():

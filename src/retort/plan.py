@@ -96,8 +96,18 @@ class Plan:
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
-        """Teachers first, then every method on every pair with every seed."""
+        """Teachers first, then every method on every pair with every seed.
+
+        Raises:
+            InputError: a pair that no method runs on.
+        """
         used = [pair for method in self.methods for pair in columns(method, self.config.pairs)]
+        for pair in self.config.pairs:
+            if pair not in used:
+                raise InputError(
+                    f"pairs: {pair}: none of the methods runs on these models (most need one teacher and one "
+                    "student, e.g. T1-S1); leave it out or add a method that does"
+                )
         teachers = dict.fromkeys(name for pair in used for name in teachers_of(pair))
         found = [
             Cell("teacher", "GLM", name, TEACHER_SEED, tuple(self.fine_tuned(name, g) for g in self.groups))

@@ -36,13 +36,15 @@ def fits(method: Method, pair: str) -> bool:
 
 
 def columns(method: Method, pairs: Sequence[str]) -> list[str]:
-    """The configured pairs that a method runs on: those the paper prints for it, or all that fit.
+    """The configured pairs that a method runs on.
 
-    Methods of the paper keep to its columns (some need equal widths, some their own architecture);
-    a method that the paper does not have runs on every pair that fits it.
+    On the columns of the paper's Table 3 its methods run where it prints them (some need equal widths,
+    some their own architecture); on other pairs, and otherwise, every method runs that fits.
     """
-    printed = _printed().get(method.name)
-    return [pair for pair in pairs if fits(method, pair) and (printed is None or pair in printed)]
+    printed = _printed()
+    columns_of_the_paper = set().union(*printed.values())
+    left_out = columns_of_the_paper - printed[method.name] if method.name in printed else set()
+    return [pair for pair in pairs if fits(method, pair) and pair not in left_out]
 
 
 @functools.cache

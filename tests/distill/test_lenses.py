@@ -116,7 +116,7 @@ def test_a_softmax_of_logarithms_is_the_probabilities():
 def test_gram_is_dot_products_within_groups(heads):
     x = torch.randn(2, 5, 8, dtype=torch.float64)
     size = 8 // heads
-    for found in through(Gram(heads), x, x):
+    for found in through(Gram(size), x, x):
         assert found.shape == (2, heads, 5, 5)
         for head in range(heads):
             part = x[..., head * size : (head + 1) * size]
@@ -124,9 +124,9 @@ def test_gram_is_dot_products_within_groups(heads):
 
 
 def test_gram_compares_models_of_different_width():
-    small, large = through(Gram(2), torch.randn(2, 5, 6), torch.randn(2, 5, 8))
-    assert small.shape == large.shape
-    assert Gram(2).build(SMALL_TO_LARGE, ONE) == {}
+    small, large = through(Gram(4), torch.randn(2, 5, 6), torch.randn(2, 5, 8))
+    assert small.shape == large.shape == (2, 2, 5, 5)
+    assert Gram(4).build(SMALL_TO_LARGE, ONE) == {}
 
 
 def test_gram_takes_the_models_own_heads_where_none_are_given():
@@ -137,7 +137,7 @@ def test_gram_takes_the_models_own_heads_where_none_are_given():
 def test_gram_ignores_rotations_within_a_head():
     x = torch.randn(1, 5, 4, dtype=torch.float64)
     rotation = torch.linalg.qr(torch.randn(4, 4, dtype=torch.float64)).Q
-    torch.testing.assert_close(*through(Gram(1), x @ rotation, x))
+    torch.testing.assert_close(*through(Gram(4), x @ rotation, x))
 
 
 def test_layers_are_joined_or_stacked():

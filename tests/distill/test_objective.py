@@ -6,7 +6,7 @@ import pytest
 from retort.distill.distances import KL, MSE, SoftCrossEntropy
 from retort.distill.layermaps import Uniform
 from retort.distill.objective import Objective, Term, hard, match, soft, words
-from retort.distill.schedules import Linear
+from retort.distill.schedules import Clock, Linear, value_of
 
 
 def test_soft_terms_follow_the_phase():
@@ -36,9 +36,17 @@ def test_scaling_multiplies_every_weight():
     assert (2.0 * scaled).terms == (words(KL(), weight=4.0) + hard()).terms
 
 
-def test_a_scheduled_weight_cannot_be_scaled():
-    with pytest.raises(TypeError, match="put the factor into its schedule"):
-        0.5 * (hard() + words(KL(), weight=Linear(0.0, 1.0)))
+def test_scaling_reaches_into_schedules():
+    scaled = 0.5 * (hard() + words(KL(), weight=Linear(0.0, 1.0)))
+    assert [value_of(term.weight, Clock(1, 2)) for term in scaled.terms] == [0.5, 0.25]
+    assert (Linear(0.0, 1.0) * words(KL())).terms == words(KL(), weight=Linear(0.0, 1.0)).terms
+    ramped = Linear(0.0, 1.0) * (3.0 * hard())
+    assert value_of(ramped.terms[0].weight, Clock(1, 4)) == 0.75
+
+
+def test_two_schedules_cannot_be_multiplied():
+    with pytest.raises(TypeError, match="two schedules cannot be multiplied: write one"):
+        Linear(0.0, 1.0) * (hard() + words(KL(), weight=Linear(0.0, 1.0)))
 
 
 def test_sums_keep_order():
@@ -56,7 +64,7 @@ def test_only_comparisons_need_a_teacher():
 def test_objectives_are_values():
     assert words(KL(15.0)) == words(KL(15.0)) != words(KL(1.0))
     assert hash(match("hidden", Uniform(), MSE())) == hash(match("hidden", Uniform(), MSE()))
-    assert Objective((Term("hard"),)) == hard()
+    assert Objective((Term("hard", weighted=False),)) == hard()
 
 
 def test_methods_are_written_down_without_torch():

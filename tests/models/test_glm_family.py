@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from retort.data.batches import Choices, GLMBatch, collate, collate_cloze
 from retort.data.examples import ClozeExample, GLMExample
-from retort.distill.binding import BoundObjective
+from retort.distill.binding import BoundObjective, Seen
 from retort.distill.distances import KL
 from retort.distill.objective import words
 from retort.distill.schedules import Clock
@@ -143,15 +143,12 @@ def test_whole_steps_of_methods_equal_the_authors(models, runs, name, tag, dtype
     kind, chosen, step = METHODS[name]
     case, batch = runs[name], batch_of(models, kind)
     student, teacher = family(models, "student.w.", dtype), family(models, f"teacher_{chosen}.w.", dtype)
-    bound = BoundObjective(step.objective, student.shape, teacher.shape).to(dtype)
+    bound = BoundObjective(step.objective, student.shape, [teacher.shape]).to(dtype)
     for module in bound.lenses.values():
         module.load_state_dict(
             {k: torch.from_numpy(case[f"extra.fit_dense.{k}"]) for k in ("weight", "bias")}
         )
-    ours = student.observe(batch, bound.student_sites)
-    with torch.no_grad():
-        theirs = teacher.observe(batch, bound.teacher_sites)
-    loss = bound(ours, theirs, Clock(0, 1), batch.totals).total
+    loss = bound.loss(batch, student, [teacher], Clock(0, 1)).total
     single_inside = name.startswith("kd_ft")
     rtol = {"f32": 2e-5, "f64": 1e-6 if single_inside else 1e-9}[tag]
     np.testing.assert_allclose(loss.detach(), case[f"loss_{tag}"], rtol=rtol)
@@ -294,8 +291,8 @@ def test_restricted_word_loss_equals_the_authors(golden, method):
         student.module.zero_grad()
         ours = student.observe(batch, frozenset({WORDS}))
         theirs = teacher.observe(replace(batch, tokens=fed), frozenset({WORDS}))
-        bound = BoundObjective(words(KL(15.0)), student.shape, teacher.shape, chosen.kept_ids)
-        loss = bound(ours, theirs, Clock(0, 1), totals).total
+        bound = BoundObjective(words(KL(15.0)), student.shape, [teacher.shape], chosen.kept_ids)
+        loss = bound.compare(Seen(ours, (theirs,)), None, Clock(0, 1), totals).total
         loss.backward()
         np.testing.assert_allclose(loss.detach(), stored[f"{name}.{case}.loss"], rtol=1e-9)
         expected = stored[f"{name}.{case}.grad.word_embeddings.weight"]

@@ -163,17 +163,14 @@ def same(module, before):
 def test_the_same_objectives_train_every_family(build, name):
     student, teacher = pair(build)
     batch = batch_for(build)
-    bound = BoundObjective(OBJECTIVES[name], student.shape, teacher.shape)
+    bound = BoundObjective(OBJECTIVES[name], student.shape, [teacher.shape])
     student.module.train()
     before_teacher = copy.deepcopy(teacher.module.state_dict())
     start = {n: p.detach().clone() for n, p in student.module.named_parameters()}
     adam = torch.optim.Adam([*student.module.parameters(), *bound.parameters()], 3e-3)
     losses = []
     for step in range(8):
-        ours = student.observe(batch, bound.student_sites)
-        with torch.no_grad():
-            theirs = teacher.observe(batch, bound.teacher_sites)
-        loss = bound(ours, theirs, Clock(step, 8), batch.totals).total
+        loss = bound.loss(batch, student, [teacher], Clock(step, 8)).total
         losses.append(loss.item())
         adam.zero_grad()
         loss.backward()
@@ -299,18 +296,10 @@ def test_micro_batches_do_not_change_the_gradient(build, name):
     student.module.double()
     teacher.module.double()
     batch = batch_for(build)
-    bound = BoundObjective(OBJECTIVES[name], student.shape, teacher.shape).double()
+    bound = BoundObjective(OBJECTIVES[name], student.shape, [teacher.shape]).double()
     found = []
     for parts in ([batch], batch.split(3)):
-        loss = sum(
-            bound(
-                student.observe(part, bound.student_sites),
-                teacher.observe(part, bound.teacher_sites),
-                Clock(0, 1),
-                part.totals,
-            ).total
-            for part in parts
-        )
+        loss = sum(bound.loss(part, student, [teacher], Clock(0, 1)).total for part in parts)
         parameters = [*student.module.parameters(), *bound.parameters()]
         gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
         found.append([g for g in gradients if g is not None])

@@ -67,8 +67,9 @@ class Workshop:
         if stage.phase == "pretraining":
             pretrain(stage, job)
         else:
-            if stage.teacher is not None and not self.plan.layout.signals(stage.teacher).exists():
-                store_signals(stage.teacher, job)
+            for teacher in stage.teachers:
+                if teacher.phase == "task" and not self.plan.layout.signals(teacher).exists():
+                    store_signals(teacher, job)
             train_tasks(stage, job)
         return self.plan.layout.stage(stage)
 

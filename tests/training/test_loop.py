@@ -19,7 +19,7 @@ from retort.stages import Optimiser
 from retort.training import loop
 from retort.training.checkpoints import Scratch
 from retort.training.loop import Trainer, run
-from retort.training.setup import load_teacher, starting_model
+from retort.training.setup import load_teachers, starting_model
 
 ADAM = Optimiser(1e-2, (0.9, 0.99), 1e-8, 0.01, 1.0, "linear", warmup=0.0, floor=0.1)
 
@@ -30,11 +30,11 @@ def trainer_of(workshop, objective, task="RTE", settings=ADAM, total=10, double=
     job = workshop.job(stage)
     torch.manual_seed(0)
     student = GLMFamily(starting_model(stage, job, task))
-    teacher = load_teacher(stage.teacher, job, task)
-    bound = BoundObjective(objective.in_phase("task"), student.shape, teacher.shape)
+    (teacher,) = load_teachers(stage, job, task)
+    bound = BoundObjective(objective.in_phase("task"), student.shape, [teacher.shape])
     for part in (student.module, teacher.module, bound):
         part.to(torch.float64 if double else torch.float32)
-    trainer = Trainer(student, teacher, bound, settings, total)
+    trainer = Trainer(student, [teacher], bound, settings, total)
     if not dropout:
         student.module.eval()
     return trainer
@@ -122,27 +122,25 @@ def test_schedules_see_the_clock(workshop):
 
 def word_term(trainer, batch):
     """The unweighted word term after the update: close to that before it, as the rate is small."""
-    fresh = BoundObjective(words(KL()), trainer.student.shape, trainer.teacher.shape)
+    fresh = BoundObjective(words(KL()), trainer.student.shape, [trainer.teachers[0].shape])
     with torch.no_grad():
-        seen = trainer.student.observe(batch, fresh.student_sites)
-        shown = trainer.teacher.observe(batch, fresh.teacher_sites)
-        return fresh(seen, shown, Clock(0, 1), batch.totals).total.item()
+        return fresh.loss(batch, trainer.student, trainer.teachers, Clock(0, 1)).total.item()
 
 
 def test_a_teacher_is_never_trained(workshop):
     trainer = trainer_of(workshop, words(KL()))
-    before = [value.clone() for value in trainer.teacher.module.state_dict().values()]
+    before = [value.clone() for value in trainer.teachers[0].module.state_dict().values()]
     trainer.update([batch_of(workshop)])
     assert all(
-        torch.equal(a, b) for a, b in zip(before, trainer.teacher.module.state_dict().values(), strict=True)
+        torch.equal(a, b) for a, b in zip(before, trainer.teachers[0].module.state_dict().values(), strict=True)
     )
     own = {id(parameter) for parameter in trainer.parameters}
-    assert not own & {id(parameter) for parameter in trainer.teacher.module.parameters()}
+    assert not own & {id(parameter) for parameter in trainer.teachers[0].module.parameters()}
 
 
 def test_a_teacher_is_not_run_where_nothing_is_compared(workshop, monkeypatch):
     trainer = trainer_of(workshop, hard())
-    monkeypatch.setattr(trainer.teacher, "observe", lambda *arguments: pytest.fail("the teacher was run"))
+    monkeypatch.setattr(trainer.teachers[0], "observe", lambda *arguments: pytest.fail("the teacher was run"))
     trainer.update([batch_of(workshop)])
 
 
@@ -150,7 +148,7 @@ def test_a_loss_that_is_not_finite_changes_nothing(workshop):
     trainer = trainer_of(workshop, hard() + words(KL()))
     trainer.update([batch_of(workshop)])
     with torch.no_grad():
-        trainer.teacher.module.transformer.final_layernorm.bias[0] = math.nan
+        trainer.teachers[0].module.transformer.final_layernorm.bias[0] = math.nan
     before = [p.detach().clone() for p in trainer.parameters]
     batch = batch_of(workshop)
     with pytest.raises(

@@ -92,7 +92,7 @@ def test_a_run_card_adds_up_over_restarts(workshop, tmp_path, kill, killed):
 def test_a_loss_that_is_not_finite_stops_the_run_and_publishes_nothing(workshop, tmp_path):
     stage = workshop.stage("GLMD-vc", 0)
     copy = workshop.without(stage, tmp_path)
-    teacher = copy.plan.layout.stage(stage.teacher) / "model.safetensors"
+    teacher = copy.plan.layout.stage(stage.teachers[0]) / "model.safetensors"
     tensors = load_tensors(teacher)
     tensors["transformer.final_layernorm.bias"][0] = float("nan")
     save_tensors(teacher, tensors)

@@ -14,7 +14,8 @@ from retort.training.setup import (
     autocast_dtype,
     choose_device,
     glm_config,
-    load_teacher,
+    load_frozen,
+    load_teachers,
     model_folder,
     prepare_process,
     starting_model,
@@ -69,7 +70,11 @@ def test_a_missing_start_is_named(workshop):
 
 
 def test_a_teacher_is_frozen_and_in_evaluation_mode(workshop):
-    teacher = load_teacher(workshop.plan.cells[0].stages[0], workshop.job(workshop.stage("KD", 0)), "RTE")
+    stage = workshop.stage("KD", 0)
+    (teacher,) = load_teachers(stage, workshop.job(stage), "RTE")
+    again = load_frozen(stage.teachers[0], workshop.job(stage), "RTE")
+    assert stage.teachers == (workshop.plan.cells[0].stages[0],)
+    assert torch.equal(parameters(teacher.module), parameters(again.module))
     assert not teacher.module.training and not any(m.training for m in teacher.module.modules())
     assert not any(parameter.requires_grad for parameter in teacher.module.parameters())
 

@@ -9,9 +9,9 @@ from retort.data.batches import collate_cloze, split
 from retort.distill.binding import BoundObjective
 from retort.distill.schedules import Clock
 from retort.errors import InputError
-from retort.models.features import CLASS, WORDS
+from retort.models.features import CLASS, HARD, UNCHANGED, WORDS
 from retort.models.glm_family import GLMFamily
-from retort.training.setup import load_teacher, starting_model, vocabulary_map
+from retort.training.setup import load_frozen, starting_model, vocabulary_map
 from retort.training.signals import CACHED, CachedTeacher
 
 TASKS = ["RTE", "COPA", "ReCoRD", "WSC"]
@@ -26,8 +26,8 @@ def task(request):
 @pytest.fixture
 def teachers(workshop, task):
     """The teacher itself, and its stored signals."""
-    stage = workshop.stage("KD", 0).teacher
-    online = load_teacher(stage, workshop.job(stage), task)
+    stage = workshop.stage("KD", 0).teachers[0]
+    online = load_frozen(stage, workshop.job(stage), task)
     stored = workshop.plan.layout.signals(stage) / f"{task}.safetensors"
     return online, CachedTeacher(stored, online.shape, CPU)
 
@@ -48,6 +48,7 @@ def test_values_are_the_teacher_s(workshop, task, teachers, order, length):
     assert torch.equal(cached[WORDS].weight, online[WORDS].weight)
     assert not cached[WORDS].hidden[~where].any()
     torch.testing.assert_close(cached[CLASS], online[CLASS], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(cached[HARD], online[HARD], rtol=1e-4, atol=1e-4)
 
 
 def test_some_tasks_need_filler_candidates(workshop):
@@ -70,14 +71,11 @@ def test_loss_and_gradient_are_those_of_the_teacher(workshop, task, teachers, me
     for teacher in teachers:
         student = GLMFamily(starting_model(stage, job, task).eval(), vocabulary_map(stage, job))
         kept = None if student.vocabulary is None else student.vocabulary.kept_ids
-        objective = BoundObjective(stage.objective, student.shape, teacher.shape, kept)
+        objective = BoundObjective(stage.objective, student.shape, [teacher.shape], kept)
+        assert objective.cacheable(0, CACHED)
         loss = 0.0
         for part in [batch] if micro is None else split(batch, micro):
-            with torch.no_grad():
-                shown = teacher.observe(part, objective.teacher_sites)
-            losses = objective(
-                student.observe(part, objective.student_sites), shown, Clock(0, 1), part.totals
-            )
+            losses = objective.loss(part, student, [teacher], Clock(0, 1))
             losses.total.backward()
             loss += losses.total.item()
         found.append((loss, [p.grad for p in student.module.parameters() if p.grad is not None]))
@@ -94,9 +92,9 @@ def test_a_cached_objective_runs_without_the_teacher(workshop, monkeypatch, tmp_
     copy = workshop.without(stage, tmp_path)
     real, shapes = GLMFamily.observe, set()
 
-    def observe(self, batch, want):
+    def observe(self, batch, want, patch=UNCHANGED):
         shapes.add(self.shape)
-        return real(self, batch, want)
+        return real(self, batch, want, patch)
 
     monkeypatch.setattr(GLMFamily, "observe", observe)
     copy.run(stage)
@@ -118,5 +116,5 @@ def test_missing_signals_are_named(tmp_path, workshop):
 
 
 def test_signals_exist_for_every_task_of_the_teacher(workshop):
-    folder = workshop.plan.layout.signals(workshop.stage("KD", 0).teacher)
+    folder = workshop.plan.layout.signals(workshop.stage("KD", 0).teachers[0])
     assert {path.stem for path in folder.iterdir()} == set(TASKS)

@@ -131,7 +131,7 @@ def test_each_task_s_result_is_independent_of_its_company(workshop, tmp_path, co
 def test_a_loss_that_is_not_finite_stops_the_run_and_publishes_nothing(workshop, tmp_path):
     stage = workshop.stage("KD", 0)
     copy = workshop.without(stage, tmp_path)
-    signals = copy.plan.layout.signals(stage.teacher) / "COPA.safetensors"
+    signals = copy.plan.layout.signals(stage.teachers[0]) / "COPA.safetensors"
     _poison(signals)
     with pytest.raises(RetortError) as error:
         copy.run(stage)

@@ -276,7 +276,7 @@ class BoundObjective(nn.Module):
         sums = values.new_zeros(len(where)).index_add(0, where.nonzero()[:, 0], values)
         if term.norm == "valid" and term.mask != "none":
             return sums * (totals.rows / _count(totals, term.mask))
-        constant = term.by.masked_value(student.weight.shape[0]) * (~where).sum(1)
+        constant = term.by.masked_value(student.weight.shape[0]) * (~where).sum(1).to(sums.dtype)
         return (sums + constant) / where.shape[1]
 
 
