@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from retort.lazy import functional as F
 from retort.lazy import torch
@@ -31,6 +31,15 @@ class Distance(Protocol):
         The authors mask inputs, not losses, so masked positions stay in their means with
         this constant (which has no gradient). ``size`` is the length of the last dimension.
         """
+        ...
+
+
+@runtime_checkable
+class Sloped(Protocol):
+    """A distance that knows its own gradient, so that large logits need no autograd."""
+
+    def with_slope(self, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+        """The value and its gradient by the student; may overwrite its arguments."""
         ...
 
 
@@ -57,6 +66,18 @@ class KL:
         log_teacher = F.log_softmax(_wide(teacher) / temperature, dim=-1)
         value = (log_teacher.exp() * (log_teacher - log_student)).sum(-1)
         return value * temperature**2 if self.squared else value
+
+    def with_slope(self, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+        """The value [n] and its gradient by the student's logits, T (p_s - p_t) [n, C].
+
+        Half the memory traffic of the same by autograd; both arguments are overwritten.
+        """
+        scale = self.temperature**2 if self.squared else 1.0
+        log_student = F.log_softmax(_wide(student).div_(self.temperature), dim=-1)
+        log_teacher = F.log_softmax(_wide(teacher).div_(self.temperature), dim=-1)
+        target = log_teacher.exp()
+        value = (target * log_teacher.sub_(log_student)).sum(-1) * scale
+        return value, log_student.exp_().sub_(target).mul_(scale / self.temperature)
 
     def masked_value(self, size: int) -> float:
         """Two uniform distributions do not differ."""
