@@ -15,7 +15,9 @@ def main() -> None:
     parser.add_argument("--scale", default="pocket", help="whose model sizes and batches (pocket data)")
     parser.add_argument("--repeats", type=int, default=100, help="steps behind each median")
     parser.add_argument("--starts", type=int, default=5, help="processes behind the start-up time")
-    parser.add_argument("--save", metavar="NAME", help="append to benchmarks/NAME.csv, with machine and versions")
+    parser.add_argument(
+        "--save", metavar="NAME", help="append to benchmarks/NAME.csv, with machine and versions"
+    )
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"  # as in the workflow; before torch makes its threads
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Show the stages of a configuration: what each stands on, who uses it, what sharing saves. Nothing is run."""
+"""Show the stages of a configuration: what each stands on, who uses it, what sharing saves."""
 
 from retort.cli import plan_of, plan_parser
 from retort.errors import run_cli

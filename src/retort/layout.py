@@ -45,9 +45,9 @@ class Layout:
         name = digest_of([stage.mapped_by.digest, to_json(stage.compression)])
         return self.root / "vocabulary" / name / "map.safetensors"
 
-    def scratch(self, stage: Stage, code: str) -> Path:
-        """Training state: undeclared, named after content and code, removed on success."""
-        return self.root / ".scratch" / f"{stage.id}-{code}"
+    def scratch(self, stage: Stage, digest: str) -> Path:
+        """Training state: undeclared, named after the stage, its code and inputs, removed on success."""
+        return self.root / ".scratch" / f"{stage.id}-{digest}"
 
     @property
     def progress(self) -> Path:

@@ -40,6 +40,7 @@ TEACHER_SEED = 1234
 """Teachers are single runs, as in the paper; this is the authors' default seed."""
 
 _ENTRY = {
+    "import": "retort.training.pretraining:import_teacher",
     "pretraining": "retort.training.pretraining:pretrain",
     "task": "retort.training.tasks:train_tasks",
 }
@@ -167,7 +168,8 @@ class Plan:
 
     def code(self, stage: Stage) -> str:
         """Fingerprint of all code that a stage's result depends on."""
-        return fingerprint(sorted({_ENTRY[stage.phase], *_value_types(stage.objective)}))
+        entry = _ENTRY["import" if stage.imported else stage.phase]
+        return fingerprint(sorted({entry, *_value_types(stage.objective)}))
 
     def pretrained(self, name: str) -> Stage:
         """A teacher's pretraining stage, or its import."""
@@ -261,7 +263,7 @@ class Plan:
             if width % heads:
                 raise InputError(
                     f"pairs: {pair}: {method.name} compares attention head by head, but {teacher}'s {heads} "
-                    f"heads do not divide {name}'s width {width}; change models.{name} or leave the method out"
+                    f"heads do not divide {name}'s width {width}; change models.{name} or omit the method"
                 )
             base = replace(base, heads=heads)
         if method.embedding == "factorised":

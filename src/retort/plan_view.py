@@ -14,8 +14,8 @@ def overview(plan: Plan) -> str:
     """All stages in order, who uses each, and how many runs sharing saves."""
     users = _users(plan)
     lines = [
-        f"scale {plan.config.scale}: {len(plan.cells)} cells (method, pair, seed) on {len(plan.config.tasks)} "
-        f"tasks, results in {plan.layout.root}",
+        f"scale {plan.config.scale}: {len(plan.cells)} cells (method, pair, seed) on "
+        f"{len(plan.config.tasks)} tasks, results in {plan.layout.root}",
         "",
     ]
     width = max(map(len, plan.stages))

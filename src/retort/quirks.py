@@ -44,7 +44,7 @@ def _mean_over_valid(term: Term) -> Term:
 
 
 def _with_squared_temperature(term: Term) -> Term:
-    if isinstance(term.by, SoftCrossEntropy):
+    if isinstance(term.by, SoftCrossEntropy) and term.by.temperature != 1:
         return replace(term, by=replace(term.by, squared=True))
     return term
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from retort.distill.objective import Objective, Phase
@@ -169,14 +170,14 @@ class Stage:
     imported: str | None = None
     precision: str = "float32"
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Name of the stage's folder: readable, ending in a digest of everything above."""
         terms = "+".join(dict.fromkeys(term.site for term in self.objective.terms)) or "import"
         kind = "pre" if self.phase == "pretraining" else "task"
         return f"{self.architecture.name}.{kind}.{terms}.s{self.seed}.{self.digest}"
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Digest of the stage and, through their digests, of its ancestors."""
         return digest_of(to_json(self))

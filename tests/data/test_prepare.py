@@ -52,7 +52,9 @@ def test_the_summary_says_what_is_there(raw, text):
     corpus = EncodedCorpus.open(text / "corpus")
     assert summary["vocabulary"] == tokenizer.size <= summary["vocabulary_rows"] < tokenizer.size + 8
     assert summary["vocabulary_rows"] % 8 == 0
-    assert (summary["documents"], summary["tokens"]) == (len(corpus), corpus.total_tokens) and len(corpus) == 200
+    assert (summary["documents"], summary["tokens"]) == (len(corpus), corpus.total_tokens) and len(
+        corpus
+    ) == 200
     for task, counts in summary["tasks"].items():
         for split, count in counts.items():
             assert len(load_examples(text / "tasks", f"{task}.{split}")) == count
@@ -107,7 +109,11 @@ def test_a_vocabulary_is_trained_where_none_is_given(raw, tmp_path):
 
 
 def test_limits_bound_what_is_used(raw, tmp_path):
-    encode(config(data=SMALL | {"limits": {"train": 4, "dev": 3, "corpus": 50}}), raw / "manifest.json", tmp_path / "t")
+    encode(
+        config(data=SMALL | {"limits": {"train": 4, "dev": 3, "corpus": 50}}),
+        raw / "manifest.json",
+        tmp_path / "t",
+    )
     summary = json.loads((tmp_path / "t" / "summary.json").read_text())
     assert summary["documents"] == 50 and summary["tasks"]["RTE"] == {"train": 4, "val": 3}
     assert summary["tasks"]["MultiRC"]["val"] == 3  # one question of three answers

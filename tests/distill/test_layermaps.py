@@ -5,7 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retort.distill.layermaps import AllToAll, Joint, Last, Pair, RandomGroup, RandomSubset, Uniform, segment_ends
+from retort.distill.layermaps import (
+    AllToAll,
+    Joint,
+    Last,
+    Pair,
+    RandomGroup,
+    RandomSubset,
+    Uniform,
+    segment_ends,
+)
 from retort.distill.schedules import Clock
 from retort.errors import InputError
 

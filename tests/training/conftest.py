@@ -100,8 +100,14 @@ def workshop(tmp_path_factory) -> Workshop:
     return made
 
 
+@pytest.fixture(autouse=True)
+def _as_in_a_job():
+    """Process settings of a training job; without them results are not those of the workshop."""
+    prepare_process(1)
+
+
 def _make_ragged(folder: Path, name: str) -> None:
-    """The world's passages all name five entities; real ones vary, and batches then need filler candidates."""
+    """The world's passages all name five entities; real ones vary, and batches need filler candidates."""
     examples = load_examples(folder, name)
     kept = [len(example.candidates) - index % 4 for index, example in enumerate(examples)]
     save_examples(
@@ -111,7 +117,7 @@ def _make_ragged(folder: Path, name: str) -> None:
 
 @pytest.fixture
 def kill(monkeypatch):
-    """``kill(saves, at)``: states are saved after the updates in ``saves``, the run dies before update ``at``."""
+    """``kill(saves, at)``: states are saved after updates ``saves``, the run dies before update ``at``."""
 
     def arm(saves: set[int], at: int, skip: int = 0) -> None:
         real, due = Trainer.update, {"steps": 0, "seen": 0}

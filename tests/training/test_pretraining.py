@@ -57,6 +57,22 @@ def test_a_damaged_state_costs_some_steps_but_changes_nothing(
     assert f"{newest}: damaged" in capsys.readouterr().err
 
 
+def test_a_state_from_before_the_teacher_changed_is_not_used(workshop, tmp_path, kill, killed, contents):
+    stage = workshop.stage("GLMD-vc", 0)
+    copy = workshop.without(stage, tmp_path / "killed")
+    kill({5}, 6)
+    with pytest.raises(killed):
+        copy.run(stage)
+    kill.off()
+    fresh = workshop.without(stage, tmp_path / "fresh")
+    for each in (copy, fresh):
+        path = each.plan.layout.stage(stage.teachers[0]) / "model.safetensors"
+        tensors = load_tensors(path)
+        tensors["word_embeddings.weight"] *= 2
+        save_tensors(path, tensors)
+    assert contents(copy.run(stage)) == contents(fresh.run(stage))
+
+
 def test_dropout_is_part_of_what_is_repeated(workshop, tmp_path, kill, killed, contents):
     """The bytes above would be equal without any dropout, too: here another generator state changes them."""
     stage = workshop.stage("GLMD", 0)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retort.data.examples import GLMExample
+from retort.errors import RetortError
 from retort.training.streams import PretrainingStream
 
 
@@ -68,6 +69,16 @@ def test_dropped_samples_make_batches_smaller_and_nothing_else():
         index + 1 for index in range(128) if index % 4
     ]
     assert {len(numbers(batch)) for batch in batches} == {6}
+
+
+def test_very_small_batches_are_never_empty():
+    stream = PretrainingStream(Numbered(drop=2), 1, 1, seed=5)
+    assert {len(numbers(stream(step))) for step in range(64)} == {1}
+
+
+def test_a_masking_that_drops_everything_is_told():
+    with pytest.raises(RetortError, match="samples 64 to 127: the masking dropped all; give longer"):
+        PretrainingStream(Numbered(drop=1), 4, 4, seed=5)(17)
 
 
 def test_rows_of_a_batch_have_about_equal_length():

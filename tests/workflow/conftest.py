@@ -12,17 +12,18 @@ from pathlib import Path
 import pytest
 
 LINKED = ("Snakefile", "rules", "config", "config.yaml", "envs", "profiles", "resources")
+COPIED = ("scripts", "src")
 
 
 @dataclass(frozen=True)
 class Tree:
-    """A working directory like a clone, with its own scripts and results."""
+    """A working directory like a clone, with its own sources and results."""
 
     folder: Path
 
-    def snakemake(self, *arguments: str, cores: int = 2) -> subprocess.CompletedProcess[str]:
+    def snakemake(self, *arguments: str, target: str = "all") -> subprocess.CompletedProcess[str]:
         """Run Snakemake as a user would."""
-        command = ["snakemake", "--cores", str(cores), "--config", "scale=smoke", *arguments]
+        command = ["snakemake", target, "--cores", "2", "--config", "scale=smoke", *arguments]
         return self.run(str(Path(sys.executable).parent / command[0]), *command[1:])
 
     def script(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -31,7 +32,8 @@ class Tree:
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run any command in the tree, one thread a process."""
-        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        # Its own sources come before those that are installed, so that tests can change them.
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(self.folder / "src")}
         return subprocess.run(
             command, cwd=self.folder, capture_output=True, text=True, check=False, env=environment
         )
@@ -51,7 +53,10 @@ def make_tree(root: Path, folder: Path) -> Tree:
     folder.mkdir(parents=True, exist_ok=True)
     for name in LINKED:
         (folder / name).symlink_to(root / name)
-    shutil.copytree(root / "scripts", folder / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in COPIED:
+        shutil.copytree(
+            root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+        )
     return Tree(folder)
 
 

@@ -23,7 +23,9 @@ class Folder:
             self.write("RTE", split, [rte(0, "entailment"), rte(1, "not_entailment")])
             self.write("WiC", split, [wic(0, True), wic(1, False)])
         self.corpus = path / "data" / "corpus" / "a.txt"
-        write_lines(self.corpus, ["yes no a cat sat on the mat . is it true ? it is", "dogs bark at cats"] * 20)
+        write_lines(
+            self.corpus, ["yes no a cat sat on the mat . is it true ? it is", "dogs bark at cats"] * 20
+        )
 
     def write(self, task, split, lines):
         path = self.path / "data" / "superglue" / task / f"{split}.jsonl"
@@ -60,7 +62,9 @@ class Folder:
 
     def made(self):
         """Everything below results, files of an interrupted writer included."""
-        return sorted(str(path.relative_to(self.results)) for path in self.results.rglob("*") if path.is_file())
+        return sorted(
+            str(path.relative_to(self.results)) for path in self.results.rglob("*") if path.is_file()
+        )
 
 
 def rte(idx, label):
@@ -113,7 +117,9 @@ def test_a_sound_folder_is_taken(folder):
 
 def test_a_missing_data_folder(folder, refused):
     plan = folder.plan(data_root=str(folder.path / "nowhere"))
-    refused("prepare_data", plan, "data_root: ", "nowhere is not a folder; name one with superglue/ and corpus/")
+    refused(
+        "prepare_data", plan, "data_root: ", "nowhere is not a folder; name one with superglue/ and corpus/"
+    )
 
 
 @pytest.mark.parametrize(
@@ -121,7 +127,10 @@ def test_a_missing_data_folder(folder, refused):
     [
         ('{"premise": "a", ', ("train.jsonl:2", "JSON")),
         (rte(1, "perhaps"), ("train.jsonl:2", "label", "perhaps")),
-        ({k: v for k, v in rte(1, "entailment").items() if k != "hypothesis"}, ("train.jsonl:2", "hypothesis")),
+        (
+            {k: v for k, v in rte(1, "entailment").items() if k != "hypothesis"},
+            ("train.jsonl:2", "hypothesis"),
+        ),
         (rte(1, "entailment") | {"premise": 7}, ("train.jsonl:2", "premise")),
         (rte(0, "entailment"), ("train.jsonl:2", "idx")),
     ],
@@ -165,7 +174,9 @@ def test_a_vocabulary_without_the_answer_words(folder, refused):
 def test_a_sequence_that_cannot_be_shortened(folder, refused):
     plan = folder.plan(task_training={"max_length": 6})
     assert folder.script("prepare_data", plan) == 0
-    refused("encode_text", plan, ".jsonl:1", "even after shortening, more than max_length 6; raise max_length")
+    refused(
+        "encode_text", plan, ".jsonl:1", "even after shortening, more than max_length 6; raise max_length"
+    )
 
 
 def test_an_unknown_stage(folder, refused):

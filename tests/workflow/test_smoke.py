@@ -92,6 +92,50 @@ def test_another_gate_checks_the_gates_again_and_trains_nothing(smoke):
     assert jobs["gates"] == 1 and not jobs.keys() & {"pretrain", "signals", "text"}
 
 
+def edited(tree, module, old, new):
+    """Change a source file of the tree."""
+    path = tree.folder / "src" / "retort" / module
+    text = path.read_text()
+    assert text.count(old) == 1, f"{module} has changed: name another line"
+    path.write_text(text.replace(old, new))
+
+
+def test_words_about_code_rerun_nothing(smoke, tmp_path):
+    tree = smoke.tree.copy(tmp_path / "clone")
+    edited(
+        tree,
+        "distill/distances.py",
+        '"""Mean squared difference."""',
+        '"""In other words."""  # and a comment',
+    )
+    edited(tree, "data/prepare.py", "SPLITS: tuple", "# A comment.\n\nSPLITS: tuple")
+    edited(tree, "progress.py", '"starting"', '"beginning"')  # tells what happens, changes nothing
+    ended = tree.snakemake("--dry-run")
+    assert "Nothing to be done" in ended.stdout + ended.stderr
+
+
+def test_a_changed_distance_reruns_what_uses_it(smoke, tmp_path):
+    tree = smoke.tree.copy(tmp_path / "clone")
+    edited(
+        tree,
+        "distill/distances.py",
+        "target = F.softmax(_wide(teacher) / ",
+        "target = F.softmax(0.5 * _wide(teacher) / ",
+    )
+    jobs = planned(tree.snakemake("--dry-run"))
+    # The last stage of each method and seed compares classes so; nothing before it does.
+    assert jobs["distill_task"] == 10 and jobs["scores"] == 1
+    assert not jobs.keys() & {"data", "text", "pretrain", "gates", "signals", "vocabulary_map"}
+
+
+def test_a_changed_table_is_made_again_and_nothing_trained(smoke, tmp_path):
+    tree = smoke.tree.copy(tmp_path / "clone")
+    path = tree.folder / "src" / "retort" / "reporting" / "table9.py"
+    path.write_text(path.read_text() + "\n\ntable9.__name__ = 'table9'\n")
+    jobs = planned(tree.snakemake("--dry-run"))
+    assert jobs.keys() <= {"table", "report", "all"} and jobs["table"] == 1
+
+
 # Accidents
 
 KILLER = """
@@ -140,12 +184,14 @@ def test_a_killed_job_is_finished_by_the_same_command(smoke, root, tmp_path, met
     }
     shutil.rmtree(folder)
     deadly(tree, script, step)
-    target = f"results/smoke/stages/{stage.id}/" + ("metrics.json" if phase == "task" else "model.safetensors")
-    ended = tree.snakemake(target)
+    target = f"results/smoke/stages/{stage.id}/" + (
+        "metrics.json" if phase == "task" else "model.safetensors"
+    )
+    ended = tree.snakemake(target=target)
     assert ended.returncode != 0 and not (tree.folder / target).exists()
     assert list(tree.results.glob(f".scratch/{stage.id}-*/**/state-*.pt"))
     shutil.copy(root / "scripts" / f"{script}.py", tree.folder / "scripts" / f"{script}.py")
-    ended = tree.snakemake(target)
+    ended = tree.snakemake(target=target)
     assert ended.returncode == 0, ended.stderr
     assert {name: (folder / name).read_bytes() for name in undisturbed} == undisturbed
     assert not list(tree.results.glob(".scratch/*"))
@@ -220,7 +266,7 @@ def test_the_workflow_passes_its_linter(smoke):
 def test_a_run_needs_no_write_access_outside_its_results(smoke):
     changed = {path.name for path in smoke.tree.folder.iterdir()}
     assert changed == {
-        "Snakefile", "rules", "config", "config.yaml", "envs", "profiles", "resources", "scripts",
+        "Snakefile", "rules", "config", "config.yaml", "envs", "profiles", "resources", "scripts", "src",
         "results", ".snakemake",
     }  # fmt: skip
     assert os.listdir(smoke.tree.folder / "results") == ["smoke"]

@@ -75,7 +75,7 @@ def _vocabulary(config: Config, out: Path) -> Path | None:
 
 
 def encode(config: Config, manifest_path: Path, out: Path) -> None:
-    """Tokenise everything: ``tokenizer.json``, ``frequencies.tsv``, ``corpus/``, ``tasks/``, ``summary.json``.
+    """Tokenise all: ``tokenizer.json``, ``frequencies.tsv``, ``corpus/``, ``tasks/``, ``summary.json``.
 
     Raises:
         InputError: an empty corpus, an answer word missing from the vocabulary, a sequence that

@@ -130,9 +130,15 @@ class BoundObjective(nn.Module):
         return found
 
     def _silent(self, term: Term, clock: Clock) -> bool:
-        """Whether a term weighs nothing at this moment, on any layer."""
+        """Whether a term weighs nothing at this moment, on any of its layers (of which it may have none)."""
         layers = self.student.layers
-        places = range(layers + 1) if term.layers is not None else (-1,)
+        if term.layers is None:
+            return value_of(term.weight, clock, Place(-1, layers)) == 0
+        places = {
+            pair.student[0]
+            for teacher in self.teachers
+            for pair in term.layers.pairs(clock, layers, teacher.layers)
+        }
         return all(value_of(term.weight, clock, Place(i, layers)) == 0 for i in places)
 
     def loss(self, batch: Any, student: Family, teachers: Sequence[Family], clock: Clock) -> Losses:
@@ -155,8 +161,8 @@ class BoundObjective(nn.Module):
     def compare(self, first: Seen, second: Seen | None, clock: Clock, totals: Totals) -> Losses:
         """The loss of features that were recorded already (``second``: in the edited pass)."""
         weights = None
-        if first.teachers:
-            ensemble = self.objective.ensemble
+        ensemble = self.objective.ensemble
+        if first.teachers and ensemble.by_example:
             weights = ensemble.weights(first.student, first.teachers, clock, self.policy)
         parts: dict[str, Tensor] = {}
         settings = _Settings(clock, totals, weights)
@@ -200,36 +206,41 @@ class BoundObjective(nn.Module):
         clock, totals = settings.clock, settings.totals
         place = Place(-1, self.student.layers)
         if term.site == "hard":
-            return value_of(term.weight, clock, place) * _mean_share(seen.student[HARD], seen.student, totals)
+            rows = seen.student[HARD]
+            return _scaled(_mean_share(rows, seen.student, totals), value_of(term.weight, clock, place))
         shares = []
         ensemble = self.objective.ensemble
         for number, teacher in enumerate(seen.teachers):
             if number < ensemble.encoders:
                 continue
             rows = self._rows(name, term, seen.student, teacher, settings, number)
-            if term.weighted:
-                assert settings.weights is not None
+            if term.weighted and settings.weights is not None:
                 rows = rows * _by_row(settings.weights[number], rows, seen.student)
+                shares.append(_mean_share(rows, seen.student, totals))
             else:
-                rows = rows * ensemble.others(len(self.teachers) - ensemble.encoders)
-            shares.append(_mean_share(rows, seen.student, totals))
-        return torch.stack(shares).sum()
+                weight = ensemble.others(len(self.teachers) - ensemble.encoders)
+                shares.append(_scaled(_mean_share(rows, seen.student, totals), weight))
+        return shares[0] if len(shares) == 1 else torch.stack(shares).sum()
 
     def _rows(
         self, name: str, term: Term, ours: Features, theirs: Features, settings: _Settings, number: int
     ) -> Tensor:
-        """One number per row (class terms: per example), gate and weight included."""
+        """One number per row (class terms: per example), gate and weight included.
+
+        Words give a single number for all rows, where nothing asks for them one by one.
+        """
         clock, layers = settings.clock, self.student.layers
         assert term.by is not None
         if term.layers is None:
             if term.site == "words":
-                found = self._words(term, ours, theirs, settings.totals)
+                apart = term.above is not None or (term.weighted and settings.weights is not None)
+                found = self._words(term, ours, theirs, settings.totals, apart)
             else:
                 tensors = [ours[CLASS]], [theirs[CLASS]]
                 found = self._compare(name, term, Pair((-1,), (-1,)), tensors, ours, settings, number)
             if term.above is not None:
                 found = torch.where(found > term.above(clock), found, 0.0)
-            return value_of(term.weight, clock, Place(-1, layers)) * found
+            return _scaled(found, value_of(term.weight, clock, Place(-1, layers)))
         rows = []
         for pair in term.layers.pairs(clock, layers, self.teachers[number].layers):
             weight = value_of(term.weight, clock, Place(pair.student[0], layers))
@@ -238,7 +249,8 @@ class BoundObjective(nn.Module):
                     [ours[Site(term.site, layer)] for layer in pair.student],
                     [theirs[Site(term.site, layer)] for layer in pair.teacher],
                 )
-                rows.append(weight * self._compare(name, term, pair, tensors, ours, settings, number))
+                found = self._compare(name, term, pair, tensors, ours, settings, number)
+                rows.append(_scaled(found, weight))
         return torch.stack(rows).sum(0)
 
     def _compare(
@@ -264,8 +276,8 @@ class BoundObjective(nn.Module):
             return term.by.rows(mine, other, where, settings.clock)
         return _reduced(term, term.by, mine, other, features, settings.totals)
 
-    def _words(self, term: Term, ours: Features, theirs: Features, totals: Totals) -> Tensor:
-        """[B] from factorised logits, chunk by chunk."""
+    def _words(self, term: Term, ours: Features, theirs: Features, totals: Totals, apart: bool) -> Tensor:
+        """From factorised logits, chunk by chunk: [B] if rows are kept ``apart``, else their sum []."""
         assert isinstance(term.by, Distance)
         student: WordLogits = ours[WORDS]
         teacher: WordLogits = theirs[WORDS]
@@ -273,11 +285,13 @@ class BoundObjective(nn.Module):
             teacher = teacher.keep(self.kept_words)
         where = position_mask(ours, term.mask)
         values = word_distance(student, teacher, where, term.by)
-        sums = values.new_zeros(len(where)).index_add(0, where.nonzero()[:, 0], values)
+        sums = values.sum()
+        if apart:
+            sums = values.new_zeros(len(where)).index_add(0, where.nonzero()[:, 0], values)
         if term.norm == "valid" and term.mask != "none":
             return sums * (totals.rows / _count(totals, term.mask))
-        constant = term.by.masked_value(student.weight.shape[0]) * (~where).sum(1).to(sums.dtype)
-        return (sums + constant) / where.shape[1]
+        masked = (~where).sum(1).to(sums.dtype) if apart else where.numel() - len(values)
+        return (sums + term.by.masked_value(student.weight.shape[0]) * masked) / where.shape[1]
 
 
 def _lens_modules(term: Term, name: str, student: Shape, teacher: Shape) -> dict[str, nn.Module]:
@@ -317,8 +331,15 @@ def _reduced(
     return by(ours * keep, theirs * keep).mean(1)
 
 
+def _scaled(x: Tensor, weight: float) -> Tensor:
+    """``weight * x``, without an operation where it changes nothing: small steps feel each one."""
+    return x if weight == 1 else weight * x
+
+
 def _mean_share(rows: Tensor, features: Features, totals: Totals) -> Tensor:
-    """Sum of rows over the number of rows (or examples) of the global batch."""
+    """Sum of rows (or their sum []) over the number of rows (or examples) of the global batch."""
+    if rows.dim() == 0:
+        return rows / totals.rows
     return rows.sum() / (totals.rows if len(rows) == len(features.valid) else totals.examples)
 
 

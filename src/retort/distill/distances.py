@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from retort.lazy import functional as F
 from retort.lazy import torch
@@ -44,6 +44,15 @@ class BatchDistance:
         raise NotImplementedError
 
 
+@runtime_checkable
+class Sloped(Protocol):
+    """A distance that knows its own gradient, so that large logits need no autograd."""
+
+    def with_slope(self, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+        """The value and its gradient by the student; may overwrite its arguments."""
+        ...
+
+
 def wide(x: Tensor) -> Tensor:
     """Half precision becomes float32; wider types stay."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
@@ -68,6 +77,18 @@ class KL(Distance):
         log_teacher = F.log_softmax(wide(teacher) / temperature, dim=-1)
         value = (log_teacher.exp() * (log_teacher - log_student)).sum(-1)
         return value * temperature**2 if self.squared else value
+
+    def with_slope(self, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+        """The value [n] and its gradient by the student's logits, T (p_s - p_t) [n, C].
+
+        Half the memory traffic of the same by autograd; both arguments are overwritten.
+        """
+        scale = self.temperature**2 if self.squared else 1.0
+        log_student = F.log_softmax(wide(student).div_(self.temperature), dim=-1)
+        log_teacher = F.log_softmax(wide(teacher).div_(self.temperature), dim=-1)
+        target = log_teacher.exp()
+        value = (target * log_teacher.sub_(log_student)).sum(-1) * scale
+        return value, log_student.exp_().sub_(target).mul_(scale / self.temperature)
 
 
 @dataclass(frozen=True)

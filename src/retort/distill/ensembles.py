@@ -32,6 +32,9 @@ class Ensemble:
     student and hands back to :meth:`weights` and :meth:`extra_loss`.
     """
 
+    by_example = True
+    """Whether :meth:`weights` tells examples apart; if not, :meth:`others` holds for every term."""
+
     @property
     def encoders(self) -> int:
         """How many of the first teachers only show the ensemble something: no term compares with them."""
@@ -80,6 +83,8 @@ def constant_weights(values: Sequence[float], features: Features) -> Tensor:
 @dataclass(frozen=True)
 class Mean(Ensemble):
     """Every teacher counts the same: 1/N (with a single teacher: 1)."""
+
+    by_example = False
 
     def weights(
         self, student: Features, teachers: Sequence[Features], clock: Clock, module: Module | None

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from retort.distill.distances import Distance
+from retort.distill.distances import Distance, Sloped
 from retort.models.features import WordLogits
 
 WORKSPACE_BYTES = 128 * 2**20
@@ -136,8 +136,10 @@ def _chunk(
     with torch.no_grad():
         target = _linear(teacher.hidden[part], teacher.weight, teacher.bias)
         logits = _linear(hidden, weight, bias)
-    if not needs_grad:
-        return distance(logits, target), None
+        if not needs_grad:
+            return distance(logits, target), None
+        if isinstance(distance, Sloped):
+            return distance.with_slope(logits, target)
     with torch.enable_grad():
         logits = logits.requires_grad_()
         value = distance(logits, target)

@@ -27,6 +27,7 @@ from retort.training.setup import (
     load_teachers,
     load_tokenizer,
     model_folder,
+    scratch_folder,
     starting_model,
     vocabulary_map,
     vocabulary_rows,
@@ -68,8 +69,8 @@ def pretrain(stage: Stage, job: Job) -> None:
         stage.seed,
         autocast_dtype(stage.precision),
     )
-    stream = _stream(stage, schooling, tokenizer, job)
-    scratch = Scratch(job.layout.scratch(stage, job.code))
+    stream = training_stream(stage, schooling, tokenizer, job)
+    scratch = Scratch(scratch_folder(stage, job))
     diary = _Diary()
     resumed = scratch.load(job.device)
     if resumed is not None:
@@ -119,7 +120,10 @@ def _every(step: int, steps: int, times: int) -> bool:
     return step * times // steps != (step - 1) * times // steps
 
 
-def _stream(stage: Stage, schooling: Pretraining, tokenizer: Tokenizer, job: Job) -> PretrainingStream:
+def training_stream(
+    stage: Stage, schooling: Pretraining, tokenizer: Tokenizer, job: Job
+) -> PretrainingStream:
+    """The batches of a pretraining stage."""
     settings = schooling.corpus
     corpus = EncodedCorpus.open(job.layout.text(stage.data) / "corpus")
     kind = DocumentSamples if settings.samples == "documents" else WindowSamples

@@ -13,9 +13,9 @@ import torch
 from retort.data.tokenizer import Tokenizer
 from retort.distill.vocabulary import VocabularyMap
 from retort.errors import InputError
-from retort.files import read_json, write_lines
+from retort.files import digest_of, read_json, sha256_of, write_lines
 from retort.layout import Layout
-from retort.models.checkpoint import load_glm
+from retort.models.checkpoint import WEIGHTS, load_glm
 from retort.models.glm import GLM, Bottleneck, GLMConfig
 from retort.models.glm_family import GLMFamily
 from retort.models.truncation import truncate
@@ -135,6 +135,25 @@ def load_frozen(stage: Stage, job: Job, task: str | None) -> GLMFamily:
     model = load_glm(folder).to(job.device)
     model.requires_grad_(False)
     return GLMFamily(model.eval(), vocabulary_map(stage, job))
+
+
+def scratch_folder(stage: Stage, job: Job) -> Path:
+    """Where the training state of a stage lies: named after its code and the bytes that it reads.
+
+    A state that was saved before an ancestor or the data changed is then never found again.
+    """
+    layout = job.layout
+    files = [layout.text(stage.data) / "summary.json"]
+    if stage.compression is not None:
+        files.append(layout.vocabulary(stage))
+    for task in stage.tasks or (None,):
+        files += [
+            model_folder(parent, layout, task if parent.phase == "task" else None) / WEIGHTS
+            for parent in stage.ancestors()
+        ]
+    # What is missing is told by the step that reads it.
+    read = {str(path): sha256_of(path) for path in files if path.exists()}
+    return layout.scratch(stage, digest_of([job.code, sorted(read.values())]))
 
 
 def load_tokenizer(stage: Stage, layout: Layout) -> Tokenizer:

@@ -105,8 +105,9 @@ class CachedTeacher:
         examples = [self._index[key] for key in batch.keys]
         values: dict[Site, Tensor | WordLogits] = {}
         if want & {CLASS, HARD}:
-            values[CLASS] = self._class(examples, batch.choices.real.shape[1])
-            values[HARD] = class_loss(values[CLASS], batch.choices)
+            scores = self._class(examples, batch.choices.real.shape[1])
+            values[CLASS] = scores
+            values[HARD] = class_loss(scores, batch.choices)
         if WORDS in want:
             values[WORDS] = WordLogits(self._states(examples, batch), self._weight)
         return Features(values, batch.valid, batch.predicted, batch.example_of_row)

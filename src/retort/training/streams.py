@@ -7,6 +7,7 @@ from typing import Protocol
 
 from retort.data.batches import GLMBatch, collate, split
 from retort.data.examples import GLMExample
+from retort.errors import RetortError
 
 _WINDOW = 16
 """Batches that are sorted by length together: rows of one batch then have about equal length,
@@ -47,6 +48,13 @@ class PretrainingStream:
         size = self._batch_size * _WINDOW
         found = [self._source.example(window * size + i) for i in range(size)]
         examples = sorted((e for e in found if e is not None), key=len)
+        if not examples:
+            raise RetortError(
+                f"pretraining samples {window * size} to {(window + 1) * size - 1}: the masking dropped all; "
+                "give longer documents, a longer pretraining.max_length or another masking"
+            )
+        while len(examples) < _WINDOW:  # very small batches: repeat, so that none is empty
+            examples = [example for example in examples for _ in range(2)]
         cuts = [len(examples) * i // _WINDOW for i in range(_WINDOW + 1)]
         batches = [examples[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
         Random(f"{self._seed}/{window}").shuffle(batches)

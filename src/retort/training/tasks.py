@@ -33,6 +33,7 @@ from retort.training.setup import (
     autocast_dtype,
     load_teachers,
     model_folder,
+    scratch_folder,
     starting_model,
     vocabulary_map,
     write_log,
@@ -222,7 +223,7 @@ def train_tasks(stage: Stage, job: Job) -> None:
     Finished tasks wait in the scratch folder, so that a job that is killed repeats none of them.
     """
     assert isinstance(stage.schooling, tuple)
-    waiting = job.layout.scratch(stage, job.code)
+    waiting = scratch_folder(stage, job)
     with Progress(stage.id, job.layout.progress) as progress:
         for settings in stage.schooling:
             done = waiting / "done" / settings.task

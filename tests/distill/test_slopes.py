@@ -1,0 +1,44 @@
+"""Distances that know their own gradient give what autograd gives."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retort.distill.distances import KL, MSE, Sloped, SoftCrossEntropy
+
+
+@given(
+    st.integers(1, 6),
+    st.integers(2, 30),
+    st.floats(0.1, 50),
+    st.booleans(),
+    st.floats(0.01, 100),
+    st.integers(0, 2**31),
+)
+def test_the_slope_of_kl_is_its_gradient(rows, words, temperature, squared, scale, seed):
+    distance = KL(temperature, squared)
+    random = torch.Generator().manual_seed(seed)
+    student, teacher = (scale * torch.randn(rows, words, generator=random).double() for _ in range(2))
+    leaf = student.clone().requires_grad_()
+    naive = distance(leaf, teacher)
+    naive.sum().backward()
+    value, slope = distance.with_slope(student.clone(), teacher.clone())
+    size = float(temperature**2 if squared else 1)
+    torch.testing.assert_close(value, naive.detach(), rtol=1e-9, atol=1e-9 * size)
+    torch.testing.assert_close(slope, leaf.grad, rtol=1e-9, atol=1e-12 * size)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_narrow_logits_are_compared_in_float32(dtype):
+    student, teacher = torch.randn(4, 9).to(dtype), torch.randn(4, 9).to(dtype)
+    value, slope = KL(2.0).with_slope(student, teacher)
+    assert value.dtype == slope.dtype == torch.float32
+    torch.testing.assert_close(value, KL(2.0)(student.float(), teacher.float()))
+
+
+def test_who_has_a_slope():
+    assert isinstance(KL(), Sloped)
+    assert not isinstance(MSE(), Sloped) and not isinstance(SoftCrossEntropy(), Sloped)

@@ -1,0 +1,69 @@
+"""The benchmark measures what it says, and keeps numbers with where they came from."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+import torch
+
+from retort import benchmark
+from retort.benchmark import COLUMNS, Measurement, Workbench
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    return Workbench(tmp_path_factory.mktemp("bench"), "smoke")
+
+
+def test_ratios_and_speeds_of_pretraining(bench):
+    found = {one.name: one for one in benchmark.pretraining(bench, 3)}
+    ratio = found["pretraining step over its floor"]
+    assert ratio.goal == 1.10 and 0.5 < ratio.value < 20 and ratio.repeats == 3
+    tokens = [int(batch.valid.sum()) for batch in bench.pretraining_batches(bench.chain[0], 16)]
+    seconds = found["pretraining step"].value / 1000
+    assert found["pretraining speed"].value * seconds == pytest.approx(sum(tokens) / 16)
+
+
+def test_ratios_of_a_cached_task(bench, tmp_path):
+    found = benchmark.cached_task(bench, tmp_path, 3)
+    assert [one.goal for one in found] == [1.05, 1.05, None, None]
+    assert all(one.value > 0 for one in found)
+
+
+def test_a_job_starts_and_is_timed(bench):
+    (found,) = benchmark.start_up(bench, 1)
+    assert found.unit == "s" and found.goal == 2.5 and 0.3 < found.value < 60
+
+
+def test_steps_take_turns_on_the_same_batches(monkeypatch):
+    monkeypatch.setattr(benchmark, "WARM_UP", 1)
+    seen = []
+    steps = [lambda batch: seen.append(("a", batch)), lambda batch: seen.append(("b", batch))]
+    took = benchmark._alternate(steps, ["x", "y"], 2)
+    assert [len(times) for times in took] == [2, 2]
+    assert seen == [("a", "x"), ("b", "x"), ("b", "y"), ("a", "y"), ("a", "x"), ("b", "x")]
+
+
+def test_a_ratio_is_the_median_of_neighbours():
+    assert benchmark._ratio([2.0, 30.0, 2.2], [1.0, 10.0, 2.0]) == 2.0
+
+
+@pytest.mark.parametrize(
+    ("value", "goal", "words"),
+    [(1.04, 1.05, "goal 1.05: met"), (1.06, 1.05, "goal 1.05: MISSED"), (1.0, None, "1")],
+)
+def test_a_line_says_whether_the_goal_is_met(value, goal, words):
+    line = Measurement("step", value, "ms", goal, 5).line()
+    assert words in line and ("goal" in line) == (goal is not None)
+
+
+def test_saved_numbers_carry_their_origin_and_add_up(tmp_path):
+    path = tmp_path / "benchmarks" / "laptop.csv"
+    one = Measurement("step", 1.23456, "ms", 1.1, 5)
+    benchmark.save(path, [one])
+    benchmark.save(path, [one, Measurement("speed", 98765.4, "tokens/s", None, 5)])
+    rows = list(csv.DictReader(path.open(newline="")))
+    assert len(rows) == 3 and tuple(rows[0]) == COLUMNS
+    assert rows[0]["name"] == "step" and rows[0]["value"] == "1.235" and rows[0]["goal"] == "1.1"
+    assert rows[2]["goal"] == "" and all(row["machine"] and row["torch"] == torch.__version__ for row in rows)

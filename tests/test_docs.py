@@ -1,0 +1,110 @@
+"""README and docs: links lead somewhere, commands run, names are those of the code."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+SOURCES = [*PAGES, ROOT / "config.yaml", *sorted((ROOT / "config" / "scales").glob("*.yaml"))]
+
+
+def commands(program):
+    """Every line of the pages, the scale files' comments included, that starts with a program."""
+    found = {}
+    for page in SOURCES:
+        for line in page.read_text().splitlines():
+            text = line.lstrip("# ") if page.suffix == ".yaml" else line
+            if text.startswith(f"{program} ") and "`" not in text:
+                found[text.partition(" #")[0].partition("   ")[0].strip()] = page.name
+    return sorted(found)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_named_files_exist(page):
+    for name in re.findall(
+        r"`((?:src|tests|scripts|rules|config|resources|docs)/[\w./-]*)`", page.read_text()
+    ):
+        assert (ROOT / name).exists(), name
+    for name in re.findall(r"`((?:data|models|distill|evaluation|training)/[\w./]+\.py)`", page.read_text()):
+        assert (ROOT / "src" / "retort" / name).exists(), name
+
+
+def test_readme_is_one_screen():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 60
+
+
+@pytest.mark.parametrize("command", [*commands("make"), "make"])
+def test_each_make_command_is_one(command):
+    ended = subprocess.run(
+        [*shlex.split(command), "-n"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_there_are_snakemake_commands_to_try():
+    found = commands("snakemake")
+    assert any("scale=" in command and "seeds=[1]" in command for command in found)
+    assert any("config/scales/real.yaml" in command and "data_root=<folder>" in command for command in found)
+
+
+@pytest.mark.workflow
+@pytest.mark.parametrize("command", commands("snakemake"))
+def test_each_snakemake_command_plans_a_run(command, tmp_path):
+    """As written, from a clone, with a data folder in the place of ``<folder>``; planned, not run."""
+    for name in ("Snakefile", "rules", "scripts", "config", "config.yaml", "envs", "profiles", "resources"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "data").mkdir()
+    words = shlex.split(command.replace("<folder>", "data"))
+    program = Path(sys.executable).parent / words[0]
+    ended = subprocess.run(
+        [program, *words[1:], "--dry-run"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "distill_task" in ended.stdout + ended.stderr
+
+
+def test_building_blocks_are_those_of_the_code():
+    import retort.distill.distances as distances
+    import retort.distill.layermaps as layermaps
+    import retort.distill.lenses as lenses
+    import retort.distill.schedules as schedules
+    from retort.recipes.glmd import METHODS
+
+    page = (ROOT / "docs" / "adding-a-method.md").read_text()
+    for module, not_blocks in (
+        (distances, {"Distance", "Sloped"}),
+        (layermaps, {"LayerMap", "Pair"}),
+        (lenses, {"Lens"}),
+        (schedules, {"Schedule", "Clock"}),
+    ):
+        (row,) = (
+            line for line in page.splitlines() if f"`{module.__name__[7:].replace('.', '/')}.py`" in line
+        )
+        here = {n for n, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__}
+        classes = {name for name in here if isinstance(getattr(module, name), type)} - not_blocks
+        assert {name for name in classes if not name.startswith("_")} <= set(re.findall(r"`(\w+)`", row))
+    rows = {line.split("|")[1].strip() for line in page.splitlines() if line.startswith("| ")}
+    assert {method.name for method in METHODS} <= rows
+
+
+def test_the_rule_graph_is_that_of_the_workflow():
+    """Every rule is drawn, and every rule drawn exists."""
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    graph = text.partition("```mermaid")[2].partition("```")[0]
+    drawn = set(re.findall(r"[a-z_]+", graph.partition("\n")[2].partition("\n")[2]))
+    sources = [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")]
+    rules = {name for path in sources for name in re.findall(r"^rule (\w+):", path.read_text(), re.M)}
+    assert drawn == rules

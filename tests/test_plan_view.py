@@ -1,0 +1,61 @@
+"""The plan for people: every stage, who uses it, what sharing saves."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from retort.config import load
+from retort.errors import InputError
+from retort.plan import Plan
+from retort.plan_view import counts, details, files, is_made, overview
+
+
+@pytest.fixture
+def plan(tmp_path):
+    return Plan(load("smoke"), tmp_path)
+
+
+def test_every_stage_has_its_line(plan):
+    lines = overview(plan).splitlines()
+    assert lines[0].startswith("scale smoke: 11 cells (method, pair, seed) on 8 tasks")
+    assert "9 pretraining stages" in lines and "17 task stages" in lines
+    for name in plan.stages:
+        assert sum(line.split()[:1] == [name] for line in lines) == 1
+
+
+def test_a_line_says_who_stands_on_a_stage(plan):
+    lines = {line.split()[0]: line for line in overview(plan).splitlines() if line.startswith("  ")}
+    teacher = lines[plan.pretrained("T1").id]
+    assert "for GLM T1, KD T1-S1 x2, PD T1-S1 x2" in teacher and "made" not in teacher
+    last = plan.cells[-1].stages[0]
+    assert (
+        f"from {last.init.digest[:6]}  taught by {last.teacher.digest[:6]}  for GLMD T1-S1" in lines[last.id]
+    )
+
+
+def test_sharing_is_counted(plan, tmp_path):
+    # Teacher alone 2; KD 3 with its teacher, PD 4, the others 5; two seeds each.
+    assert counts(plan) == (2 + 2 * (3 + 4 + 5 + 5 + 5), 26)
+    assert overview(plan).endswith("46 stages if every cell ran by itself, 26 with sharing (20 saved)")
+    assert counts(Plan(load("smoke", {"methods": ["KD"], "seeds": [1]}), tmp_path)) == (5, 3)
+
+
+@pytest.mark.parametrize("number", [0, -1])
+def test_one_stage_with_its_files(plan, number):
+    stage = list(plan.stages.values())[number]
+    found = json.loads(details(plan, stage.id))
+    assert found["id"] == stage.id and found["code"] == plan.code(stage) and not found["made"]
+    assert found["needs"] == [parent.id for parent in stage.ancestors()]
+    assert found["stage"]["is"] == "Stage" and found["stage"]["seed"] == stage.seed
+    assert found["files"] == [str(path) for path in files(plan, stage)]
+    last = files(plan, stage)[-1]
+    last.parent.mkdir(parents=True)
+    last.touch()
+    assert is_made(plan, stage) and f"{stage.id}" in overview(plan) and "  made" in overview(plan)
+
+
+def test_an_unknown_stage_is_refused(plan):
+    with pytest.raises(InputError, match="is not in this plan"):
+        details(plan, "S1.pre.x")
