@@ -43,6 +43,9 @@ LABELS_TELL_PADDING = (
 """Options with which the authors take positions of label 0 for padding."""
 
 
+START = Clock(0, 1)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """A loss of ours with its gradients.
@@ -73,7 +76,7 @@ class GoldenCase:
         objective: Objective,
         dtype: torch.dtype = torch.float64,
         lenses: Mapping[str, str] | None = None,
-        clock: Clock = Clock(0, 1),
+        clock: Clock = START,
         teachers: tuple[str, ...] = ("t",),
     ) -> Outcome:
         """Feed the stored features to ``objective``; edited terms read the same ones as the others.

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from retort.distill.distances import BatchDistance, Distance
+from retort.distill.distances import BatchDistance, Distance, full_precision
 from retort.distill.ensembles import examples_of
 from retort.distill.layermaps import Pair
 from retort.distill.lenses import Moment, Widths
@@ -259,10 +259,11 @@ class BoundObjective(nn.Module):
             ours, theirs = step(ours, theirs, Moment(settings.clock, pair, features.valid, heads, modules))
         (mine,), (other,) = ours, theirs
         assert term.by is not None
-        if isinstance(term.by, BatchDistance):
-            where = position_mask(features, term.mask)
-            return term.by.rows(mine, other, where, settings.clock)
-        return _reduced(term, term.by, mine, other, features, settings.totals)
+        with full_precision(mine):
+            if isinstance(term.by, BatchDistance):
+                where = position_mask(features, term.mask)
+                return term.by.rows(mine, other, where, settings.clock)
+            return _reduced(term, term.by, mine, other, features, settings.totals)
 
     def _words(self, term: Term, ours: Features, theirs: Features, totals: Totals) -> Tensor:
         """[B] from factorised logits, chunk by chunk."""

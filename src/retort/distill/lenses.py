@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
+from retort.distill.distances import full_precision, wide
 from retort.distill.layermaps import Pair
 from retort.distill.schedules import Clock, Schedule
 from retort.lazy import functional as F
@@ -215,10 +216,11 @@ class Gram(ChainStep):
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Lists of [B, S, H] -> lists of [B, groups, S, S]."""
         groups = None if self.size is None else theirs[0].shape[-1] // self.size
-        return (
-            [_products(x, groups or moment.heads["student"]) for x in ours],
-            [_products(x, groups or moment.heads["teacher"]) for x in theirs],
-        )
+        with full_precision(ours[0]):
+            return (
+                [_products(wide(x), groups or moment.heads["student"]) for x in ours],
+                [_products(wide(x), groups or moment.heads["teacher"]) for x in theirs],
+            )
 
 
 def _products(x: Tensor, groups: int) -> Tensor:
@@ -273,6 +275,7 @@ class Attend(ChainStep):
         self, ours: list[Tensor], theirs: list[Tensor], moment: Moment
     ) -> tuple[list[Tensor], list[Tensor]]:
         """One [B, H] against a list of [B, H] -> one each."""
-        teachers = torch.stack(theirs, 1)
-        weights = (teachers @ ours[0][..., None]).softmax(1)
+        teachers = wide(torch.stack(theirs, 1))
+        with full_precision(teachers):
+            weights = (teachers @ wide(ours[0])[..., None]).softmax(1)
         return ours, [(weights * teachers).sum(1)]
