@@ -239,6 +239,8 @@ class BoundObjective(nn.Module):
                     [theirs[Site(term.site, layer)] for layer in pair.teacher],
                 )
                 rows.append(weight * self._compare(name, term, pair, tensors, ours, settings, number))
+        if not rows:  # a model of one layer has no inner ones
+            return torch.zeros(len(ours.valid), device=ours.valid.device)
         return torch.stack(rows).sum(0)
 
     def _compare(
@@ -277,7 +279,7 @@ class BoundObjective(nn.Module):
         sums = values.new_zeros(len(where)).index_add(0, where.nonzero()[:, 0], values)
         if term.norm == "valid" and term.mask != "none":
             return sums * (totals.rows / _count(totals, term.mask))
-        constant = term.by.masked_value(student.weight.shape[0]) * (~where).sum(1)
+        constant = term.by.masked_value(student.weight.shape[0]) * (~where).sum(1).to(sums.dtype)
         return (sums + constant) / where.shape[1]
 
 

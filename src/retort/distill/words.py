@@ -67,7 +67,7 @@ class _ChunkedDistance(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, teacher: WordLogits, distance: Distance
     ) -> Tensor:
         needs_grad = any(ctx.needs_input_grad[:3])
