@@ -62,7 +62,7 @@ def models_for(name, kind, step, layers):
     return student, teachers if step.objective.needs_teacher else []
 
 
-@pytest.mark.parametrize(("name", "kind", "step"), steps())
+@pytest.mark.parametrize(("name", "kind", "step"), list(steps()))
 @pytest.mark.parametrize("layers", [1, 2])
 def test_every_step_trains_the_student_and_repeats(name, kind, step, layers):
     student, teachers = models_for(name, kind, step, layers)
