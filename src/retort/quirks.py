@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from retort.distill.distances import SoftCrossEntropy
+from retort.distill.lenses import Log
 from retort.distill.objective import Objective, Term
 from retort.errors import InputError
 
@@ -49,6 +50,10 @@ def _with_squared_temperature(term: Term) -> Term:
     return term
 
 
+def _on_probabilities(term: Term) -> Term:
+    return replace(term, via=(Log(), *term.via)) if term.site == "probs" else term
+
+
 LEDGER: tuple[Quirk, ...] = (
     Quirk(
         "masked-means",
@@ -63,6 +68,49 @@ LEDGER: tuple[Quirk, ...] = (
         "aitsc/GLMKD distill/distill_model.py pre_loss; Hinton et al. (2015) scale by T^2",
         "at temperature 10 the soft loss weighs about a hundredth of what it was designed to",
         {"fixed": _each_term(_with_squared_temperature)},
+    ),
+    Quirk(
+        "minilm-softmax",
+        "MiniLM",
+        "aitsc/GLMKD distill/distill_model.py hands attention probabilities to a divergence of logits",
+        "a second softmax makes every attention row almost uniform, so that the term is nearly silent",
+        {"fixed": _each_term(_on_probabilities)},
+    ),
+    Quirk(
+        "theseus-all-teacher",
+        "Theseus",
+        "aitsc/GLMKD distill/distill_model.py appends a second draw where the first kept no student block",
+        "the first draw stands: a step may train the embeddings and the last LayerNorm alone",
+    ),
+    Quirk(
+        "diito-site",
+        "DIITO",
+        "aitsc/GLMKD distill/distill_model.py writes into the output of a block's input LayerNorm",
+        "only the attention of one block sees the exchanged tokens, the residual stream does not",
+    ),
+    Quirk(
+        "uncertainty-mean",
+        "Uncertainty",
+        "aitsc/GLMKD distill/multi_teacher_model.py averages routed losses over the batch and the teachers",
+        "with two teachers the soft loss weighs a quarter of what Li et al. (2021) give it",
+    ),
+    Quirk(
+        "policy-gradient",
+        "RL-KD",
+        "aitsc/GLMKD distill/multi_teacher_model.py weights the probability of an action, not its logarithm",
+        "the policy's gradient is not that of REINFORCE; unselected teachers also count in the mean",
+    ),
+    Quirk(
+        "mgskd-spans",
+        "MGSKD",
+        "aitsc/GLMKD distill/distill_model.py cuts rows at random; Liu et al. (2022) take phrases",
+        "spans mean nothing and may hold padding",
+    ),
+    Quirk(
+        "unread-options",
+        "ALP-KD, RAIL-KD",
+        "aitsc/GLMKD never reads alp_kd_lambda and rail_kd_layer_wise_alpha",
+        "ALP-KD's feature loss weighs 1 where its authors meant 0.2",
     ),
     Quirk(
         "cb-selection",

@@ -42,7 +42,8 @@ LABELS_TELL_PADDING = (
 )
 """Options with which the authors take positions of label 0 for padding."""
 
-_START = Clock(0, 1)
+
+START = Clock(0, 1)
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class GoldenCase:
         objective: Objective,
         dtype: torch.dtype = torch.float64,
         lenses: Mapping[str, str] | None = None,
-        clock: Clock = _START,
+        clock: Clock = START,
         teachers: tuple[str, ...] = ("t",),
     ) -> Outcome:
         """Feed the stored features to ``objective``; edited terms read the same ones as the others.

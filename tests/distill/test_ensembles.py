@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 import torch
+from golden_models import StoredSurvivors
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,16 +32,6 @@ from retort.recipes import glmd
 
 
 @dataclass(frozen=True)
-class Drawn(SumOfSurvivors):
-    """The survivors that the authors' run drew."""
-
-    kept: tuple[int, ...] = ()
-
-    def survivors(self, teachers, clock):
-        return [number in self.kept for number in range(teachers)]
-
-
-@dataclass(frozen=True)
 class SoftRoute(Ensemble):
     """The authors' option without hard selection, which no method of the tables uses."""
 
@@ -49,7 +40,7 @@ class SoftRoute(Ensemble):
 
 
 def dgkd(*kept):
-    return replace(glmd.DGKD.chain.links[-1].objective, ensemble=Drawn(0.75, kept))
+    return replace(glmd.DGKD.chain.links[-1].objective, ensemble=StoredSurvivors(0.75, kept))
 
 
 def fit_student():
@@ -248,7 +239,7 @@ def seen_of(scores, *teachers):
 def test_teachers_out_of_the_step_leave_only_the_hard_loss():
     scores = torch.randn(3, 2, dtype=torch.float64)
     seen = seen_of(scores, torch.randn(3, 2, dtype=torch.float64))
-    objective = replace(soft(KL()).in_phase("task"), ensemble=Drawn(0.5, ()))
+    objective = replace(soft(KL()).in_phase("task"), ensemble=StoredSurvivors(0.5, ()))
     shape = Shape(1, 4, 1, 7)
     bound = BoundObjective(objective, shape, [shape])
     assert bound.compare(seen, None, Clock(0, 1), Totals(3, 3, 3, 3)).total == 0

@@ -3,10 +3,11 @@
 from dataclasses import dataclass, replace
 
 import pytest
+from golden_models import StoredSpans
 
 from retort.distill.binding import BoundObjective
 from retort.distill.distances import KL, MSE, SumOfSquares
-from retort.distill.granularities import RowStructure, TokenStructure, partition
+from retort.distill.granularities import RowStructure, TokenStructure
 from retort.distill.layermaps import AllToAll, Pair, Uniform
 from retort.distill.lenses import Attend, FirstToken, Gram, MeanTokens, Project, Unit
 from retort.distill.objective import Objective, hard, match, total, words
@@ -23,16 +24,6 @@ class Fixed:
 
     def pairs(self, clock, student_layers, teacher_layers):
         return list(self.chosen)
-
-
-@dataclass(frozen=True)
-class StoredSpans(TokenStructure):
-    """Spans from the normal numbers that the authors' run drew."""
-
-    draws: tuple[float, ...] = ()
-
-    def span_lengths(self, length, clock):
-        return partition(length, [abs(draw) for draw in self.draws])
 
 
 def terms(step, *sites, edited=None):

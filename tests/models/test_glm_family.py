@@ -1,19 +1,19 @@
-"""GLM's word logits, class scores and hard losses, and whole methods on the authors' tiny models.
+"""GLM's word logits, class scores and hard losses, on the authors' tiny models.
 
 Of the four hard losses in golden_e2e.npz, ``hinge`` and ``generative`` alone are not covered: no task of
 the papers trains with them. ``mix`` (cross-entropy plus generative) is what WSC uses, with mean scores
 (``hard_only_multi_lengthpen1``); over summed scores only the loss itself is checked.
 """
 
-import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from golden_models import batch_of, check_gradients, family, load_runs
 from torch.nn import functional as F
 
-from retort.data.batches import Choices, GLMBatch, collate, collate_cloze
+from retort.data.batches import GLMBatch, collate, collate_cloze
 from retort.data.examples import ClozeExample, GLMExample
 from retort.distill.binding import BoundObjective, Seen
 from retort.distill.distances import KL
@@ -23,9 +23,6 @@ from retort.distill.vocabulary import build_map
 from retort.models.features import CLASS, HARD, WORDS, Site, Totals
 from retort.models.glm import GLM, GLMConfig
 from retort.models.glm_family import GLMFamily, class_loss, class_scores, map_words
-from retort.recipes import glmd
-
-QKV = "transformer.layers.1.attention.query_key_value.weight"
 
 
 @pytest.fixture(scope="module")
@@ -35,52 +32,7 @@ def models(golden):
 
 @pytest.fixture(scope="module")
 def runs(golden):
-    with np.load(golden / "glmd" / "golden_e2e.npz") as stored:
-        found = {name: {} for name in json.loads(str(stored["cases"]))}
-        for key in stored.files:
-            case, _, name = key.partition("/")
-            if case in found:
-                value = stored[key]
-                found[case][name] = json.loads(str(value)) if value.dtype.kind == "U" else value
-    return found
-
-
-def family(stored, prefix, dtype=torch.float64):
-    weights = {
-        k.removeprefix(prefix): torch.from_numpy(stored[k]) for k in stored.files if k.startswith(prefix)
-    }
-    vocab, width = weights["word_embeddings.weight"].shape
-    positions = len(weights["transformer.position_embeddings.weight"]) - 1
-    layers = 1 + max(int(k.split(".")[2]) for k in weights if ".layers." in k)
-    model = GLM(GLMConfig(layers, width, 4, vocab, positions, 0.0))
-    model.load_state_dict(weights)
-    return GLMFamily(model.to(dtype).eval())
-
-
-def batch_of(stored, kind, mean_over_tokens=False):
-    names = {"pretrain": ("tokens", "position_ids", "sep", "labels", "loss_mask")}
-    keys = names.get(kind, ("text", "position", "mask", "target", "logit_mask"))
-    tokens, positions, sep, targets, predicted = (torch.from_numpy(stored[f"{kind}.{k}"]) for k in keys)
-    length = tokens.shape[-1]
-    tokens, positions = tokens.view(-1, length), positions.view(-1, 2, length)
-    sep, predicted = sep.flatten(), predicted.view(-1, length).bool()
-    valid = positions[:, 0] > 0
-    valid[:, 0] = True
-    rows, choices, examples = len(tokens), None, len(tokens)
-    if kind != "pretrain":
-        label = torch.from_numpy(stored[f"{kind}.label"])
-        examples = len(label)
-        verbalizers = targets[0] if kind == "ft_single" else None
-        row = torch.arange(rows).view(examples, -1)
-        wide = row if verbalizers is None else row.expand(-1, len(verbalizers))
-        choices = Choices(row, torch.ones_like(wide, dtype=torch.bool), label, verbalizers, mean_over_tokens)
-    if kind == "ft_single":
-        targets = torch.zeros_like(tokens)
-    totals = Totals(rows, examples, int(valid.sum()), int(predicted.sum()))
-    of_row = torch.arange(examples).repeat_interleave(rows // examples)
-    keys = tuple(str(i) for i in range(examples))
-    targets = targets.reshape(rows, length)
-    return GLMBatch(tokens, targets, positions, sep, predicted, valid, of_row, keys, totals, choices)
+    return load_runs(golden)
 
 
 HEADS = {
@@ -114,47 +66,6 @@ def test_mixed_loss_equals_the_authors(models, runs):
     assert choices.label.tolist() == [0, 0, 1]
     loss = class_loss(torch.from_numpy(case["s_logits.0"]), choices).mean()
     np.testing.assert_allclose(loss, case["loss_f64"], rtol=1e-6)
-
-
-METHODS = {
-    "glmd_stage1_pt": ("pretrain", "t0", glmd.GLMD_VC.steps[0]),
-    "glmd_stage2_ft": ("ft_single", "t0", glmd.GLMD_VC.steps[1]),
-    "glmd_stage2_ft_multi": ("ft_multi", "t0", glmd.GLMD_VC.steps[1]),
-    "kd_ft": ("ft_single", "t0", glmd.KD.steps[0]),
-    "kd_ft_multi": ("ft_multi", "t0", glmd.KD.steps[0]),
-    "pd_ft": ("ft_single", "t0", glmd.PD.steps[1]),
-    "tinybert_pt": ("pretrain", "t48", glmd.TINYBERT.steps[0]),
-    "tinybert_ft1": ("ft_single", "t48", glmd.TINYBERT.steps[1]),
-    "tinybert_ft2": ("ft_single", "t48", glmd.TINYBERT.steps[2]),
-}
-
-
-def check_gradients(student, case, rtol):
-    gradients = {name: p.grad for name, p in student.module.named_parameters() if p.grad is not None}
-    np.testing.assert_allclose(gradients[QKV], case[f"grad.{QKV}"], rtol=1e-5, atol=1e-7)
-    for name, gradient in gradients.items():
-        norm = case["grad_norms"][f"origin_model.{name}"]
-        assert gradient.norm().item() == pytest.approx(norm, rel=rtol, abs=1e-9), name
-
-
-@pytest.mark.parametrize("name", METHODS)
-@pytest.mark.parametrize(("tag", "dtype"), [("f64", torch.float64), ("f32", torch.float32)])
-def test_whole_steps_of_methods_equal_the_authors(models, runs, name, tag, dtype):
-    kind, chosen, step = METHODS[name]
-    case, batch = runs[name], batch_of(models, kind)
-    student, teacher = family(models, "student.w.", dtype), family(models, f"teacher_{chosen}.w.", dtype)
-    bound = BoundObjective(step.objective, student.shape, [teacher.shape]).to(dtype)
-    for module in bound.lenses.values():
-        module.load_state_dict(
-            {k: torch.from_numpy(case[f"extra.fit_dense.{k}"]) for k in ("weight", "bias")}
-        )
-    loss = bound.loss(batch, student, [teacher], Clock(0, 1)).total
-    single_inside = name.startswith("kd_ft")
-    rtol = {"f32": 2e-5, "f64": 1e-6 if single_inside else 1e-9}[tag]
-    np.testing.assert_allclose(loss.detach(), case[f"loss_{tag}"], rtol=rtol)
-    if dtype == torch.float64:
-        loss.backward()
-        check_gradients(student, case, rtol=1e-6 if single_inside else 1e-8)
 
 
 def test_language_model_loss_equals_the_authors(models, runs):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from retort.distill.distances import BatchDistance, Distance
+from retort.distill.distances import BatchDistance, Distance, full_precision
 from retort.distill.ensembles import examples_of
 from retort.distill.layermaps import Pair
 from retort.distill.lenses import Moment, Widths
@@ -251,6 +251,8 @@ class BoundObjective(nn.Module):
                 )
                 found = self._compare(name, term, pair, tensors, ours, settings, number)
                 rows.append(_scaled(found, weight))
+        if not rows:  # a model of one layer has no inner ones
+            return torch.zeros(len(ours.valid), device=ours.valid.device)
         return torch.stack(rows).sum(0)
 
     def _compare(
@@ -271,10 +273,11 @@ class BoundObjective(nn.Module):
             ours, theirs = step(ours, theirs, Moment(settings.clock, pair, features.valid, heads, modules))
         (mine,), (other,) = ours, theirs
         assert term.by is not None
-        if isinstance(term.by, BatchDistance):
-            where = position_mask(features, term.mask)
-            return term.by.rows(mine, other, where, settings.clock)
-        return _reduced(term, term.by, mine, other, features, settings.totals)
+        with full_precision(mine):
+            if isinstance(term.by, BatchDistance):
+                where = position_mask(features, term.mask)
+                return term.by.rows(mine, other, where, settings.clock)
+            return _reduced(term, term.by, mine, other, features, settings.totals)
 
     def _words(self, term: Term, ours: Features, theirs: Features, totals: Totals, apart: bool) -> Tensor:
         """From factorised logits, chunk by chunk: [B] if rows are kept ``apart``, else their sum []."""

@@ -8,8 +8,9 @@ compared, the others are positions. Logit distances also work on factorised word
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from retort.lazy import functional as F
 from retort.lazy import torch
@@ -56,6 +57,11 @@ class Sloped(Protocol):
 def wide(x: Tensor) -> Tensor:
     """Half precision becomes float32; wider types stay."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def full_precision(x: Tensor) -> AbstractContextManager[Any]:
+    """Where matrix products on ``x``'s device keep their inputs' type, whatever autocast says."""
+    return torch.autocast(x.device.type, enabled=False)
 
 
 @dataclass(frozen=True)

@@ -71,15 +71,17 @@ class ReplaceBlocks(Edit):
         seen: tuple[Features, Features] | None,
     ) -> tuple[Patch, Patch]:
         """Only the student's list of blocks changes."""
-        rate = self.keep(clock)
-        rng = clock.draw("theseus")
         ends = [0, *segment_ends(teacher.shape.layers, student.shape.layers)]
         own, other = student.blocks(), teacher.blocks()
         blocks: list[Any] = []
-        for index, block in enumerate(own):
-            segment = other[ends[index] : ends[index + 1]]
-            blocks.extend([block] if rng.random() < rate else segment)
+        for index, keep in enumerate(self.kept(clock, len(own))):
+            blocks.extend([own[index]] if keep else other[ends[index] : ends[index + 1]])
         return Patch(blocks=tuple(blocks)), UNCHANGED
+
+    def kept(self, clock: Clock, blocks: int) -> list[bool]:
+        """Which of the student's blocks take part in this step."""
+        rng, rate = clock.draw("theseus"), self.keep(clock)
+        return [rng.random() < rate for _ in range(blocks)]
 
 
 @dataclass(frozen=True)

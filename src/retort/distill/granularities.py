@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retort.distill.distances import BatchDistance, wide
+from retort.distill.lenses import common_groups
 from retort.lazy import functional as F
 from retort.lazy import torch
 
@@ -101,9 +102,8 @@ class RowStructure(BatchDistance):
 
 def common_heads(wanted: int, student: Tensor, teacher: Tensor) -> int:
     """Groups that both widths can be cut into, at most ``wanted``, of four dimensions at least."""
-    widths = student.shape[-1], teacher.shape[-1]
-    most = max(1, min(wanted, min(widths) // 4))
-    return next(heads for heads in range(most, 0, -1) if not (widths[0] % heads or widths[1] % heads))
+    narrowest = min(student.shape[-1], teacher.shape[-1])
+    return common_groups(min(wanted, narrowest // 4), student, teacher)
 
 
 def _means(x: Tensor, lengths: list[int]) -> Tensor:

@@ -118,11 +118,14 @@ class RandomSubset:
     """All student layers but the last with as many random teacher layers, redrawn each epoch.
 
     RAIL-KD (Haidar et al., 2022), section 3.1; layers are sorted, the teacher's last one is left out.
+    A student of one layer has none to compare.
     """
 
     def pairs(self, clock: Clock, student_layers: int, teacher_layers: int) -> list[Pair]:
         """A single pair of many layers."""
         students = tuple(range(1, student_layers))
+        if not students:
+            return []
         drawn = clock.draw("layers", each="epoch").sample(range(1, teacher_layers), len(students))
         return [Pair(students, tuple(sorted(drawn)))]
 

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
+from retort.distill.distances import full_precision, wide
 from retort.distill.layermaps import Pair
 from retort.distill.schedules import Clock, Schedule
 from retort.lazy import functional as F
@@ -205,7 +206,8 @@ class Gram(ChainStep):
 
     Attributes:
         size: dimensions of a group in the teacher, which decides the number of groups of both sides (16:
-            48 relation heads for a width of 768, 64 for 1024); ``None``: each model's own attention heads.
+            48 relation heads for a width of 768, 64 for 1024), or fewer where that does not divide the
+            student's width; ``None``: each model's own attention heads.
     """
 
     size: int | None = None
@@ -214,11 +216,20 @@ class Gram(ChainStep):
         self, ours: list[Tensor], theirs: list[Tensor], moment: Moment
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Lists of [B, S, H] -> lists of [B, groups, S, S]."""
-        groups = None if self.size is None else theirs[0].shape[-1] // self.size
-        return (
-            [_products(x, groups or moment.heads["student"]) for x in ours],
-            [_products(x, groups or moment.heads["teacher"]) for x in theirs],
-        )
+        groups = None
+        if self.size is not None:
+            groups = common_groups(theirs[0].shape[-1] // self.size, ours[0], theirs[0])
+        with full_precision(ours[0]):
+            return (
+                [_products(wide(x), groups or moment.heads["student"]) for x in ours],
+                [_products(wide(x), groups or moment.heads["teacher"]) for x in theirs],
+            )
+
+
+def common_groups(most: int, ours: Tensor, theirs: Tensor) -> int:
+    """The largest number of groups up to ``most`` that the widths of both tensors can be cut into."""
+    widths = ours.shape[-1], theirs.shape[-1]
+    return next(n for n in range(max(1, most), 0, -1) if not (widths[0] % n or widths[1] % n))
 
 
 def _products(x: Tensor, groups: int) -> Tensor:
@@ -273,6 +284,7 @@ class Attend(ChainStep):
         self, ours: list[Tensor], theirs: list[Tensor], moment: Moment
     ) -> tuple[list[Tensor], list[Tensor]]:
         """One [B, H] against a list of [B, H] -> one each."""
-        teachers = torch.stack(theirs, 1)
-        weights = (teachers @ ours[0][..., None]).softmax(1)
+        teachers = wide(torch.stack(theirs, 1))
+        with full_precision(teachers):
+            weights = (teachers @ wide(ours[0])[..., None]).softmax(1)
         return ours, [(weights * teachers).sum(1)]
