@@ -206,14 +206,14 @@ def test_a_stage_s_code_is_that_of_its_phase_and_terms():
         ({"quirks": {"soft-los-t2": "fixed"}}, "quirks.soft-los-t2: no such quirk; use one of "),
         ({"quirks": {"cb-selection": "fixed"}}, "quirks.cb-selection: no switch 'fixed'; it has as_run"),
         (
-                {"pairs": ["T1-S1", "T1-T1-S1"]},
-                "pairs: T1-T1-S1: none of the methods runs on these models (most need one teacher and one "
-                "student, e.g. T1-S1); leave it out or add",
-            ),
-            (
-                {"pairs": ["(T1,T1)-S1"]},
-                "pairs: (T1,T1)-S1: none of the methods runs on these models",
-            ),
+            {"pairs": ["T1-S1", "T1-T1-S1"]},
+            "pairs: T1-T1-S1: none of the methods runs on these models (most need one teacher and one "
+            "student, e.g. T1-S1); leave it out or add",
+        ),
+        (
+            {"pairs": ["(T1,T1)-S1"]},
+            "pairs: (T1,T1)-S1: none of the methods runs on these models",
+        ),
     ],
 )
 def test_a_mistake_gets_one_line(overrides, message):

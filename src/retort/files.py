@@ -30,7 +30,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     try:
         yield temporary
         os.chmod(temporary, 0o666 & ~_umask())
-        with open(temporary, "rb") as stream:
+        with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
         os.replace(temporary, path)
     finally:
@@ -71,7 +71,7 @@ def read_json(path: Path | str) -> Any:
         InputError: the file is missing or is not JSON.
     """
     try:
-        with open(path, encoding="utf-8") as stream:
+        with Path(path).open(encoding="utf-8") as stream:
             return json.load(stream)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the step that writes it first") from None
@@ -81,14 +81,14 @@ def read_json(path: Path | str) -> Any:
 
 def write_lines(path: Path | str, lines: Iterator[str] | list[str]) -> None:
     """Write text lines atomically, each ended by ``\\n``."""
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as stream:
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as stream:
         for line in lines:
             stream.write(line + "\n")
 
 
 def sha256_of(path: Path | str) -> str:
     """Hex SHA-256 of a file's bytes."""
-    with open(path, "rb") as stream:
+    with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

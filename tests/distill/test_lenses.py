@@ -21,10 +21,11 @@ from retort.distill.lenses import (
 from retort.distill.schedules import Clock, Linear
 
 ONE = Pair((1,), (2,))
+START = Clock(0, 1)
 SMALL_TO_LARGE = Widths((6,), (8,))
 
 
-def moment(pair=ONE, modules=None, heads=(2, 4), clock=Clock(0, 1)):
+def moment(pair=ONE, modules=None, heads=(2, 4), clock=START):
     valid = torch.ones(2, 5, dtype=torch.bool)
     return Moment(clock, pair, valid, {"student": heads[0], "teacher": heads[1]}, modules or {})
 

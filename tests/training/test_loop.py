@@ -132,7 +132,8 @@ def test_a_teacher_is_never_trained(workshop):
     before = [value.clone() for value in trainer.teachers[0].module.state_dict().values()]
     trainer.update([batch_of(workshop)])
     assert all(
-        torch.equal(a, b) for a, b in zip(before, trainer.teachers[0].module.state_dict().values(), strict=True)
+        torch.equal(a, b)
+        for a, b in zip(before, trainer.teachers[0].module.state_dict().values(), strict=True)
     )
     own = {id(parameter) for parameter in trainer.parameters}
     assert not own & {id(parameter) for parameter in trainer.teachers[0].module.parameters()}

@@ -36,7 +36,8 @@ def _report(cell: Cell, plan: Plan) -> dict[str, Any]:
             tuned[task] = max((e["all"] for e in run["evaluations"]), key=_selecting(task))
     average = superglue_average(tuned, tuple(tuned))
     missed = [
-        f"scores {task_score(task, zero_shot[task]):.1f} on {task} before fine-tuning, {least:g} are asked for"
+        f"scores {task_score(task, zero_shot[task]):.1f} on {task} before fine-tuning, "
+        f"{least:g} are asked for"
         for task, least in gates.zero_shot.items()
         if task in zero_shot and task_score(task, zero_shot[task]) < least
     ]

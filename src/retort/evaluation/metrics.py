@@ -204,7 +204,7 @@ def _binary_f1(predictions: Sequence[Prediction]) -> float:
 
 
 def _macro_f1(predictions: Sequence[Prediction]) -> float:
-    """Mean F1 of the classes that occur in labels or predictions (scikit-learn's rule, without its import)."""
+    """Mean F1 of the classes that occur in labels or predictions (the rule of scikit-learn, not imported)."""
     classes = {item.label for item in predictions} | {int(item.value) for item in predictions}
     return sum(_class_f1(predictions, label) for label in classes) / len(classes)
 

@@ -112,9 +112,7 @@ class TaskTraining:
             assert stage.init is not None
             folder = model_folder(stage.init, job.layout, task)
             objective.load_state_dict(load_tensors(folder / "lenses.safetensors"))
-        teachers = [
-            self._cached(number, teacher, objective) for number, teacher in enumerate(loaded)
-        ]
+        teachers = [self._cached(number, teacher, objective) for number, teacher in enumerate(loaded)]
         torch.manual_seed(stage.seed)
         return Trainer(
             self.student,
