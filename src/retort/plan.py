@@ -102,7 +102,7 @@ class Plan:
         Raises:
             InputError: a pair that no method runs on.
         """
-        used = [pair for method in self.methods for pair in columns(method, self.config.pairs)]
+        used = [pair for method in self.methods for pair in self.columns(method)]
         for pair in self.config.pairs:
             if pair not in used:
                 raise InputError(
@@ -115,7 +115,7 @@ class Plan:
             for name in teachers
         ]
         for method in self.methods:
-            for pair in columns(method, self.config.pairs):
+            for pair in self.columns(method):
                 for seed in self.config.seeds:
                     stages = tuple(last_stage(self, method, pair, seed, group) for group in self.groups)
                     found.append(Cell("student", method.name, pair, seed, stages))
@@ -133,6 +133,11 @@ class Plan:
         if missing:
             raise InputError(f"methods: no recipe for {missing[0]!r}; there are {', '.join(known)}")
         return tuple(known[name] for name in self.config.methods)
+
+    def columns(self, method: Method) -> list[str]:
+        """The pairs that a method runs on."""
+        pairs = columns(method, self.config.pairs)
+        return pairs if self.config.columns == "all" else pairs[:1]
 
     @cached_property
     def groups(self) -> tuple[tuple[str, ...], ...]:
@@ -257,7 +262,7 @@ class Plan:
     def _student(self, method: Method, pair: str, teacher: str, name: str) -> Architecture:
         """The student, with the teacher's heads where attention is compared head by head, as in the paper."""
         base, heads = self.architecture(name), self.architecture(teacher).heads
-        sites = {term.site for step in method.steps for term in step.objective.terms}
+        sites = {term.site for step in (*method.steps, *method.unequal) for term in step.objective.terms}
         if sites & {"scores", "probs"} and base.heads != heads:
             width = base.bottleneck[0] if base.bottleneck else base.width
             if width % heads:

@@ -208,7 +208,7 @@ def to_json(value: Any) -> Any:
             for name, inner in fields.items()
         }
     if isinstance(value, tuple | list):
-        return [to_json(item) for item in value]
+        return [item.digest if isinstance(item, Stage) else to_json(item) for item in value]
     if isinstance(value, dict):
         return {str(key): to_json(item) for key, item in value.items()}
     if value is None or isinstance(value, bool | int | float | str):

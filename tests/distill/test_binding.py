@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from retort.distill.binding import BoundObjective, Seen, position_mask
 from retort.distill.distances import KL, MSE, Cosine, SoftCrossEntropy
+from retort.distill.ensembles import InverseTeacherLoss
 from retort.distill.layermaps import Pair, Uniform
 from retort.distill.lenses import Project
 from retort.distill.objective import Objective, Term, hard, match, soft, words
@@ -250,3 +251,48 @@ def test_the_order_of_the_vocabulary_does_not_matter(order, by):
     for side in (seen, other):
         side.values[WORDS] = side[WORDS].keep(torch.tensor(order))
     torch.testing.assert_close(compare(bound, seen, other).total, before)
+
+
+@pytest.mark.parametrize("norm", ["all", "valid"])
+@pytest.mark.parametrize("mask", ["none", "valid", "predicted"])
+@pytest.mark.parametrize("by", [KL(2.0), SoftCrossEntropy(2.0), Cosine()])
+def test_words_summed_at_once_or_row_by_row_are_one_loss(by, mask, norm):
+    """An ensemble that tells examples apart takes rows one by one; here all of them weigh 1."""
+    seen, other = features(lengths=[4, 2]), features(seed=1)
+    other.values[HARD] = torch.zeros(2, dtype=torch.float64)
+    at_once = Objective((replace(words(by, mask=mask).terms[0], norm=norm),))
+    found, gradients = [], []
+    for objective in (at_once, replace(at_once, ensemble=InverseTeacherLoss())):
+        found.append(compare(bind(objective), seen, other).total)
+        leaves = [seen[WORDS].hidden, seen[WORDS].weight]
+        gradients.append(torch.autograd.grad(found[-1], leaves))
+    torch.testing.assert_close(*found, rtol=1e-12, atol=0)
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-13)
+
+
+def test_two_teachers_count_half_each():
+    seen, first, second = features(), features(seed=1), features(seed=2)
+    objective = words(KL(2.0)) + classes(MSE()) + match("hidden", Uniform(), MSE())
+    shape = Shape(2, 6, 2, 7)
+    both = BoundObjective(objective + hard(), shape, [shape, shape])
+    alone = [compare(bind(objective), seen, teacher).total for teacher in (first, second)]
+    together = compare(both, seen, first, second).total
+    torch.testing.assert_close(together, sum(alone) / 2 + seen[HARD].mean())
+
+
+def test_each_teacher_has_lenses_of_its_own():
+    bound = BoundObjective(LAYERED, Shape(2, 6, 2, 7), [Shape(2, 8, 2, 7), Shape(4, 10, 2, 7)])
+    assert {name: tuple(lens.weight.shape) for name, lens in bound.lenses.items()} == {
+        "0-hidden-t0-0|student": (8, 6),
+        "0-hidden-t1-0|student": (10, 6),
+    }
+
+
+def test_a_term_without_layers_of_this_student_counts_nothing():
+    """As MGSKD's upper layers in a student of two."""
+    seen, other = features(), features(seed=1)
+    objective = hard() + match("hidden", Uniform(start=3), MSE())
+    bound = bind(objective)
+    assert list(compare(bound, seen, other).parts) == ["0-hard"]
+    assert bound.teacher_sites(NOW, 0) == frozenset()

@@ -256,6 +256,9 @@ class Config(Section):
     pairs: tuple[str, ...] = Field(
         min_length=1, description="Teacher-student pairs, e.g. T1-S1 or (T1,T2)-S2."
     )
+    columns: Literal["all", "first"] = Field(
+        description="all = a method runs on every pair that the paper prints for it; first = on the first."
+    )
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1, description="Training seeds.")
     data_root: str | None = Field(
         description="Folder in the official layouts (superglue/, corpus/); null = none."
