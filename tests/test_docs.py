@@ -78,17 +78,25 @@ def test_each_snakemake_command_plans_a_run(command, tmp_path):
 
 def test_building_blocks_are_those_of_the_code():
     import retort.distill.distances as distances
+    import retort.distill.edits as edits
+    import retort.distill.ensembles as ensembles
+    import retort.distill.granularities as granularities
     import retort.distill.layermaps as layermaps
     import retort.distill.lenses as lenses
+    import retort.distill.relations as relations
     import retort.distill.schedules as schedules
     from retort.recipes.glmd import METHODS
 
     page = (ROOT / "docs" / "adding-a-method.md").read_text()
     for module, not_blocks in (
-        (distances, {"Distance", "Sloped"}),
+        (distances, {"Distance", "BatchDistance", "Sloped"}),
+        (relations, set()),
+        (granularities, set()),
         (layermaps, {"LayerMap", "Pair"}),
-        (lenses, {"Lens"}),
-        (schedules, {"Schedule", "Clock"}),
+        (lenses, {"ChainStep", "Lens", "Moment", "Widths"}),
+        (schedules, {"Schedule", "Clock", "Place", "Scaled", "AfterCurriculum"}),
+        (ensembles, {"Ensemble"}),
+        (edits, {"Edit"}),
     ):
         (row,) = (
             line for line in page.splitlines() if f"`{module.__name__[7:].replace('.', '/')}.py`" in line

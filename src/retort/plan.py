@@ -100,15 +100,20 @@ class Plan:
         """Teachers first, then every method on every pair with every seed.
 
         Raises:
-            InputError: a pair that no method runs on.
+            InputError: a pair that no method whatever runs on, or no pair for the chosen methods.
         """
         used = [pair for method in self.methods for pair in self.columns(method)]
         for pair in self.config.pairs:
-            if pair not in used:
+            if not any(columns(method, [pair]) for method in METHODS):
                 raise InputError(
-                    f"pairs: {pair}: none of the methods runs on these models (most need one teacher and one "
-                    "student, e.g. T1-S1); leave it out or add a method that does"
+                    f"pairs: {pair}: no method runs on these models; most need one teacher and one student, "
+                    "e.g. T1-S1"
                 )
+        if not used:
+            raise InputError(
+                f"pairs: none of the methods runs on {', '.join(self.config.pairs)}; most need one teacher "
+                "and one student, e.g. T1-S1"
+            )
         teachers = dict.fromkeys(name for pair in used for name in teachers_of(pair))
         found = [
             Cell("teacher", "GLM", name, TEACHER_SEED, tuple(self.fine_tuned(name, g) for g in self.groups))

@@ -9,7 +9,10 @@ def test_paper_models_are_counted_whatever_the_scale(shared_root):
     assert paper.loc[("S1", "GLMD"), "params"] == 16_939_776
     assert paper.loc[("S2", "GLMD"), "params"] == 55_113_216
     assert paper.index.is_unique
-    assert paper["difference_percent"].abs().max() < 6  # printed figures are cut or rounded, not wrong
+    too_few = [("S1", "GLMD-vc+al"), ("S1", "GLMD-vc+mo")]  # the paper prints 16M for both
+    assert paper.loc[too_few, "params_as_counted"].tolist() == [17_063_232, 17_136_768]
+    others = paper.drop(index=too_few)
+    assert others["difference_percent"].abs().max() < 6  # printed figures are cut or rounded, not wrong
 
 
 def test_notes_say_where_the_paper_counts_differently(shared_root):

@@ -27,6 +27,7 @@ OVERRIDES = {
     # One answer word, two texts, a varying number of texts, texts scored by their mean.
     "tasks": ["RTE", "COPA", "ReCoRD", "WSC"],
     "methods": ["KD", "TinyBERT", "GLMD-vc", "GLMD"],
+    "pairs": ["T1-S1"],
     "seeds": [1],
     "data": {"pocket": {"documents": 300, "train_size": 10, "dev_size": 8}},
     "models": {"S1": {"dropout": 0.2}},
