@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from retort.distill.distances import BatchDistance, Distance, full_precision
 from retort.distill.ensembles import examples_of
-from retort.distill.layermaps import Pair
+from retort.distill.layermaps import DRAWN, LayerMap, Pair
 from retort.distill.lenses import Moment, Widths
 from retort.distill.objective import Mask, Objective, Term
 from retort.distill.schedules import Clock, Place, value_of
@@ -80,6 +80,7 @@ class BoundObjective(nn.Module):
         self.student = student
         self.teachers = tuple(teachers)
         self.kept_words = kept_words
+        self._fixed_pairs: dict[tuple[LayerMap, int], list[Pair]] = {}
         self.names = [f"{index}-{term.site}" for index, term in enumerate(objective.terms)]
         self.lenses = nn.ModuleDict()
         for number, shape in enumerate(teachers):
@@ -121,7 +122,7 @@ class BoundObjective(nn.Module):
         found: set[Site] = set()
         for term in self.objective.terms:
             if term.edited == edited and not self._silent(term, clock):
-                found |= _term_sites(term, clock, self.student, teacher, of_teacher)
+                found |= self._term_sites(term, clock, teacher, of_teacher)
         edit = self.objective.edit
         if edit is not None and edit.second_pass and not edited:
             sources = edit.sources(clock, self.student, teacher)
@@ -129,15 +130,34 @@ class BoundObjective(nn.Module):
             found |= {Site("hidden", layer) for layer in layers}
         return found
 
+    def _term_sites(self, term: Term, clock: Clock, teacher: Shape, of_teacher: bool) -> set[Site]:
+        if term.site == "hard":
+            return set() if of_teacher else {HARD}
+        if term.layers is None:
+            return {Site(term.site)}
+        pairs = self._pairs(term.layers, clock, teacher)
+        return {
+            Site(term.site, layer)
+            for pair in pairs
+            for layer in (pair.teacher if of_teacher else pair.student)
+        }
+
+    def _pairs(self, layers: LayerMap, clock: Clock, teacher: Shape) -> list[Pair]:
+        """A map's pairs; those that hold for a whole run are found once."""
+        if isinstance(layers, DRAWN):
+            return layers.pairs(clock, self.student.layers, teacher.layers)
+        key = (layers, teacher.layers)
+        if key not in self._fixed_pairs:
+            self._fixed_pairs[key] = layers.pairs(clock, self.student.layers, teacher.layers)
+        return self._fixed_pairs[key]
+
     def _silent(self, term: Term, clock: Clock) -> bool:
         """Whether a term weighs nothing at this moment, on any of its layers (of which it may have none)."""
         layers = self.student.layers
         if term.layers is None:
             return value_of(term.weight, clock, Place(-1, layers)) == 0
         places = {
-            pair.student[0]
-            for teacher in self.teachers
-            for pair in term.layers.pairs(clock, layers, teacher.layers)
+            pair.student[0] for teacher in self.teachers for pair in self._pairs(term.layers, clock, teacher)
         }
         return all(value_of(term.weight, clock, Place(i, layers)) == 0 for i in places)
 
@@ -227,13 +247,13 @@ class BoundObjective(nn.Module):
     ) -> Tensor:
         """One number per row (class terms: per example), gate and weight included.
 
-        Words give a single number for all rows, where nothing asks for them one by one.
+        Words and layers give a single number for all rows, where nothing asks for them one by one.
         """
+        apart = term.above is not None or (term.weighted and settings.weights is not None)
         clock, layers = settings.clock, self.student.layers
         assert term.by is not None
         if term.layers is None:
             if term.site == "words":
-                apart = term.above is not None or (term.weighted and settings.weights is not None)
                 found = self._words(term, ours, theirs, settings.totals, apart)
             else:
                 tensors = [ours[CLASS]], [theirs[CLASS]]
@@ -242,7 +262,7 @@ class BoundObjective(nn.Module):
                 found = torch.where(found > term.above(clock), found, 0.0)
             return _scaled(found, value_of(term.weight, clock, Place(-1, layers)))
         rows = []
-        for pair in term.layers.pairs(clock, layers, self.teachers[number].layers):
+        for pair in self._pairs(term.layers, clock, self.teachers[number]):
             weight = value_of(term.weight, clock, Place(pair.student[0], layers))
             if weight != 0:
                 tensors = (
@@ -253,7 +273,7 @@ class BoundObjective(nn.Module):
                 rows.append(_scaled(found, weight))
         if not rows:  # a model of one layer has no inner ones
             return torch.zeros(len(ours.valid), device=ours.valid.device)
-        return torch.stack(rows).sum(0)
+        return torch.stack(rows).sum(0) if apart else torch.stack(rows).sum()
 
     def _compare(
         self,
@@ -371,14 +391,3 @@ def position_mask(features: Features, mask: Mask) -> Tensor:
 def _count(totals: Totals, mask: Mask) -> int:
     """Positions that ``mask`` lets count in the global batch; 1 if there are none, whose sum is 0."""
     return max(1, totals.valid if mask == "valid" else totals.predicted)
-
-
-def _term_sites(term: Term, clock: Clock, student: Shape, teacher: Shape, of_teacher: bool) -> set[Site]:
-    if term.site == "hard":
-        return set() if of_teacher else {HARD}
-    if term.layers is None:
-        return {Site(term.site)}
-    pairs = term.layers.pairs(clock, student.layers, teacher.layers)
-    return {
-        Site(term.site, layer) for pair in pairs for layer in (pair.teacher if of_teacher else pair.student)
-    }

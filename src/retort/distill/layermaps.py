@@ -139,3 +139,7 @@ class RandomGroup:
         ends = [0, *segment_ends(teacher_layers, student_layers)]
         layer = clock.draw("intervention").randrange(1, student_layers + 1)
         return [Pair((layer,), tuple(range(ends[layer - 1] + 1, ends[layer] + 1)))]
+
+
+DRAWN = (RandomSubset, RandomGroup)
+"""Maps that look at the clock; the pairs of all others hold for a whole run."""
