@@ -25,7 +25,11 @@ def needed_by(name):
         files.append(str(layout.vocabulary(stage)))
     if stage.phase == "task" and stage.teachers:
         files.append(f"{RESULTS}/gates.json")
-        files.extend(str(layout.signals(teacher)) for teacher in stage.teachers if teacher.phase == "task")
+        files.extend(
+            str(layout.signals(teacher))
+            for teacher in stage.teachers
+            if teacher.phase == "task"
+        )
     return files
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import huggingface_hub
 import pytest
 
-from retort.data.sources import HubCorpus, fetch_hub, open_folder
+from retort.data.sources import HubCorpus, fetch_hub, fetch_vocabulary, open_folder
 from retort.data.superglue import TASKS
 from retort.data.superglue.instances import load_task
 from retort.errors import InputError
@@ -317,3 +318,22 @@ def test_real_folder(real_data: Path, tmp_path: Path) -> None:
     manifest = open_folder(real_data, tmp_path)
     assert tuple(manifest["superglue"]) == TASKS
     assert len(load_task("WSC", tmp_path / manifest["superglue"]["WSC"]["train"], "train")) > 100
+
+
+def test_a_vocabulary_comes_from_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = tmp_path / "cache" / "vocab.txt"
+    stored.parent.mkdir()
+    stored.write_text("[PAD]\n[UNK]\n", encoding="utf-8")
+
+    def download(repository: str, file: str) -> str:
+        if repository != "some/model" or file != "vocab.txt":
+            raise FileNotFoundError(f"no {repository}\nat all")
+        return str(stored)
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    assert fetch_vocabulary("some/model", tmp_path / "out").read_text("utf-8") == "[PAD]\n[UNK]\n"
+    with pytest.raises(
+        InputError, match="data.hub.tokenizer: other/model gives no vocab.txt .no other/model at"
+    ):
+        fetch_vocabulary("other/model", tmp_path / "none")
+    assert not (tmp_path / "none").exists()

@@ -82,7 +82,7 @@ class HubData(Section):
     superglue_revision: str | None = Field(description="Its commit or branch; null = the newest.")
     corpus: tuple[HubDataset, ...] = Field(min_length=1, description="Data sets that make up the corpus.")
     tokenizer: str | None = Field(
-        description="Repository with the vocab.txt; null = train one on the corpus."
+        description="Repository with the vocab.txt, unless data.vocabulary names a file; null = train one."
     )
 
 

@@ -14,7 +14,7 @@ from retort.config.model import Config
 from retort.data.corpus import EncodedCorpus, encode_corpus, read_documents
 from retort.data.frequencies import count_corpus
 from retort.data.pocket.world import generate_world
-from retort.data.sources import HubCorpus, fetch_hub, open_folder
+from retort.data.sources import HubCorpus, fetch_hub, fetch_vocabulary, open_folder
 from retort.data.store import limit, save_examples
 from retort.data.superglue.encode import encode_task
 from retort.data.superglue.instances import load_task
@@ -51,6 +51,8 @@ def provide(config: Config, out: Path) -> None:
         assert data.hub is not None
         corpora = [HubCorpus(c.name, c.subset, c.split, c.column, c.revision) for c in data.hub.corpus]
         manifest = fetch_hub(out, corpora, data.hub.superglue, data.hub.superglue_revision, config.tasks)
+        if vocabulary is None and data.hub.tokenizer is not None:
+            vocabulary = fetch_vocabulary(data.hub.tokenizer, out)
     manifest["vocab_txt"] = None if vocabulary is None else str(vocabulary.absolute())
     write_json(out / "manifest.json", manifest)
 

@@ -6,6 +6,7 @@ Both end as the same files and the same manifest, so that nothing later knows th
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from retort.data.superglue.instances import load_task, wsc_candidates
 from retort.data.superglue.rows import read_rows
 from retort.data.superglue.tasks import TASKS, spec_of
 from retort.errors import InputError
-from retort.files import sha256_of, write_json, write_lines
+from retort.files import atomic_path, sha256_of, write_json, write_lines
 
 HUB_SUPERGLUE = "aps/super_glue"
 
@@ -102,6 +103,26 @@ def fetch_hub(
         name = corpus.name.replace("/", "_")
         write_lines(root / "corpus" / f"{number:02d}_{name}.txt", _documents(corpus))
     return open_folder(root, out, tasks)
+
+
+def fetch_vocabulary(repository: str, out: Path) -> Path:
+    """Copy the ``vocab.txt`` of a model repository on the hub to ``out/vocab.txt``.
+
+    Raises:
+        InputError: the repository cannot be reached or has no such file.
+    """
+    import huggingface_hub
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        found = huggingface_hub.hf_hub_download(repository, "vocab.txt")
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"data.hub.tokenizer: {repository} gives no vocab.txt ({reason})") from error
+    target = Path(out) / "vocab.txt"
+    with atomic_path(target) as temporary:
+        shutil.copyfile(found, temporary)
+    return target
 
 
 def _checked(task: str, split: str, root: Path, out: Path) -> str:
