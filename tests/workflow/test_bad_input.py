@@ -229,7 +229,7 @@ CONFIGURATIONS = [
     ("seeds=[one]", 'seeds[0]: given "one", expected a whole number'),
     ("pretraining={max_length: 97}", "97 tokens, but models.T1 has 96 positions; lower it"),
     ("methods=[KDD]", "methods: no recipe for 'KDD'; there are KD, PD"),
-    ("pairs=[T1-S9]", "pairs: 'T1-S9' names 'S9'; valid: T1, S1 (see models)"),
+    ("pairs=[T1-S9]", "pairs: 'T1-S9' names 'S9'; valid: T1, T2, A1, A2, S1, S2, T_MB, S_MB (see models)"),
     ("quirks={soft-loss: fixed}", "quirks.soft-loss: no such quirk; use one of"),
     ("data={source: folder}", "data_root: is missing, but data.source is 'folder'"),
 ]
