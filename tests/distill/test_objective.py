@@ -1,9 +1,12 @@
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from retort.distill.distances import KL, MSE, SoftCrossEntropy
+from retort.distill.edits import SwapTokens
+from retort.distill.ensembles import SumOfSurvivors
 from retort.distill.layermaps import Uniform
 from retort.distill.objective import Objective, Term, hard, match, soft, words
 from retort.distill.schedules import Clock, Linear, value_of
@@ -70,3 +73,12 @@ def test_objectives_are_values():
 def test_methods_are_written_down_without_torch():
     code = "import sys, retort.recipes.glmd, retort.stages, retort.quirks; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_sum_never_loses_an_ensemble_or_an_edit():
+    summed = replace(soft(MSE()), ensemble=SumOfSurvivors(0.5)) + hard()
+    assert summed.ensemble == SumOfSurvivors(0.5) and len(summed.terms) == 2
+    for odd in (replace(soft(MSE()), ensemble=SumOfSurvivors(0.5)), replace(hard(), edit=SwapTokens(0.3))):
+        with pytest.raises(TypeError, match="set them on the whole sum"):
+            hard() + odd
+        assert (odd + odd).edit == odd.edit

@@ -8,6 +8,8 @@ and splitting a batch need no second code path.
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -71,6 +73,10 @@ class Objective:
     edit: Edit | None = None
 
     def __add__(self, other: Objective) -> Objective:
+        if (other.ensemble, other.edit) not in (_PLAIN, (self.ensemble, self.edit)):
+            raise TypeError(
+                "a sum takes ensemble and edit from its first objective: set them on the whole sum"
+            )
         return replace(self, terms=self.terms + other.terms)
 
     def __rmul__(self, factor: float | Schedule) -> Objective:
@@ -90,6 +96,10 @@ class Objective:
         return any(term.by is not None for term in self.terms) or (
             self.edit is not None and self.edit.needs_teacher
         )
+
+
+_PLAIN: tuple[Ensemble, Edit | None] = (Mean(), None)
+"""Ensemble and edit of an objective that names none."""
 
 
 def match(
@@ -121,7 +131,7 @@ def hard() -> Objective:
 
 def total(objectives: Sequence[Objective]) -> Objective:
     """The sum of objectives."""
-    return Objective(tuple(term for objective in objectives for term in objective.terms))
+    return functools.reduce(operator.add, objectives)
 
 
 def unweighted(objective: Objective) -> Objective:

@@ -57,17 +57,25 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         raise InputError(f"{path}: not a sound safetensors file ({error}); remove it and run again") from None
 
 
+def load_config(folder: Path) -> GLMConfig:
+    """The configuration of a folder written by :func:`save_glm`.
+
+    Raises:
+        InputError: the file is missing or not the configuration of a GLM.
+    """
+    try:
+        return GLMConfig.from_json(read_json(folder / CONFIG))
+    except TypeError as error:
+        raise InputError(f"{folder / CONFIG}: not the configuration of a GLM ({error})") from None
+
+
 def load_glm(folder: Path) -> GLM:
     """Read a folder written by :func:`save_glm`.
 
     Raises:
         InputError: a file is missing, or keys or shapes do not fit the configuration.
     """
-    try:
-        config = GLMConfig.from_json(read_json(folder / CONFIG))
-    except TypeError as error:
-        raise InputError(f"{folder / CONFIG}: not the configuration of a GLM ({error})") from None
-    model = GLM(config)
+    model = GLM(load_config(folder))
     fill(model, load_tensors(folder / WEIGHTS), folder / WEIGHTS)
     return model
 

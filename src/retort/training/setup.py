@@ -15,7 +15,8 @@ from retort.distill.vocabulary import VocabularyMap
 from retort.errors import InputError
 from retort.files import digest_of, read_json, sha256_of, write_lines
 from retort.layout import Layout
-from retort.models.checkpoint import WEIGHTS, load_glm
+from retort.models.checkpoint import WEIGHTS, load_config, load_glm
+from retort.models.features import Shape
 from retort.models.glm import GLM, Bottleneck, GLMConfig
 from retort.models.glm_family import GLMFamily
 from retort.models.truncation import truncate
@@ -127,6 +128,12 @@ def model_folder(stage: Stage, layout: Layout, task: str | None) -> Path:
 def load_teachers(stage: Stage, job: Job, task: str | None) -> list[GLMFamily]:
     """The frozen teachers of a stage, in evaluation mode."""
     return [load_frozen(teacher, job, task) for teacher in stage.teachers]
+
+
+def shape_of(stage: Stage, job: Job, task: str | None) -> Shape:
+    """The shape of a stage's result, from its configuration alone."""
+    config = load_config(model_folder(stage, job.layout, task if stage.phase == "task" else None))
+    return Shape(config.layers, config.width, config.heads, config.vocab)
 
 
 def load_frozen(stage: Stage, job: Job, task: str | None) -> GLMFamily:

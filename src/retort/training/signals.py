@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from retort.data.batches import GLMBatch, collate_cloze
 from retort.data.examples import ClozeExample
 from retort.data.store import load_examples
+from retort.data.superglue.tasks import spec_of
 from retort.errors import InputError
 from retort.files import atomic_folder, atomic_path
 from retort.models.features import (
@@ -53,9 +54,10 @@ def write_signals(
     hidden: list[Tensor] = []
     scores: list[Tensor] = []
     weight = torch.empty(0)
+    mean = spec_of(examples[0].key.partition("/")[0]).length_penalty == 1
     for start in range(0, len(examples), _EXAMPLES_AT_ONCE):
         chunk = examples[start : start + _EXAMPLES_AT_ONCE]
-        batch = collate_cloze(chunk, mean_over_tokens=_is_wsc(chunk)).to(device)
+        batch = collate_cloze(chunk, mean_over_tokens=mean).to(device)
         seen = teacher.observe(batch, CACHED)
         words: WordLogits = seen[WORDS]
         weight = words.weight
@@ -133,10 +135,6 @@ class CachedTeacher:
                 out[row, : end - start] = self._hidden[start:end]
                 row += 1
         return out
-
-
-def _is_wsc(examples: Sequence[ClozeExample]) -> bool:
-    return examples[0].key.startswith("WSC/")
 
 
 def store_signals(teacher: Stage, job: Job) -> None:

@@ -21,7 +21,7 @@ from retort.evaluation.metrics import selection_score
 from retort.evaluation.predictions import Evaluation, evaluate, write_predictions
 from retort.files import atomic_folder, read_json, write_json
 from retort.models.checkpoint import WEIGHTS, load_tensors, save_glm, save_tensors
-from retort.models.features import Family
+from retort.models.features import Family, Shape
 from retort.models.glm_family import GLMFamily
 from retort.progress import Progress
 from retort.runcard import Cost, Origin, write_card
@@ -31,9 +31,10 @@ from retort.training.loop import StepReport, Trainer, run
 from retort.training.setup import (
     Job,
     autocast_dtype,
-    load_teachers,
+    load_frozen,
     model_folder,
     scratch_folder,
+    shape_of,
     starting_model,
     vocabulary_map,
     write_log,
@@ -103,16 +104,14 @@ class TaskTraining:
 
     def _trainer(self) -> Trainer:
         stage, job, task = self.stage, self.job, self.settings.task
-        loaded = load_teachers(stage, job, task)
+        shapes = [shape_of(teacher, job, task) for teacher in stage.teachers]
         kept = None if self.student.vocabulary is None else self.student.vocabulary.kept_ids
-        objective = BoundObjective(
-            stage.objective, self.student.shape, [teacher.shape for teacher in loaded], kept
-        ).to(job.device)
+        objective = BoundObjective(stage.objective, self.student.shape, shapes, kept).to(job.device)
         if stage.carry_lenses:
             assert stage.init is not None
             folder = model_folder(stage.init, job.layout, task)
             objective.load_state_dict(load_tensors(folder / "lenses.safetensors"))
-        teachers = [self._cached(number, teacher, objective) for number, teacher in enumerate(loaded)]
+        teachers = [self._teacher(number, shape, objective) for number, shape in enumerate(shapes)]
         torch.manual_seed(stage.seed)
         return Trainer(
             self.student,
@@ -124,13 +123,13 @@ class TaskTraining:
             autocast_dtype(stage.precision),
         )
 
-    def _cached(self, number: int, teacher: Family, objective: BoundObjective) -> Family:
-        """A teacher's stored signals in its place, where they hold all that the objective reads."""
-        source = self.stage.teachers[number]
+    def _teacher(self, number: int, shape: Shape, objective: BoundObjective) -> Family:
+        """A teacher, or its stored signals where they hold all that the objective reads."""
+        source, task = self.stage.teachers[number], self.settings.task
         if source.phase != "task" or not objective.cacheable(number, CACHED):
-            return teacher
-        stored = self.job.layout.signals(source) / f"{self.settings.task}.safetensors"
-        return CachedTeacher(stored, teacher.shape, self.job.device)
+            return load_frozen(source, self.job, task)
+        stored = self.job.layout.signals(source) / f"{task}.safetensors"
+        return CachedTeacher(stored, shape, self.job.device)
 
     def run(self, scratch: Scratch) -> None:
         """Train from the newest saved state, evaluating on the way; keep the best model."""
