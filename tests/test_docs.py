@@ -26,6 +26,13 @@ def commands(program):
     return sorted(found)
 
 
+def walk_through():
+    """The recipe file of the page on methods."""
+    page = (ROOT / "docs" / "adding-a-method.md").read_text()
+    (file,) = (text for text in re.findall(r"```python\n(.*?)```", page, re.S) if "METHODS = (" in text)
+    return file
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
@@ -67,6 +74,7 @@ def test_each_snakemake_command_plans_a_run(command, tmp_path):
     for name in ("Snakefile", "rules", "scripts", "config", "config.yaml", "envs", "profiles", "resources"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "data").mkdir()
+    (tmp_path / "my_method.py").write_text(walk_through())
     words = shlex.split(command.replace("<folder>", "data"))
     program = Path(sys.executable).parent / words[0]
     ended = subprocess.run(

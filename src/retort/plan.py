@@ -23,6 +23,7 @@ from retort.layout import Layout
 from retort.quirks import rewrite
 from retort.recipes import Method, Step
 from retort.recipes.glmd import FINE_TUNE, LANGUAGE_MODEL, METHODS
+from retort.recipes.own import module_name, own_methods
 from retort.stages import (
     Architecture,
     Compression,
@@ -104,7 +105,7 @@ class Plan:
         """
         used = [pair for method in self.methods for pair in self.columns(method)]
         for pair in self.config.pairs:
-            if not any(columns(method, [pair]) for method in METHODS):
+            if not any(columns(method, [pair]) for method in (*METHODS, *self.own)):
                 raise InputError(
                     f"pairs: {pair}: no method runs on these models; most need one teacher and one student, "
                     "e.g. T1-S1"
@@ -128,16 +129,27 @@ class Plan:
 
     @cached_property
     def methods(self) -> tuple[Method, ...]:
-        """The methods of the configuration, in its order.
+        """The methods of the configuration, in its order, and all of the user's own file.
 
         Raises:
             InputError: a method that no recipe has.
         """
-        known = {method.name: method for method in METHODS}
+        known = {method.name: method for method in (*METHODS, *self.own)}
         missing = [name for name in self.config.methods if name not in known]
         if missing:
             raise InputError(f"methods: no recipe for {missing[0]!r}; there are {', '.join(known)}")
-        return tuple(known[name] for name in self.config.methods)
+        names = dict.fromkeys((*self.config.methods, *(method.name for method in self.own)))
+        return tuple(known[name] for name in names)
+
+    @cached_property
+    def own(self) -> tuple[Method, ...]:
+        """The methods of the user's own recipe file.
+
+        Raises:
+            InputError: the file does not give any.
+        """
+        path = self.config.recipes
+        return () if path is None else own_methods(Path(path), [method.name for method in METHODS])
 
     def columns(self, method: Method) -> list[str]:
         """The pairs that a method runs on."""
@@ -179,7 +191,9 @@ class Plan:
     def code(self, stage: Stage) -> str:
         """Fingerprint of all code that a stage's result depends on."""
         entry = _ENTRY["import" if stage.imported else stage.phase]
-        return fingerprint(sorted({entry, *_value_types(stage.objective)}))
+        own = None if self.config.recipes is None else Path(self.config.recipes)
+        files = {} if own is None else {module_name(own): own}
+        return fingerprint(sorted({entry, *_value_types(stage.objective)}), files)
 
     def pretrained(self, name: str) -> Stage:
         """A teacher's pretraining stage, or its import."""

@@ -197,10 +197,16 @@ class Stage:
 _UNIDENTIFYING = {"Architecture": {"name"}}
 
 
+def _kind(kind: type) -> str:
+    """Name of a class; one from a user's own file carries the file's, so that it is never taken for ours."""
+    ours = kind.__module__.partition(".")[0] == "retort"
+    return kind.__name__ if ours else f"{kind.__module__}:{kind.__qualname__}"
+
+
 def to_json(value: Any) -> Any:
     """Canonical plain data of a stage or any value inside one; nested stages become their ids."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        kind = type(value).__name__
+        kind = _kind(type(value))
         hidden = _UNIDENTIFYING.get(kind, set())
         fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.name not in hidden}
         return {"is": kind} | {

@@ -253,6 +253,9 @@ class Config(Section):
     papers: tuple[Literal["glmd"], ...] = Field(min_length=1, description="Papers to reproduce.")
     tasks: tuple[Task, ...] = Field(min_length=1, description="SuperGLUE tasks.")
     methods: tuple[str, ...] = Field(min_length=1, description="Methods, named as in the paper's Table 3.")
+    recipes: str | None = Field(
+        default=None, description="Python file with METHODS of your own, run beside methods; null = none."
+    )
     pairs: tuple[str, ...] = Field(
         min_length=1, description="Teacher-student pairs, e.g. T1-S1 or (T1,T2)-S2."
     )
