@@ -23,12 +23,14 @@ class Step:
         carry_lenses: go on with the lens parameters of the step before.
         encoder: put the first teacher as it was before fine-tuning in front of the teachers (RL-KD's
             state encoder).
+        batch_share: samples of a pretraining batch as a share of the scale's (Table 5 of the GLMD paper).
     """
 
     phase: Phase
     objective: Objective
     carry_lenses: bool = False
     encoder: bool = False
+    batch_share: float = 1.0
 
 
 @dataclass(frozen=True)
