@@ -47,6 +47,20 @@ class Chain:
 
 
 @dataclass(frozen=True)
+class Cut:
+    """How a student is cut out of a teacher where a method starts from a teacher's first layers.
+
+    Attributes:
+        fused: cut the fused query-key-value matrix as one block (quirk ``fused-truncation``).
+        source: the teacher of the step itself, or the first teacher as it was before fine-tuning
+            (quirk ``truncation-source``).
+    """
+
+    fused: bool = True
+    source: Literal["teacher", "pretrained"] = "teacher"
+
+
+@dataclass(frozen=True)
 class Method:
     """A row of a table.
 
@@ -56,6 +70,7 @@ class Method:
         citation: the method's own publication.
         start: what the first step starts from: random parameters, or the first layers of the (first)
             teacher of that step.
+        cut: how, where it starts from a teacher.
         unequal: steps to take instead where teacher and student differ in width.
         several: learns from the teachers of a pair like (T1,T2)-S2, smallest first.
         chain: for rows with assistants, instead of ``steps``.
@@ -68,6 +83,7 @@ class Method:
     steps: tuple[Step, ...]
     citation: str
     start: Literal["random", "truncate"] = "random"
+    cut: Cut = Cut()
     unequal: tuple[Step, ...] = ()
     several: bool = False
     chain: Chain | None = None
