@@ -15,7 +15,13 @@ from retort.plan import TEACHER_SEED, Plan, architecture
 METHODS = ["KD", "PD", "TinyBERT", "GLMD-vc", "GLMD"]
 
 
-FEW = {"methods": METHODS, "pairs": ["T1-S1"], "columns": "all", "seeds": [1, 2]}
+FEW = {
+    "methods": METHODS,
+    "pairs": ["T1-S1"],
+    "columns": "all",
+    "seeds": [1, 2],
+    "variants": {"tables": [], "seeds": [1]},
+}
 """Of all that the smoke scale has, what can be counted by hand."""
 
 

@@ -6,6 +6,7 @@ scripts ask it for the stage behind an id. Nothing here imports torch.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ from retort.layout import Layout
 from retort.quirks import chosen_switches, rewrite
 from retort.recipes import Method, Step
 from retort.recipes.glmd import FINE_TUNE, LANGUAGE_MODEL, METHODS
+from retort.recipes.glmd_variants import VARIANTS, Variant
 from retort.recipes.own import module_name, own_methods
 from retort.schooling import Schooling
 from retort.stages import Architecture, Compression, Stage, Truncation, value_types
@@ -38,7 +40,7 @@ class Cell:
     """One entry of a table: a method on a pair with a seed, trained on all tasks.
 
     Attributes:
-        role: ``teacher`` or ``student``.
+        role: ``teacher``, ``student``, or ``variant`` (of a student, for an ablation table).
         method: as the paper names it; ``pair``: e.g. ``T1-S1`` (a teacher: ``T1``).
         seed: training seed.
         stages: the stages that hold its results, one for each group of tasks.
@@ -115,7 +117,27 @@ class Plan:
                 for seed in self.config.seeds:
                     stages = tuple(last_stage(self, method, pair, seed, group) for group in self.groups)
                     found.append(Cell("student", method.name, pair, seed, stages))
-        return tuple(found)
+        return (*found, *self._variant_cells())
+
+    def _variant_cells(self) -> Iterator[Cell]:
+        """Rows of ablation tables, on the first pair that their method fits, as the paper has them."""
+        for variant in self.variants:
+            for pair in columns(variant.method, self.config.pairs)[:1]:
+                for seed in self.config.variants.seeds:
+                    stages = tuple(
+                        last_stage(self, variant.method, pair, seed, group) for group in self.groups
+                    )
+                    yield Cell("variant", variant.method.name, pair, seed, stages)
+
+    @cached_property
+    def variants(self) -> tuple[Variant, ...]:
+        """Rows of the configured ablation tables that vary a configured method; its quirks are applied."""
+        chosen = self.config.quirks
+        return tuple(
+            replace(variant, method=rewrite(variant.method, chosen, variant.of))
+            for variant in VARIANTS
+            if variant.table in self.config.variants.tables and variant.of in self.config.methods
+        )
 
     @cached_property
     def methods(self) -> tuple[Method, ...]:
@@ -234,13 +256,16 @@ class Plan:
             tasks: of the job, in the task phase.
         """
         truncated = method.start == "truncate" and before is None
-        runs = tuple(self.schooling.task(method.name, pair, task, "student") for task in tasks)
+        row = method.tuned_as or method.name
+        runs = tuple(self.schooling.task(row, pair, task, "student") for task in tasks)
         mapped_by = self.pretrained(pair_models(pair)[0]) if method.compression else None
         return Stage(
             phase=step.phase,
             architecture=self._student(method, pair, pair_models(pair)[0], student),
             objective=step.objective,
-            schooling=runs if step.phase == "task" else self.schooling.pretraining("student"),
+            schooling=runs
+            if step.phase == "task"
+            else self.schooling.pretraining("student", step.batch_share),
             data=self.text,
             seed=seed,
             init=before,

@@ -35,13 +35,13 @@ def chosen_switches(chosen: Mapping[str, str]) -> list[tuple[Quirk, Change]]:
     return [(quirk, quirk.switches[chosen[quirk.id]]) for quirk in changed]
 
 
-def rewrite(method: Method, chosen: Mapping[str, str]) -> Method:
-    """A method with the chosen switches applied, of those quirks that concern it.
+def rewrite(method: Method, chosen: Mapping[str, str], row: str | None = None) -> Method:
+    """A method with the chosen switches applied, of those quirks that concern it (or the ``row`` it varies).
 
     Raises:
         InputError: no such quirk, or it has no such switch.
     """
     for quirk, change in chosen_switches(chosen):
-        if quirk.concerns(method.name):
+        if quirk.concerns(row or method.name):
             method = change(method)
     return method
