@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from retort.config.model import Config, Model, pair_models
+from retort.config.model import Config, pair_models
 from retort.errors import InputError
 from retort.files import digest_of
 from retort.fingerprint import fingerprint
@@ -23,7 +23,7 @@ from retort.recipes.glmd_variants import VARIANTS, Variant
 from retort.recipes.own import module_name, own_methods
 from retort.schooling import Schooling
 from retort.stages import Architecture, Compression, Stage, Truncation, value_types
-from retort.students import columns, last_stage, teachers_of
+from retort.students import architecture, columns, last_stage, student_architecture, teachers_of
 
 TEACHER_SEED = 1234
 """Teachers are single runs, as in the paper; this is the authors' default seed."""
@@ -261,7 +261,7 @@ class Plan:
         mapped_by = self.pretrained(pair_models(pair)[0]) if method.compression else None
         return Stage(
             phase=step.phase,
-            architecture=self._student(method, pair, pair_models(pair)[0], student),
+            architecture=student_architecture(self, method, pair, student),
             objective=step.objective,
             schooling=runs
             if step.phase == "task"
@@ -294,22 +294,6 @@ class Plan:
             raise InputError(f"models: no {name!r}; there are {', '.join(self.config.models)}")
         return architecture(name, self.config.models[name])
 
-    def _student(self, method: Method, pair: str, teacher: str, name: str) -> Architecture:
-        """The student, with the teacher's heads where attention is compared head by head, as in the paper."""
-        base, heads = self.architecture(name), self.architecture(teacher).heads
-        sites = {term.site for step in (*method.steps, *method.unequal) for term in step.objective.terms}
-        if sites & {"scores", "probs"} and base.heads != heads:
-            width = base.bottleneck[0] if base.bottleneck else base.width
-            if width % heads:
-                raise InputError(
-                    f"pairs: {pair}: {method.name} compares attention head by head, but {teacher}'s {heads} "
-                    f"heads do not divide {name}'s width {width}; change models.{name} or omit the method"
-                )
-            base = replace(base, heads=heads)
-        if method.embedding == "factorised":
-            return replace(base, factorised=base.width // 2)
-        return replace(base, trigram=base.width // 2) if method.embedding == "trigram" else base
-
     def _compression(self, method: Method) -> Compression | None:
         if method.compression is None:
             return None
@@ -319,20 +303,3 @@ class Plan:
             reserved_targets=settings.reserved_targets,
             multiple_of=settings.multiple_of,
         )
-
-
-def architecture(name: str, model: Model) -> Architecture:
-    """A configured model as an architecture."""
-    inner = model.bottleneck
-    return Architecture(
-        name=name,
-        layers=model.layers,
-        width=model.width,
-        heads=model.heads,
-        positions=model.positions,
-        dropout=model.dropout,
-        init_std=model.init_std,
-        factorised=model.factorised,
-        trigram=model.trigram,
-        bottleneck=None if inner is None else (inner.width, inner.feed_forwards),
-    )
