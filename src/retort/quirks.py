@@ -27,6 +27,7 @@ class Quirk:
         evidence: what shows it.
         effect: what it does to a run.
         switches: what to do instead of ``as_run``; a quirk without switches is documented only.
+        methods: names of the rows that it concerns; none: all rows.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Quirk:
     evidence: str
     effect: str
     switches: Mapping[str, Rewrite] = field(default_factory=dict)
+    methods: tuple[str, ...] = ()
 
 
 def _each_term(change: Callable[[Term], Term]) -> Rewrite:
@@ -54,6 +56,8 @@ def _on_probabilities(term: Term) -> Term:
     return replace(term, via=(Log(), *term.via)) if term.site == "probs" else term
 
 
+_GLMD = ("GLMD-vc", "GLMD", "GLMD-vc+mo", "GLMD-vc+al", "GLMD+al")
+
 LEDGER: tuple[Quirk, ...] = (
     Quirk(
         "masked-means",
@@ -61,6 +65,7 @@ LEDGER: tuple[Quirk, ...] = (
         "aitsc/GLMKD distill/custom_loss.py multiplies inputs by the mask and averages over all positions",
         "a term shrinks with the share of padding; its scale depends on the padded length",
         {"fixed": _each_term(_mean_over_valid)},
+        methods=("DistilBERT", "DIITO", "RAIL-KD", "TMKD", *_GLMD),
     ),
     Quirk(
         "soft-loss-t2",
@@ -68,6 +73,7 @@ LEDGER: tuple[Quirk, ...] = (
         "aitsc/GLMKD distill/distill_model.py pre_loss; Hinton et al. (2015) scale by T^2",
         "at temperature 10 the soft loss weighs about a hundredth of what it was designed to",
         {"fixed": _each_term(_with_squared_temperature)},
+        methods=("KD", "ALP-KD", "CKD", "RAIL-KD", "RL-KD", "DGKD"),
     ),
     Quirk(
         "minilm-softmax",
@@ -75,42 +81,49 @@ LEDGER: tuple[Quirk, ...] = (
         "aitsc/GLMKD distill/distill_model.py hands attention probabilities to a divergence of logits",
         "a second softmax makes every attention row almost uniform, so that the term is nearly silent",
         {"fixed": _each_term(_on_probabilities)},
+        methods=("MiniLM", "RAIL-KD"),
     ),
     Quirk(
         "theseus-all-teacher",
         "Theseus",
         "aitsc/GLMKD distill/distill_model.py appends a second draw where the first kept no student block",
         "the first draw stands: a step may train the embeddings and the last LayerNorm alone",
+        methods=("Theseus",),
     ),
     Quirk(
         "diito-site",
         "DIITO",
         "aitsc/GLMKD distill/distill_model.py writes into the output of a block's input LayerNorm",
         "only the attention of one block sees the exchanged tokens, the residual stream does not",
+        methods=("DIITO",),
     ),
     Quirk(
         "uncertainty-mean",
         "Uncertainty",
         "aitsc/GLMKD distill/multi_teacher_model.py averages routed losses over the batch and the teachers",
         "with two teachers the soft loss weighs a quarter of what Li et al. (2021) give it",
+        methods=("Uncertainty",),
     ),
     Quirk(
         "policy-gradient",
         "RL-KD",
         "aitsc/GLMKD distill/multi_teacher_model.py weights the probability of an action, not its logarithm",
         "the policy's gradient is not that of REINFORCE; unselected teachers also count in the mean",
+        methods=("RL-KD",),
     ),
     Quirk(
         "mgskd-spans",
         "MGSKD",
         "aitsc/GLMKD distill/distill_model.py cuts rows at random; Liu et al. (2022) take phrases",
         "spans mean nothing and may hold padding",
+        methods=("MGSKD",),
     ),
     Quirk(
         "unread-options",
         "ALP-KD, RAIL-KD",
         "aitsc/GLMKD never reads alp_kd_lambda and rail_kd_layer_wise_alpha",
         "ALP-KD's feature loss weighs 1 where its authors meant 0.2",
+        methods=("ALP-KD", "RAIL-KD"),
     ),
     Quirk(
         "cb-selection",
@@ -123,6 +136,7 @@ LEDGER: tuple[Quirk, ...] = (
         "GLMD",
         "the paper's eq. 5 slices the teacher's embedding; the authors' command does not",
         "students with a compressed vocabulary start from random embeddings",
+        methods=("GLMD", "GLMD+al"),
     ),
     Quirk(
         "floor-of-linear-decay",
