@@ -236,7 +236,7 @@ def _term(term: Term, objective: Objective, scene: Scene, teachers: Blend, numbe
     ours = Tap(_site(term, "s", layers.student, changed), layers.student, layers.students, "s")
     theirs = _site(term, theirs_name, layers.teacher, term.edited)
     if scene.kept_words and term.site == "words":
-        theirs += f"_{KEPT}"
+        theirs += f"_{{{KEPT}}}"
     them = Tap(theirs, layers.teacher, layers.teachers, theirs_name)
     mine, other = chain(term, ours, them, numbers)
     how = comparison(term.by)
