@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from io import StringIO
 
 import pandas as pd
@@ -38,6 +39,18 @@ def test_latex_is_balanced_and_escaped(lines):
     for rule in (r"\toprule", r"\midrule", r"\bottomrule"):
         assert rule in text
     assert text.isascii()
+
+
+def test_a_wide_table_lies_on_its_side_and_breaks_long_texts():
+    plain, long = table(), table(60)
+    columns = (Column("Name", long=True), Column("Value", True))
+    for made in (replace(plain, columns=columns), replace(long, columns=columns)):
+        text = latex(made)
+        opened, closed = re.findall(r"\\begin\{(\w+)\}", text), re.findall(r"\\end\{(\w+)\}", text)
+        assert sorted(opened) == sorted(closed) and opened[0] == closed[-1] == "landscape"
+        assert "{p{2.8cm}r}" in text and ",pdflscape}" in text
+        assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
+    assert "landscape" not in latex(plain) and "pdflscape" not in latex(plain)
 
 
 def test_latex_escapes_its_own_characters():

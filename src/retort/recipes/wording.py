@@ -25,6 +25,16 @@ from retort.distill.lenses import (
 )
 from retort.distill.objective import Objective, Term
 from retort.distill.relations import ContrastiveCosine, RelationAngle, RelationKL
+from retort.distill.schedules import (
+    AfterCurriculum,
+    Complement,
+    Curriculum,
+    Linear,
+    RampThenOne,
+    Scaled,
+    Schedule,
+    Steps,
+)
 from retort.recipes.formulas import number, renderer_of
 from retort.recipes.outline import learns
 
@@ -87,7 +97,14 @@ WORDS: dict[type, Callable[[Any], str]] = {
     Policy: lambda value: "teachers chosen by a policy",
     RouteByEntropy: lambda value: "routed by the student's entropy",
     ReplaceBlocks: lambda value: "teacher blocks in place of the student's",
-    SwapTokens: lambda value: "again with exchanged activations",
+    SwapTokens: lambda value: "activations exchanged between rows",
+    Linear: lambda value: "linear",
+    Steps: lambda value: "in steps",
+    RampThenOne: lambda value: "ramp",
+    Complement: lambda value: words_for(value.schedule),
+    Scaled: lambda value: words_for(value.schedule),
+    Curriculum: lambda value: "one more layer at a time",
+    AfterCurriculum: lambda value: words_for(value.curriculum),
 }
 
 
@@ -106,15 +123,16 @@ def compared(objective: Objective) -> str:
             for what, terms in groupby(objective.terms, _taken)
         )
     ]
-    extra = [words_for(objective.edit)] if objective.edit else []
+    extra = [words_for(term.weight) for term in objective.terms if isinstance(term.weight, Schedule)]
+    extra += [words_for(objective.edit)] if objective.edit else []
     extra += [words_for(objective.ensemble)] if not isinstance(objective.ensemble, Mean) else []
-    return " + ".join(parts) + (f" ({'; '.join(extra)})" if extra else "")
+    return " + ".join(parts) + (f" ({'; '.join(dict.fromkeys(extra))})" if extra else "")
 
 
 def _taken(term: Term) -> str:
     site = SITES.get(term.site, term.site)
     lenses = [words_for(step) for step in term.via]
-    again = ["again, edited"] if term.edited else []
+    again = ["in the edited pass"] if term.edited else []
     return ", ".join([site, *again, *lenses, *(["gated"] if term.above else [])])
 
 
