@@ -50,7 +50,14 @@ def test_a_wide_table_lies_on_its_side_and_breaks_long_texts():
         assert sorted(opened) == sorted(closed) and opened[0] == closed[-1] == "landscape"
         assert "{p{2.8cm}r}" in text and ",pdflscape}" in text
         assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
-    assert "landscape" not in latex(plain) and "pdflscape" not in latex(plain)
+    assert not re.search("landscape|pdflscape|rotatebox|graphicx", latex(plain))
+
+
+def test_titles_of_many_columns_are_turned():
+    marks = tuple(Column(f"Feature {i}") for i in range(13))
+    text = latex(replace(table(), columns=(Column("Name"), *marks), lines=()))
+    assert text.count(r"\rotatebox{90}{Feature") == 13 and ",graphicx}" in text
+    assert "Name & \\rotatebox" in text and text.count("{") == text.count("}")
 
 
 def test_latex_escapes_its_own_characters():

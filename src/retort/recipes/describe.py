@@ -56,6 +56,12 @@ def described(method: Method, methods: Sequence[Method] = ()) -> str:
         methods: with whom it may share stages.
     """
     lines = [f"## {method.name}", "", method.citation, ""]
+    if method.chain is not None:
+        last = len(method.chain.links)
+        lines += [
+            f"Link 1 trains the first assistant, link {last} the student; what is trained teaches the next.",
+            "",
+        ]
     for part in outline(method):
         lines += _stage(part, method, methods)
     student = " ".join(_student(method))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Kind = Literal["ours", "paper", "not_run"]
 TEMPLATES = Path(__file__).parent / "templates"
 _LONG = 45  # lines; more do not fit a printed page
-_WIDE = 12  # columns; more do not fit its width
+_MANY = 12  # columns; more do not fit its width unless their titles stand upright
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
@@ -117,10 +117,21 @@ def markdown(table: Table) -> str:
 
 
 def latex(table: Table) -> str:
-    """LaTeX with booktabs rules; a long table becomes a ``longtable``, a wide one lies on its side."""
-    wide = len(table.columns) > _WIDE or any(column.long for column in table.columns)
-    template = environment().get_template("table.tex.j2")
-    return template.render(table=table, long=len(table.lines) > _LONG, wide=wide)
+    """LaTeX with booktabs rules.
+
+    A table of many lines becomes a ``longtable``, one with long texts lies on its side, and the titles of
+    many columns are turned.
+    """
+    return (
+        environment()
+        .get_template("table.tex.j2")
+        .render(
+            table=table,
+            long=len(table.lines) > _LONG,
+            wide=any(column.long for column in table.columns),
+            turned=len(table.columns) > _MANY,
+        )
+    )
 
 
 def latex_text(text: str) -> str:
