@@ -47,12 +47,12 @@ def test_a_section_reads_as_the_recipe_says():
     ("name", "sentence"),
     [
         ("TinyBERT", "from stage 1 with its projections, taught by the fine-tuned teacher"),
-        ("PKD", "from the first layers of the teacher, taught by the fine-tuned teacher"),
-        ("DGKD", "from the first layers of the next larger model, taught by all larger models"),
+        ("PKD", "taught by the fine-tuned teacher, from its first layers:"),
+        ("DGKD", "taught by all larger models, from the first layers of the nearest:"),
         ("RL-KD", "the first of them as it was before fine-tuning, to encode the state"),
         (
             "TMKD",
-            "from the first layers of the smallest teacher, taught by all teachers of the pair, pretrained",
+            "taught by all teachers of the pair, pretrained, from the first layers of the smallest:",
         ),
         ("RAIL-KD", "**Stage 1, unequal widths: on the corpus**"),
         ("Theseus", r"Edit of the student's pass: $\mathrm{replace}(\mathrm{linear}(0.3 \to 1; 0.66))$."),

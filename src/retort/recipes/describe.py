@@ -161,24 +161,27 @@ def teachers(part: Part) -> str:
     return _TEACHERS[part.teachers, part.step.phase] + (encoder if part.step.encoder else "")
 
 
+_FIRST_LAYERS = {
+    "none": "the first layers of the teacher",
+    "several": "the first layers of the smallest",
+    "larger": "the first layers of the nearest",
+}
+
+
 def start(part: Part) -> str:
-    """What the stage starts from, in words."""
+    """What the stage starts from, in words; a teacher's layers refer to who teaches, said before."""
     if part.start == "before":
         return f"from {part.before}" + (" with its projections" if part.step.carry_lenses else "")
     if part.start == "random":
         return "from random parameters"
-    source = {
-        "next": "the next larger model",
-        "larger": "the next larger model",
-        "several": "the smallest teacher",
-    }
-    return f"from the first layers of {source.get(part.teachers, 'the teacher')}"
+    return f"from {_FIRST_LAYERS.get(part.teachers, 'its first layers')}"
 
 
 def _stage(part: Part, method: Method, methods: Sequence[Method]) -> Iterator[str]:
     where = "on the corpus" if part.step.phase == "pretraining" else "on each task"
     only = f", {part.only}" if part.only else ""
-    yield f"**{part.title}{only}: {where}**, {start(part)}, {teachers(part)}:"
+    told = [start(part), teachers(part)]
+    yield f"**{part.title}{only}: {where}**, {', '.join(reversed(told) if part.start == 'truncated' else told)}:"
     yield ""
     scene = Scene(several_teachers(part), method.compression is not None)
     yield display(summands(part.objective, scene))
