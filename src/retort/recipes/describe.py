@@ -180,8 +180,8 @@ def start(part: Part) -> str:
 def _stage(part: Part, method: Method, methods: Sequence[Method]) -> Iterator[str]:
     where = "on the corpus" if part.step.phase == "pretraining" else "on each task"
     only = f", {part.only}" if part.only else ""
-    told = [start(part), teachers(part)]
-    yield f"**{part.title}{only}: {where}**, {', '.join(reversed(told) if part.start == 'truncated' else told)}:"
+    told = [teachers(part), start(part)] if part.start == "truncated" else [start(part), teachers(part)]
+    yield f"**{part.title}{only}: {where}**, {', '.join(told)}:"
     yield ""
     scene = Scene(several_teachers(part), method.compression is not None)
     yield display(summands(part.objective, scene))
