@@ -86,7 +86,7 @@ def test_wide_tables_scroll_and_long_texts_break(page):
     html = page.read_text(encoding="utf-8")
     for name in TABLES:
         assert re.search(rf'<div class="wide"[^>]*>\s*<table class="{name}">', html), name
-    assert re.search(r'<td class="long">[^<]*MSE', html)
+    assert re.search(r'<td class="long" style="min-width: 40ch">[^<]*MSE', html)
     assert re.search(r"td\.long \{[^}]*white-space: normal", html)
 
 

@@ -129,5 +129,5 @@ def test_written_forms_are_whole(table):
     assert {row.count("|") for row in rows} == {len(table.columns) + 1}
     text = latex(table)
     assert text.isascii()
-    assert text.count("p{2.8cm}") == sum(column.long for column in table.columns)
+    assert text.count("cm}") == sum(column.wrap > 0 for column in table.columns)
     assert r"\begin{landscape}" in text and r"\end{landscape}" in text and ",pdflscape" in text

@@ -43,12 +43,12 @@ def test_latex_is_balanced_and_escaped(lines):
 
 def test_a_wide_table_lies_on_its_side_and_breaks_long_texts():
     plain, long = table(), table(60)
-    columns = (Column("Name", long=True), Column("Value", True))
+    columns = (Column("Name", wrap=20), Column("Value", True))
     for made in (replace(plain, columns=columns), replace(long, columns=columns)):
         text = latex(made)
         opened, closed = re.findall(r"\\begin\{(\w+)\}", text), re.findall(r"\\end\{(\w+)\}", text)
         assert sorted(opened) == sorted(closed) and opened[0] == closed[-1] == "landscape"
-        assert "{p{2.8cm}r}" in text and ",pdflscape}" in text
+        assert "{p{2.6cm}r}" in text and ",pdflscape}" in text
         assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
     assert not re.search("landscape|pdflscape|rotatebox|graphicx", latex(plain))
 

@@ -23,7 +23,8 @@ so that it says what runs; do not edit it. How such a value is written: [adding 
 
 Of each stage: what it is trained on, what it starts from, who teaches. Then its loss, in symbols that the
 first section explains, and what else there is to know. Where a stage needs equal widths, teacher and student
-have to be as wide as each other; where it needs equal heads, the student gets as many as the teacher has.
+have to be as wide as each other; where it needs equal heads, the student gets as many attention heads as the
+teacher has.
 """
 
 

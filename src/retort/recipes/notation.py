@@ -72,7 +72,7 @@ SYMBOLS = (
     Entry(r"x, y", "what is compared: the student's side and the teacher's, vectors of $D$ numbers at "
           "each position"),
     Entry(r"d(x, y)", "a distance by position is averaged over all positions, padding included, "
-          "and over rows, one of class scores over examples"),
+          "and over rows; one of class scores over examples"),
     Entry(r"\langle d(x, y) \rangle_{\mathrm{m}}", "the same with both sides multiplied by 0 where the mask "
           r"m is false: these positions stay in the mean, with 0, with $\log D$ ($\mathrm{CE}$) or with 1 "
           r"($\mathrm{Cos}$). Masks: valid is what is no padding, predicted where a word is predicted"),

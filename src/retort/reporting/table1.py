@@ -24,11 +24,12 @@ _SITES = {
     "scores": "attention", "probs": "attention", "q": "qkv_relations", "k": "qkv_relations",
     "v": "qkv_relations", "words": "logits", "class": "logits", "hard": "hard_labels",
 }  # fmt: skip
+_PHASES = {"pretraining": "Corpus", "task": "Task"}
 _TITLES = {"qkv_relations": "Q, K, V relations"}
 _NOTES = (
     NOTE,
-    f"{EVERY} in every stage of that phase; numbers: in these stages only; = and ≠: for equal and unequal "
-    "widths of teacher and student only.",
+    f"Corpus: in pretraining. {EVERY} in every stage of that phase; numbers: in these stages only; "
+    "= and ≠: for equal and unequal widths of teacher and student only.",
     "Logits: soft labels or distributions of words. Q, K, V: any of the three. Hard labels: gold labels, in "
     "pretraining gold words, with a teacher or without one.",
     "Embeddings are layer 0 of the hidden states; layer maps were asked about "
@@ -40,7 +41,7 @@ def table1(results: Results) -> Table:
     """Build the table; the data have one row a stage, with 1 for what it learns from."""
     rows = configured(results)
     titles = [
-        f"{title_of(phase)}: {_TITLES.get(name, name.replace('_', ' '))}"
+        f"{_PHASES[phase]}: {_TITLES.get(name, name.replace('_', ' '))}"
         for phase in PHASES
         for name in FEATURES
     ]

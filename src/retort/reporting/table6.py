@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("section", "method", "stage", "phase", "starts_from", "teachers", "compares", "layers",
            "trained_beside", "needs", "student", "shared_with")  # fmt: skip
-_LONG = frozenset({"starts_from", "teachers", "compares", "layers", "shared_with"})
+_WRAP = {"starts_from": 14, "teachers": 12, "compares": 40, "layers": 18, "shared_with": 24}
 _STARTS = {"random": "random", "truncated": "teacher's first layers"}
 _TEACHERS = {
     "none": "none", "several": "all of the pair", "next": "next larger model", "larger": "all larger models"
@@ -43,7 +43,7 @@ def table6(results: Results) -> Table:
     return Table(
         name="table6",
         title="The methods, stage by stage",
-        columns=tuple(Column(title_of(name), long=name in _LONG) for name in COLUMNS[1:]),
+        columns=tuple(Column(title_of(name), wrap=_WRAP.get(name, 0)) for name in COLUMNS[1:]),
         lines=tuple(Line(tuple(map(Cell, fields)), title_of(section)) for section, fields in lines),
         data=_data(lines),
         notes=_NOTES,
@@ -53,7 +53,7 @@ def table6(results: Results) -> Table:
 def _fields(part: Part, method: Method, methods: list[Method]) -> Iterator[str]:
     objective = part.objective
     yield method.name
-    yield f"{part.title}, {part.only}" if part.only else part.title
+    yield part.title
     yield part.step.phase
     before = f"{part.before}, with its projections" if part.step.carry_lenses else part.before
     yield before or _STARTS[part.start]
@@ -62,7 +62,7 @@ def _fields(part: Part, method: Method, methods: list[Method]) -> Iterator[str]:
     yield compared(objective)
     yield layer_maps(objective)
     yield learned(objective)
-    yield ", ".join(needs(objective))
+    yield ", ".join(dict.fromkeys([*([part.only] if part.only else []), *needs(objective)]))
     yield ", ".join(_student(method))
     yield ", ".join(shared_with(part, method, methods))
 

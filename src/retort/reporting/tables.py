@@ -37,11 +37,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """Heading of a column; numbers are aligned to the right, long texts are broken into lines."""
+    """Heading of a column.
+
+    Attributes:
+        right: numbers are aligned to the right.
+        wrap: long texts are broken into lines of so many characters or more; 0: never.
+    """
 
     title: str
     right: bool = False
-    long: bool = False
+    wrap: int = 0
 
 
 @dataclass(frozen=True)
@@ -128,7 +133,7 @@ def latex(table: Table) -> str:
         .render(
             table=table,
             long=len(table.lines) > _LONG,
-            wide=any(column.long for column in table.columns),
+            wide=any(column.wrap for column in table.columns),
             turned=len(table.columns) > _MANY,
         )
     )
