@@ -100,7 +100,9 @@ def exhibits():
 def drawn_from(name):
     """Files a figure reads besides the text: logs of the pretraining of the methods that it shows."""
     shown = {"figure2": figure2.METHODS, "figure5": figure5.METHODS}.get(name, ())
-    ends = [stage for cell in plan.cells if cell.method in shown for stage in cell.stages]
+    ends = [
+        stage for cell in plan.cells if cell.method in shown for stage in cell.stages
+    ]
     logs = []
     for stage in ends:
         while stage is not None:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 METHODS = ("GLMD-vc",)
 TITLE = "Which features come closer to the teacher's while the word-prediction loss falls?"
 NOTHING = "No teacher-student distances were logged at this scale."
-_ACROSS = 3
+_PAGE_INCHES = 7.0
+"""Room for panels beside each other."""
 
 
 def correlations(results: Results) -> pd.DataFrame:
@@ -34,9 +35,9 @@ def figure2(data: pd.DataFrame) -> Figure:
         return style.empty(NOTHING)
     grid = heatmap.Grid.of(data)
     panels = [(f"{m}, {p}", part) for (m, p), part in data.groupby(["method", "pair"], sort=False)]
-    across = min(_ACROSS, len(panels))
-    down = -(-len(panels) // across)
     width, height = grid.inches
+    across = min(max(1, int(_PAGE_INCHES // (width + 0.15))), len(panels))
+    down = -(-len(panels) // across)
     size = (1.9 + across * (width + 0.15), 1.3 + down * (height + 0.5))
     with style.style():
         figure = Figure(figsize=size, layout="constrained")
@@ -72,9 +73,10 @@ def method_note(data: pd.DataFrame) -> str:
     return (
         f"{points} evenly spaced steps of a run, mean of {seeds} seed{'' if seeds == '1' else 's'}. "
         "Distances, L_sp and perplexity are those of one fixed batch of samples that come after all that the "
-        "student is trained on (new to it unless it goes through the corpus more than once); the training "
-        "loss is the mean since the step measured before. The authors measured on each step's own batch, "
-        "which adds the differences between batches. Student layers face the teacher layers that end "
+        "student is trained on (new to it, unless it passes over the corpus more than once or samples are "
+        "random windows); the training loss is the mean since the step measured before. The authors measured "
+        "on each step's own batch, which adds the differences between batches. Student layers face the "
+        "teacher layers that end "
         "equal segments; layer 0 is the embeddings. Arrows: a measure's own course, from the first to the "
         f"last measured step. In brackets: p > {heatmap.LEVEL:g}, cell by cell, where the null moves the "
         "loss round against the distance by any number of steps, in each run by itself: both keep their own "

@@ -47,7 +47,8 @@ class PretrainingStream:
     def unseen(self, steps: int, rows: int) -> GLMBatch:
         """A batch of the first ``rows`` samples that come after all that ``steps`` updates read.
 
-        Of a run shorter than one pass over the corpus, these are documents that it never trains on.
+        Where samples are documents and the run is shorter than one pass over the corpus, it never trains
+        on these; windows at random places may overlap with earlier ones.
         """
         return collate(self._examples(-(-steps // _WINDOW) * _WINDOW * self._batch_size, rows))
 
