@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -36,6 +37,15 @@ OVERRIDES = {
 }
 
 
+EVERY_METHOD = {
+    "tasks": ["COPA"],
+    "seeds": [1],
+    "data": {"pocket": {"documents": 300, "train_size": 10, "dev_size": 4}},
+    "task_training": {"epochs": 2, "batch_size": 4, "evaluations": 2},
+}
+"""Added to the smoke scale, which has all methods, the models that they need and dropout."""
+
+
 class Killed(BaseException):
     """Stands for the end of a process: nothing in the library catches it."""
 
@@ -46,9 +56,9 @@ class Workshop:
 
     plan: Plan
 
-    def stage(self, method: str, number: int, pair: str = "T1-S1") -> Stage:
-        """Stage ``number`` (0 is the first) of a method's chain."""
-        (cell,) = (c for c in self.plan.cells if c.method == method and c.pair == pair)
+    def stage(self, method: str, number: int) -> Stage:
+        """Stage ``number`` (0 is the first) of a method's chain, on the only pair that it runs on."""
+        (cell,) = (c for c in self.plan.cells if c.method == method)
         chain: list[Stage] = []
         current: Stage | None = cell.stages[0]
         while current is not None:
@@ -89,12 +99,23 @@ class Workshop:
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory) -> Workshop:
     """Everything of four methods, finished. Read it; change only copies (``without``)."""
+    return _finished(OVERRIDES, tmp_path_factory.mktemp("workshop"))
+
+
+@pytest.fixture(scope="session")
+def every_method(tmp_path_factory) -> Workshop:
+    """Everything of all methods on one task, finished. Read it; change only copies."""
+    return _finished(EVERY_METHOD, tmp_path_factory.mktemp("every_method"))
+
+
+def _finished(overrides: dict[str, Any], results: Path) -> Workshop:
     prepare_process(1)
-    plan = Plan(load("smoke", OVERRIDES), tmp_path_factory.mktemp("workshop"))
+    plan = Plan(load("smoke", overrides), results)
     folder = plan.layout.data(plan.data)
     provide(plan.config, folder)
     encode(plan.config, folder / "manifest.json", plan.layout.text(plan.text))
-    _make_ragged(plan.layout.text(plan.text) / "tasks", "ReCoRD.train")
+    if "ReCoRD" in plan.config.tasks:
+        _make_ragged(plan.layout.text(plan.text) / "tasks", "ReCoRD.train")
     made = Workshop(plan)
     for stage in plan.stages.values():
         made.run(stage)
