@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 
 from retort.models.checkpoint import load_config, load_tensors
 from retort.models.glm import GLM
@@ -88,6 +89,7 @@ CASES = [
     ("Continuation-KD", 1, 5, "both losses"),
     ("Continuation-KD", 1, 8, "hard loss alone"),
     ("MGSKD", 1, 4, "random spans"),
+    ("LRC-BERT", 1, 4, "a new lens beside a model that goes on"),
     ("LRC-BERT", 2, 4, "a lens carried on"),
 ]
 
@@ -104,6 +106,7 @@ def test_a_run_killed_inside_a_phase_ends_with_the_same_bytes(
     undisturbed = contents(every_method.plan.layout.stage(stage))
     copy = every_method.without(stage, tmp_path)
     total = TASK_STEPS if stage.tasks else PRETRAINING_STEPS
+    torch.manual_seed(step)  # whatever ran before in this process
     kill({step}, min(step + 1, total - 1))
     with pytest.raises(killed):
         copy.run(stage)
