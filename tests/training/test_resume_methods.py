@@ -98,7 +98,7 @@ CASES = [
     ("method", "number", "step", "phase"), CASES, ids=[f"{m}-{s}-{p}" for m, _, s, p in CASES]
 )
 def test_a_run_killed_inside_a_phase_ends_with_the_same_bytes(
-    every_method, tmp_path, kill, killed, contents, method, number, step, phase
+    every_method, newest_best, tmp_path, kill, killed, contents, method, number, step, phase
 ):
     """The state of so many updates is saved; the process dies in the update after the next."""
     stage = chain(every_method, method)[number]
@@ -113,7 +113,18 @@ def test_a_run_killed_inside_a_phase_ends_with_the_same_bytes(
     (state,) = copy.plan.layout.root.glob(".scratch/**/state-*.pt")
     assert int(state.name.split("-")[1]) == step
     kill.off()
-    assert contents(copy.run(stage)) == undisturbed
+    found = contents(copy.run(stage))
+    assert found.keys() == undisturbed.keys()
+    assert [name for name in found if found[name] != undisturbed[name]] == []
+
+
+def test_what_is_compared_was_trained(every_method):
+    """Not the model of the evaluation before the first update."""
+    for method, number, *_ in CASES:
+        stage = chain(every_method, method)[number]
+        if stage.init is not None:
+            before, after = (folder_of(every_method, s) / "model.safetensors" for s in (stage.init, stage))
+            assert before.read_bytes() != after.read_bytes()
 
 
 def test_the_cases_above_lie_in_the_phases_that_they_name(every_method):
