@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from retort.distill.schedules import Clock
 from retort.distill.vocabulary import VocabularyMap, build_map
 from retort.models.glm import GLM, Bottleneck, GLMConfig
 from retort.models.glm_family import GLMFamily
+from retort.quirks import rewrite
 from retort.recipes import Method, Step, glmd
 
 VOCAB, KEPT, POSITIONS = 60, 32, 20
@@ -40,6 +42,14 @@ class Sample:
     def kinds(self) -> tuple[str, ...]:
         """The kinds of batches it can be run on."""
         return ("pretraining",) if self.step.phase == "pretraining" else ("single", "sum", "mean")
+
+
+def rewritten(sample: Sample, quirks: Mapping[str, str]) -> Objective:
+    """The objective of the same step with some quirks switched."""
+    method = rewrite(sample.method, quirks)
+    steps = (*method.steps, *(method.chain.links if method.chain else ()))
+    number = int(sample.name.rpartition("-")[2])
+    return (method.unequal if sample.unequal else steps)[number].objective
 
 
 def _samples() -> list[Sample]:

@@ -19,6 +19,7 @@ from retort.data import superglue
 from retort.errors import InputError
 
 NEEDED = {"real": {"data_root": "somewhere"}}
+MODELS = ", ".join(config.load("pocket").models)
 
 
 def problem(overrides: dict, scale: str = "pocket") -> str:
@@ -35,12 +36,16 @@ def test_each_shipped_scale_is_valid(scale):
 
 
 def test_the_promised_scales_are_shipped():
-    assert {"smoke", "pocket", "real", "paper"} <= set(config.scale_names())
+    assert {"smoke", "pocket", "pocket-full", "real", "paper"} <= set(config.scale_names())
 
 
 @pytest.mark.parametrize("scale", config.scale_names())
 def test_the_json_schema_accepts_each_shipped_scale(root, scale):
     written = yaml.safe_load((root / "config" / "scales" / f"{scale}.yaml").read_text())
+    base = written.pop("extends", None)
+    if base is not None:
+        inherited = yaml.safe_load((root / "config" / "scales" / f"{base}.yaml").read_text())
+        written = config.merge(inherited, written)
     jsonschema.validate(written, config.schema())
 
 
@@ -144,14 +149,16 @@ def test_a_resolved_configuration_survives_json():
             {"data": {"pocket": None}},
             "data.pocket: is null, but data.source is 'pocket'; give the world's values",
         ),
-        ({"pairs": ["T1-S9"]}, "pairs: 'T1-S9' names 'S9'; valid: T1, S1 (see models)"),
+        ({"pairs": ["T1-Q"]}, f"pairs: 'T1-Q' names 'Q'; valid: {MODELS} (see models)"),
         ({"pairs": ["T1"]}, "pairs: 'T1' is no pair; write T1-S1, T2-A1-S2 or (T1,T2)-S2"),
-        ({"import_teacher": {"T9": "x"}}, "import_teacher.T9: no such model; valid: T1, S1"),
+        ({"import_teacher": {"Q": "x"}}, f"import_teacher.Q: no such model; valid: {MODELS}"),
         ({"models": {"T1": {"heads": 5}}}, "models.T1.heads: 5 heads do not divide the width 96; change one"),
         (
             {"pretraining": {"max_length": 97}},
-            "pretraining.max_length: 97 tokens, but models.T1 has 96 positions; lower it\n"
-            "scale pocket: pretraining.max_length: 97 tokens, but models.S1 has 96 positions; lower it",
+            "\nscale pocket: ".join(
+                f"pretraining.max_length: 97 tokens, but models.{symbol} has 96 positions; lower it"
+                for symbol in ("T1", "S1", "S2", "T2", "A1", "A2", "T_MB", "S_MB")
+            ),
         ),
         (
             {"pretraining": {"student": {"micro_batch_size": 48}}},

@@ -99,7 +99,8 @@ def test_different_kinds_with_equal_fields_differ():
     class Two:
         x: int = 1
 
-    assert to_json(One()) == {"is": "One", "x": 1} != to_json(Two())
+    one, two = to_json(One()), to_json(Two())
+    assert one != two and one["x"] == two["x"] == 1
 
 
 def test_ancestors_come_without_repeats():

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from retort.errors import RetortError
 from retort.source_graph import EFFECTS, SourceModule, SourcePackage
@@ -34,11 +35,18 @@ class CodeGraph:
     Args:
         folder: holds the package's ``__init__.py``; ``name``: of the package.
         observers: modules that count only where they are roots.
+        files: single files besides the package, by module name.
     """
 
-    def __init__(self, folder: Path, name: str, observers: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        observers: frozenset[str] = frozenset(),
+        files: Mapping[str, Path] = MappingProxyType({}),
+    ) -> None:
         self._observers = observers
-        self._package = SourcePackage(folder, name)
+        self._package = SourcePackage(folder, name, files)
         self._edges: dict[Node, frozenset[Node]] = {}
         self._closures: dict[str, frozenset[Node]] = {}
         self._wholes: dict[str, list[Node]] = {}
@@ -124,7 +132,7 @@ class CodeGraph:
     def _imported(self, target: str, rest: list[str], where: str) -> list[Node]:
         """Follow an import: ``package.module`` as far as modules go, then one name of that module."""
         parts = [*target.split("."), *rest]
-        if parts[0] != self._package.name:
+        if parts[0] not in self._package.roots:
             return []
         end = 1
         while end < len(parts) and self._package.has(".".join(parts[: end + 1])):
@@ -154,17 +162,18 @@ class CodeGraph:
 
 
 @functools.cache
-def _graph() -> CodeGraph:
-    return CodeGraph(Path(__file__).resolve().parent, "retort", OBSERVERS)
+def _graph(files: tuple[tuple[str, Path], ...]) -> CodeGraph:
+    return CodeGraph(Path(__file__).resolve().parent, "retort", OBSERVERS, dict(files))
 
 
-def fingerprint(roots: Iterable[str]) -> str:
+def fingerprint(roots: Iterable[str], files: Mapping[str, Path] = MappingProxyType({})) -> str:
     """Fingerprint of the code that ``roots`` need (16 hex digits), read once a process.
 
     Args:
         roots: ``"retort.training.task:train_task"`` for a definition, ``"retort.files"`` for a module.
+        files: a user's own files by module name; what they define may be among the roots.
 
     Raises:
         RetortError: a root, or a name that the code imports from this package, does not exist.
     """
-    return _graph().fingerprint(roots)
+    return _graph(tuple(sorted(files.items()))).fingerprint(roots)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from retort.errors import RetortError
@@ -16,13 +16,18 @@ EFFECTS = "<effects>"
 
 
 class SourcePackage:
-    """A package's modules by dotted name, parsed when first asked for."""
+    """A package's modules by dotted name, parsed when first asked for.
 
-    def __init__(self, folder: Path, name: str) -> None:
-        """Look at the package ``name`` whose ``__init__.py`` is in ``folder``."""
+    Args:
+        folder: holds the package's ``__init__.py``; ``name``: of the package.
+        files: single files besides the package, by module name.
+    """
+
+    def __init__(self, folder: Path, name: str, files: Mapping[str, Path]) -> None:
         self.name = name
+        self.roots = frozenset({name, *files})
         self._folder = folder
-        self._paths: dict[str, Path | None] = {}
+        self._paths: dict[str, Path | None] = dict(files)
         self._modules: dict[str, SourceModule] = {}
 
     def has(self, module: str) -> bool:

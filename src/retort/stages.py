@@ -7,6 +7,7 @@ towards what, on what, how and with which seed. Equal stages are one artefact, w
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -46,6 +47,11 @@ class Compression:
     similarity: Literal["inner_product", "cosine", "euclidean", "unk"] = "inner_product"
     reserved_targets: bool = True
     multiple_of: int = 128
+
+
+@dataclass(frozen=True)
+class SlicedCompression(Compression):
+    """The same, started from the kept rows of ``mapped_by``'s embedding (quirk ``unmapped-embedding``)."""
 
 
 @dataclass(frozen=True)
@@ -194,13 +200,30 @@ class Stage:
         return list({stage.id: stage for stage in found}.values())
 
 
+def value_types(value: Any) -> Iterator[str]:
+    """``module:class`` of every value inside a value such as an objective: the code that interprets it."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        yield f"{type(value).__module__}:{type(value).__qualname__}"
+        for entry in dataclasses.fields(value):
+            yield from value_types(getattr(value, entry.name))
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from value_types(item)
+
+
 _UNIDENTIFYING = {"Architecture": {"name"}}
+
+
+def _kind(kind: type) -> str:
+    """Name of a class; one from a user's own file carries the file's, so that it is never taken for ours."""
+    ours = kind.__module__.partition(".")[0] == "retort"
+    return kind.__name__ if ours else f"{kind.__module__}:{kind.__qualname__}"
 
 
 def to_json(value: Any) -> Any:
     """Canonical plain data of a stage or any value inside one; nested stages become their ids."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        kind = type(value).__name__
+        kind = _kind(type(value))
         hidden = _UNIDENTIFYING.get(kind, set())
         fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.name not in hidden}
         return {"is": kind} | {

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retort.config import load, resolve, typed
+from retort.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -45,3 +46,34 @@ def test_a_command_line_gives_the_configuration_that_was_meant():
     }
     meant = load("smoke", {"seeds": [1], "task_training": {"epochs": 2}})
     assert resolve(typed(given)) == meant
+
+
+def write_scales(folder, **files):
+    for name, text in files.items():
+        (folder / f"{name}.yaml").write_text(text)
+
+
+def test_a_scale_that_extends_another_changes_what_it_names():
+    small, full = load("pocket"), load("pocket-full")
+    changed = {"scale", "pairs", "columns", "seeds", "variants"}
+    assert small.model_dump(exclude=changed) == full.model_dump(exclude=changed)
+    assert len(full.seeds) >= 3 and full.columns == "all"
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        ("nowhere", "one.yaml: extends: no other scale 'nowhere'"),
+        ("one", "one.yaml: extends: no other scale 'one'"),
+        ("two", "one.yaml: extends: two extends another scale itself"),
+    ],
+)
+def test_what_cannot_be_extended_is_named(tmp_path, base, message):
+    write_scales(
+        tmp_path,
+        one=f"scale: one\nextends: {base}\n",
+        two="scale: two\nextends: three\n",
+        three="scale: three\n",
+    )
+    with pytest.raises(InputError, match=message):
+        resolve({"scale": "one"}, folder=tmp_path)

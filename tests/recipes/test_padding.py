@@ -16,9 +16,8 @@ from method_samples import (
     models_for,
     outcome,
     parts_over_time,
+    rewritten,
 )
-
-from retort.quirks import rewrite
 
 EVERY_STEP = pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
 
@@ -69,7 +68,7 @@ def with_other_padding(batch, columns):
 @EVERY_STEP
 def test_padding_changes_nothing_but_the_terms_that_are_named(sample):
     models = models_for(sample)
-    objective = rewrite(sample.step.objective, {"masked-means": "fixed"})
+    objective = rewritten(sample, {"masked-means": "fixed"})
     changed = set()
     for kind in sample.kinds:
         batch = batch_of(kind, 4)
@@ -86,7 +85,7 @@ def test_padding_changes_nothing_but_the_terms_that_are_named(sample):
 @EVERY_STEP
 def test_padding_changes_no_gradient_of_the_other_terms(sample):
     named = FEELS_PADDING.get(sample.name, {})
-    objective = rewrite(sample.step.objective, {"masked-means": "fixed"})
+    objective = rewritten(sample, {"masked-means": "fixed"})
     terms = tuple(t for i, t in enumerate(objective.terms) if f"{i}-{t.site}" not in named)
     models = models_for(sample)
     for kind in sample.kinds:

@@ -20,6 +20,7 @@ from method_samples import (
     models_for,
     outcome,
     parts_over_time,
+    rewritten,
     student_size,
     teachers_of,
 )
@@ -31,7 +32,6 @@ from retort.distill.schedules import Clock, Place, value_of
 from retort.distill.vocabulary import VocabularyMap, build_map
 from retort.models.features import CLASS
 from retort.models.glm_family import GLMFamily
-from retort.quirks import rewrite
 
 EVERY_STEP = pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
 EVERY_COMPARISON = pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_masked_rows_alone_keep_a_cosine_from_zero(name):
     found = models.losses(models.bind(objective), batch, CLOCKS[0]).parts["2-hidden"]
     padding = 1 - batch.valid.double().mean()
     torch.testing.assert_close(found, objective.terms[2].weight * padding, rtol=1e-12, atol=0)
-    mended = models.bind(rewrite(objective, {"masked-means": "fixed"}))
+    mended = models.bind(rewritten(sample, {"masked-means": "fixed"}))
     assert abs(models.losses(mended, batch, CLOCKS[0]).parts["2-hidden"]) < 1e-12
 
 

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from retort.errors import InputError
+from retort.quirks import LEDGER
 from retort.reporting.exhibits import FIGURES, TABLES, write_figure
 from retort.reporting.headline import headline, plain_lines
 from retort.reporting.page import facts, gates, write_page
@@ -77,7 +78,16 @@ def test_page_holds_every_exhibit_and_the_first_screen(page):
     text = " ".join(reader.text)
     for expected in ("Test <CPU>", "82.0 ± 1.0", "67.4", "T1 fine-tuned average", "2:24:00 over 144 runs"):
         assert expected in text
-    assert "masked-means" in text
+    for quirk in LEDGER:
+        assert all(word in text for word in (quirk.id, quirk.evidence, quirk.effect, *quirk.switches))
+
+
+def test_wide_tables_scroll_and_long_texts_break(page):
+    html = page.read_text(encoding="utf-8")
+    for name in TABLES:
+        assert re.search(rf'<div class="wide"[^>]*>\s*<table class="{name}">', html), name
+    assert re.search(r'<td class="long" style="min-width: 40ch">[^<]*MSE', html)
+    assert re.search(r"td\.long \{[^}]*white-space: normal", html)
 
 
 def test_page_is_the_same_bytes_when_made_again(page, shared_root):

@@ -46,6 +46,7 @@ EVERY_METHOD = {
     "seeds": [1],
     "data": {"pocket": {"documents": 300, "train_size": 10, "dev_size": 4}},
     "task_training": {"epochs": 2, "batch_size": 4, "evaluations": 2},
+    "variants": {"tables": []},
 }
 """Added to the smoke scale, which has all methods, the models that they need and dropout."""
 

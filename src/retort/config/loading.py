@@ -59,7 +59,7 @@ def resolve(raw: Mapping[str, Any], place: str = "configuration", folder: Path =
         raise InputError(f"{place}: scale: is missing; add one of {', '.join(scale_names(folder))}")
     if scale not in scale_names(folder):
         raise InputError(f"{place}: scale: no scale {scale!r}; {nearest(str(scale), scale_names(folder))}")
-    complete = merge(_read_yaml(folder / f"{scale}.yaml"), raw)
+    complete = merge(_scale(folder, str(scale)), raw)
     try:
         # By way of JSON, because pydantic's strict mode takes a JSON list, but no Python list, for a tuple.
         config = Config.model_validate_json(json.dumps(complete, default=str))
@@ -129,6 +129,22 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(f"{path}: holds no keys; a configuration is 'key: value' lines")
     return value
+
+
+def _scale(folder: Path, name: str) -> dict[str, Any]:
+    """The values of a scale's file, laid over those of the scale that it ``extends``."""
+    path = folder / f"{name}.yaml"
+    values = _read_yaml(path)
+    base = values.pop("extends", None)
+    if base is None:
+        return values
+    names = [other for other in scale_names(folder) if other != name]
+    if base not in names:
+        raise InputError(f"{path}: extends: no other scale {base!r}; {nearest(str(base), names)}")
+    inherited = _read_yaml(folder / f"{base}.yaml")
+    if "extends" in inherited:
+        raise InputError(f"{path}: extends: {base} extends another scale itself; name that one")
+    return merge(inherited, values)
 
 
 def _contradictions(config: Config) -> list[str]:

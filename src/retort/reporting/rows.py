@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BASELINE = "baseline"
-UNPUBLISHED = "not_in_paper"
+UNPUBLISHED = "not_in_the_paper"
 TEACHERS = "fine_tuned_teacher"
 
 
@@ -112,7 +112,7 @@ def published_rows(results: Results) -> dict[tuple[str, str], Published]:
 def table_rows(results: Results) -> list[Row]:
     """Rows in the paper's order of sections: the baseline first, what the paper lacks within its section."""
     published = published_rows(results)
-    scores = results.scores
+    scores = results.scores[results.scores["role"] != "variant"]
     measured = list(dict.fromkeys(zip(scores["role"], scores["method"], scores["pair"], strict=True)))
     roles = {(method, pair): role for role, method, pair in measured}
     planned = dict.fromkeys([*_planned(results, published), *roles])
@@ -152,12 +152,18 @@ def section_of(method: str, pair: str, role: str, published: dict[tuple[str, str
 
 
 def _planned(results: Results, published: dict[tuple[str, str], Published]) -> Iterator[tuple[str, str]]:
-    """Methods on pairs, without pairs of a kind that the paper never gives the method (two teachers, say)."""
-    for method in results.config.methods:
-        kinds = {_kind(pair) for name, pair in published if name == method}
-        for pair in results.config.pairs:
-            if not kinds or _kind(pair) in kinds:
-                yield method, pair
+    """The paper's methods of this scale on its pairs.
+
+    On the paper's own pairs a method runs where the paper prints it, on others if they are of a kind (two
+    teachers, say) that the paper gives the method. What users add is known by its scores.
+    """
+    config, paper_pairs = results.config, {pair for _, pair in published}
+    for method in config.methods:
+        printed = {pair for name, pair in published if name == method}
+        kinds = {_kind(pair) for pair in printed}
+        pairs = [p for p in config.pairs if (p in printed if p in paper_pairs else _kind(p) in kinds)]
+        for pair in pairs if config.columns == "all" else pairs[:1]:
+            yield method, pair
 
 
 def _kind(pair: str) -> str:
