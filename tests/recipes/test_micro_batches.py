@@ -54,7 +54,7 @@ def same(found, expected, tolerance):
 
 @pytest.mark.parametrize("sample", SPLITTABLE, ids=lambda sample: sample.name)
 @pytest.mark.parametrize("quirks", [{}, EVERY_SWITCH], ids=["as_run", "every_switch"])
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(seed=st.integers(0, 1000), rows=st.integers(2, 6), part=st.integers(1, 5))
 def test_no_split_changes_the_gradient(sample, quirks, seed, rows, part):
     objective, models = rewritten(sample, quirks), models_for(sample)
