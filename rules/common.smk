@@ -78,6 +78,8 @@ TABLES = {
 }
 TABLES |= {
     "table3_held_out": TABLES["table3"],
+    "table4": "retort.reporting.ablations:table4",
+    "table5": "retort.reporting.ablations:table5",
     "table9": "retort.reporting.table9:table9",
 }
 FIGURES = {name: f"retort.reporting.{name}" for name in ("figure2", "figure3")}

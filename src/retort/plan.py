@@ -6,36 +6,24 @@ scripts ask it for the stage behind an id. Nothing here imports torch.
 
 from __future__ import annotations
 
-import csv
-import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from retort.config.loading import REPOSITORY
-from retort.config.model import Config, Model, PretrainingRun, pair_models
+from retort.config.model import Config, pair_models
 from retort.errors import InputError
 from retort.files import digest_of
 from retort.fingerprint import fingerprint
 from retort.layout import Layout
-from retort.quirks import rewrite
+from retort.quirks import chosen_switches, rewrite
 from retort.recipes import Method, Step
 from retort.recipes.glmd import FINE_TUNE, LANGUAGE_MODEL, METHODS
+from retort.recipes.glmd_variants import VARIANTS, Variant
 from retort.recipes.own import module_name, own_methods
-from retort.stages import (
-    Architecture,
-    Compression,
-    Corpus,
-    Muon,
-    Optimiser,
-    Pretraining,
-    Stage,
-    TaskRun,
-    Truncation,
-)
-from retort.students import columns, last_stage, teachers_of
+from retort.schooling import Schooling
+from retort.stages import Architecture, Compression, Stage, Truncation, value_types
+from retort.students import architecture, columns, last_stage, student_architecture, teachers_of
 
 TEACHER_SEED = 1234
 """Teachers are single runs, as in the paper; this is the authors' default seed."""
@@ -52,7 +40,7 @@ class Cell:
     """One entry of a table: a method on a pair with a seed, trained on all tasks.
 
     Attributes:
-        role: ``teacher`` or ``student``.
+        role: ``teacher``, ``student``, or ``variant`` (of a student, for an ablation table).
         method: as the paper names it; ``pair``: e.g. ``T1-S1`` (a teacher: ``T1``).
         seed: training seed.
         stages: the stages that hold its results, one for each group of tasks.
@@ -71,12 +59,16 @@ class Plan:
     Args:
         config: a complete configuration.
         results: the folder that holds one folder per scale.
+
+    Raises:
+        InputError: a quirk or one of its switches does not exist, or the table of hyper-parameters is bad.
     """
 
     def __init__(self, config: Config, results: Path = Path("results")) -> None:
         self.config = config
         self.layout = Layout(results / config.scale)
-        self.rates = _hyper_parameters(config)
+        self.schooling = Schooling(config)
+        chosen_switches(config.quirks)  # a mistake is told at once, whether or not a method is affected
 
     @cached_property
     def data(self) -> str:
@@ -125,11 +117,31 @@ class Plan:
                 for seed in self.config.seeds:
                     stages = tuple(last_stage(self, method, pair, seed, group) for group in self.groups)
                     found.append(Cell("student", method.name, pair, seed, stages))
-        return tuple(found)
+        return (*found, *self._variant_cells())
+
+    def _variant_cells(self) -> Iterator[Cell]:
+        """Rows of ablation tables, on the first pair that their method fits, as the paper has them."""
+        for variant in self.variants:
+            for pair in columns(variant.method, self.config.pairs)[:1]:
+                for seed in self.config.variants.seeds:
+                    stages = tuple(
+                        last_stage(self, variant.method, pair, seed, group) for group in self.groups
+                    )
+                    yield Cell("variant", variant.method.name, pair, seed, stages)
+
+    @cached_property
+    def variants(self) -> tuple[Variant, ...]:
+        """Rows of the configured ablation tables that vary a configured method; its quirks are applied."""
+        chosen = self.config.quirks
+        return tuple(
+            replace(variant, method=rewrite(variant.method, chosen, variant.of))
+            for variant in VARIANTS
+            if variant.table in self.config.variants.tables and variant.of in self.config.methods
+        )
 
     @cached_property
     def methods(self) -> tuple[Method, ...]:
-        """The methods of the configuration, in its order, and all of the user's own file.
+        """The methods of the configuration, in its order, and all of the user's own file; quirks applied.
 
         Raises:
             InputError: a method that no recipe has.
@@ -139,7 +151,7 @@ class Plan:
         if missing:
             raise InputError(f"methods: no recipe for {missing[0]!r}; there are {', '.join(known)}")
         names = dict.fromkeys((*self.config.methods, *(method.name for method in self.own)))
-        return tuple(known[name] for name in names)
+        return tuple(rewrite(known[name], self.config.quirks) for name in names)
 
     @cached_property
     def own(self) -> tuple[Method, ...]:
@@ -193,7 +205,7 @@ class Plan:
         entry = _ENTRY["import" if stage.imported else stage.phase]
         own = None if self.config.recipes is None else Path(self.config.recipes)
         files = {} if own is None else {module_name(own): own}
-        return fingerprint(sorted({entry, *_value_types(stage.objective)}), files)
+        return fingerprint(sorted({entry, *value_types(stage.objective)}), files)
 
     def pretrained(self, name: str) -> Stage:
         """A teacher's pretraining stage, or its import."""
@@ -202,7 +214,7 @@ class Plan:
             phase="pretraining",
             architecture=self.architecture(name),
             objective=LANGUAGE_MODEL.objective,
-            schooling=None if imported else self._pretraining(self.config.pretraining.teacher),
+            schooling=None if imported else self.schooling.pretraining("teacher"),
             data=self.text,
             seed=TEACHER_SEED,
             imported=imported,
@@ -215,7 +227,7 @@ class Plan:
             phase="task",
             architecture=self.architecture(name),
             objective=FINE_TUNE.objective,
-            schooling=tuple(self._task_run("GLM (teacher)", name, task, "teacher") for task in tasks),
+            schooling=tuple(self.schooling.task("GLM (teacher)", name, task, "teacher") for task in tasks),
             data=self.text,
             seed=TEACHER_SEED,
             init=self.pretrained(name),
@@ -243,30 +255,34 @@ class Plan:
             teachers: of this step, whether its objective looks at them or not.
             tasks: of the job, in the task phase.
         """
-        objective = rewrite(step.objective, self.config.quirks)
         truncated = method.start == "truncate" and before is None
-        runs = tuple(self._task_run(method.name, pair, task, "student") for task in tasks)
+        row = method.tuned_as or method.name
+        runs = tuple(self.schooling.task(row, pair, task, "student") for task in tasks)
         mapped_by = self.pretrained(pair_models(pair)[0]) if method.compression else None
         return Stage(
             phase=step.phase,
-            architecture=self._student(method, pair, pair_models(pair)[0], student),
-            objective=objective,
-            schooling=runs if step.phase == "task" else self._pretraining(self.config.pretraining.student),
+            architecture=student_architecture(self, method, pair, student),
+            objective=step.objective,
+            schooling=runs
+            if step.phase == "task"
+            else self.schooling.pretraining("student", step.batch_share),
             data=self.text,
             seed=seed,
             init=before,
-            truncated=self._truncation(teachers) if truncated else None,
-            teachers=teachers if objective.needs_teacher else (),
+            truncated=self._truncation(method, pair, teachers) if truncated else None,
+            teachers=teachers if step.objective.needs_teacher else (),
             compression=self._compression(method),
             mapped_by=mapped_by,
             carry_lenses=step.carry_lenses,
             precision=self.config.precision,
         )
 
-    def _truncation(self, teachers: tuple[Stage, ...]) -> Truncation:
+    def _truncation(self, method: Method, pair: str, teachers: tuple[Stage, ...]) -> Truncation:
         """Start from the first teacher's first layers; an encoder in front of the teachers is none."""
+        if method.cut.source == "pretrained":
+            return Truncation(self.pretrained(pair_models(pair)[0]), method.cut.fused)
         tuned = [teacher for teacher in teachers if teacher.phase == "task"] or list(teachers)
-        return Truncation(tuned[0], self.config.quirks.get("fused-truncation", "as_run") == "as_run")
+        return Truncation(tuned[0], method.cut.fused)
 
     def architecture(self, name: str) -> Architecture:
         """The architecture of a model symbol.
@@ -278,22 +294,6 @@ class Plan:
             raise InputError(f"models: no {name!r}; there are {', '.join(self.config.models)}")
         return architecture(name, self.config.models[name])
 
-    def _student(self, method: Method, pair: str, teacher: str, name: str) -> Architecture:
-        """The student, with the teacher's heads where attention is compared head by head, as in the paper."""
-        base, heads = self.architecture(name), self.architecture(teacher).heads
-        sites = {term.site for step in (*method.steps, *method.unequal) for term in step.objective.terms}
-        if sites & {"scores", "probs"} and base.heads != heads:
-            width = base.bottleneck[0] if base.bottleneck else base.width
-            if width % heads:
-                raise InputError(
-                    f"pairs: {pair}: {method.name} compares attention head by head, but {teacher}'s {heads} "
-                    f"heads do not divide {name}'s width {width}; change models.{name} or omit the method"
-                )
-            base = replace(base, heads=heads)
-        if method.embedding == "factorised":
-            return replace(base, factorised=base.width // 2)
-        return replace(base, trigram=base.width // 2) if method.embedding == "trigram" else base
-
     def _compression(self, method: Method) -> Compression | None:
         if method.compression is None:
             return None
@@ -303,86 +303,3 @@ class Plan:
             reserved_targets=settings.reserved_targets,
             multiple_of=settings.multiple_of,
         )
-
-    def _pretraining(self, run: PretrainingRun) -> Pretraining:
-        settings = self.config.pretraining
-        corpus = Corpus(settings.samples, settings.max_length, settings.masking)
-        return Pretraining(_optimiser(run.optimiser), corpus, run.steps, run.batch_size, run.micro_batch_size)
-
-    def _task_run(self, method: str, pair: str, task: str, role: str) -> TaskRun:
-        settings = self.config.task_training
-        batch: int = settings.batch_size[task]  # type: ignore[index]
-        rate: float = getattr(settings.learning_rate, role)[task]
-        batch, rate = self.rates.get((method, pair, task), (batch, rate))
-        optimiser = settings.optimiser.model_dump() | {"learning_rate": rate}
-        return TaskRun(
-            task=task,
-            optimiser=Optimiser(**optimiser | {"betas": tuple(optimiser["betas"])}),
-            epochs=settings.epochs[task],  # type: ignore[index]
-            batch_size=batch,
-            micro_batch_size=settings.micro_batch_size,
-            max_length=settings.max_length[task],  # type: ignore[index]
-            padding=settings.padding,
-            evaluations=settings.evaluations,
-        )
-
-
-def architecture(name: str, model: Model) -> Architecture:
-    """A configured model as an architecture."""
-    inner = model.bottleneck
-    return Architecture(
-        name=name,
-        layers=model.layers,
-        width=model.width,
-        heads=model.heads,
-        positions=model.positions,
-        dropout=model.dropout,
-        init_std=model.init_std,
-        factorised=model.factorised,
-        trigram=model.trigram,
-        bottleneck=None if inner is None else (inner.width, inner.feed_forwards),
-    )
-
-
-def _optimiser(settings: Any) -> Optimiser:
-    values = settings.model_dump()
-    muon = values.pop("muon")
-    return Optimiser(
-        **values | {"betas": tuple(values["betas"]), "muon": None if muon is None else Muon(**muon)}
-    )
-
-
-def _value_types(value: Any) -> Iterator[str]:
-    """``module:class`` of every value inside an objective: the code that interprets it."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        yield f"{type(value).__module__}:{type(value).__qualname__}"
-        for entry in dataclasses.fields(value):
-            yield from _value_types(getattr(value, entry.name))
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from _value_types(item)
-
-
-def _hyper_parameters(config: Config) -> Mapping[tuple[str, str, str], tuple[int, float]]:
-    """Batch size and learning rate by (method, pair, task), from the configured CSV.
-
-    Raises:
-        InputError: the file is missing or a row is malformed.
-    """
-    name = config.task_training.hyper_parameters
-    if name is None:
-        return {}
-    found = {}
-    try:
-        with (REPOSITORY / name).open(encoding="utf-8", newline="") as stream:
-            for number, row in enumerate(csv.DictReader(stream), start=2):
-                try:
-                    key = (row["method"], row["config"], row["task"])
-                    found[key] = (int(row["batch_size"]), float(row["learning_rate"]))
-                except (KeyError, TypeError, ValueError):
-                    raise InputError(
-                        f"{name}:{number}: needs method, config, task, batch_size, learning_rate"
-                    ) from None
-    except FileNotFoundError:
-        raise InputError(f"task_training.hyper_parameters: {name} is not a file") from None
-    return found

@@ -7,6 +7,7 @@ towards what, on what, how and with which seed. Equal stages are one artefact, w
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -46,6 +47,11 @@ class Compression:
     similarity: Literal["inner_product", "cosine", "euclidean", "unk"] = "inner_product"
     reserved_targets: bool = True
     multiple_of: int = 128
+
+
+@dataclass(frozen=True)
+class SlicedCompression(Compression):
+    """The same, started from the kept rows of ``mapped_by``'s embedding (quirk ``unmapped-embedding``)."""
 
 
 @dataclass(frozen=True)
@@ -192,6 +198,17 @@ class Stage:
         source = None if self.truncated is None else self.truncated.source
         found = [stage for stage in (self.init, source, *self.teachers, self.mapped_by) if stage is not None]
         return list({stage.id: stage for stage in found}.values())
+
+
+def value_types(value: Any) -> Iterator[str]:
+    """``module:class`` of every value inside a value such as an objective: the code that interprets it."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        yield f"{type(value).__module__}:{type(value).__qualname__}"
+        for entry in dataclasses.fields(value):
+            yield from value_types(getattr(value, entry.name))
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from value_types(item)
 
 
 _UNIDENTIFYING = {"Architecture": {"name"}}

@@ -9,6 +9,7 @@ from retort.distill.schedules import (
     Complement,
     Curriculum,
     Linear,
+    MeanOverPairs,
     Place,
     RampThenOne,
     Scaled,
@@ -87,3 +88,8 @@ def test_random_draws_repeat_for_a_moment_and_differ_between_moments():
     assert len({drawn(now), *others}) == 4
     assert drawn(now, each="epoch") == drawn(Clock(4, 10, 1, 5), each="epoch")
     assert drawn(now, each="epoch") != drawn(Clock(3, 10, 2, 5), each="epoch")
+
+
+def test_a_mean_over_pairs_weighs_each_pair_alike():
+    assert [MeanOverPairs()(Clock(0, 1), Place(1, 6, pairs)) for pairs in (1, 2, 5)] == [1, 0.5, 0.2]
+    assert (100 * MeanOverPairs())(Clock(3, 9), Place(2, 6, 4)) == 25

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from retort.models.features import Recorder, Site
+from retort.models.features import Patch, Recorder, Site
 from retort.models.glm import GLM, MASKED_SCORE, Bottleneck, GLMConfig, prefix_mask
 
 TINY = GLMConfig(layers=3, width=32, heads=4, vocab=97, positions=64, dropout=0.0)
@@ -86,6 +86,46 @@ def test_every_feature_equals_the_authors(forward, tag, dtype):
     losses = F.cross_entropy(found.flatten(0, 1).double(), targets.flatten(), reduction="none").view(4, 12)
     check(losses, "token_ce")
     check((losses * chosen).sum() / chosen.sum(), "lm_loss")
+
+
+@pytest.mark.parametrize("config", [TINY, *VARIANTS.values()])
+def test_the_residual_stream_is_what_layer_norms_see(config):
+    torch.manual_seed(0)
+    model = GLM(config).double()
+    tokens, positions = torch.randint(97, (2, 5)), torch.arange(5).expand(2, 2, 5)
+    mask = prefix_mask(torch.tensor([5, 3]), 5)
+    record = Recorder(EVERYTHING | {Site("residual", i) for i in range(4)})
+    model(tokens, positions, mask, record)
+    norms = [
+        *(block.input_layernorm for block in model.transformer.layers),
+        model.transformer.final_layernorm,
+    ]
+    for layer, norm in enumerate(norms):
+        seen = norm(record.values[Site("residual", layer)])
+        assert torch.equal(seen, record.values[Site("hidden", layer)])
+    assert not any(site.name == "residual" for site in _recorded(model, tokens, positions, mask))
+
+
+def _recorded(model, tokens, positions, mask):
+    record = Recorder(EVERYTHING)
+    model(tokens, positions, mask, record)
+    return record.values
+
+
+def test_a_patched_residual_stream_goes_on_changed():
+    torch.manual_seed(0)
+    model = GLM(TINY).double().eval()
+    tokens, positions = torch.randint(97, (2, 5)), torch.arange(5).expand(2, 2, 5)
+    mask = prefix_mask(torch.tensor([5, 5]), 5)
+    sites = frozenset(Site("residual", i) for i in range(4))
+    whole = Recorder(sites)
+    expected = model(tokens, positions, mask, whole)
+    kept = whole.values[Site("residual", 2)]
+    patch = Patch(residual={2: lambda own: kept, 3: lambda own: own + 1})
+    changed = Recorder(sites, patch)
+    found = model(torch.zeros_like(tokens), positions, mask, changed)
+    assert torch.equal(changed.values[Site("residual", 3)], whole.values[Site("residual", 3)] + 1)
+    torch.testing.assert_close(found, expected)  # a LayerNorm does not see the shift
 
 
 def test_gradients_equal_the_authors(forward):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from retort.errors import InputError
-from retort.stages import Architecture
+from retort.stages import Architecture, SlicedCompression
 from retort.training.setup import (
     autocast_dtype,
     choose_device,
@@ -23,6 +23,7 @@ from retort.training.setup import (
     vocabulary_rows,
     write_log,
 )
+from retort.training.vocabularies import make_vocabulary
 
 
 def parameters(model):
@@ -47,6 +48,20 @@ def test_a_stage_starts_from_the_result_of_the_one_before(workshop):
     from retort.models.checkpoint import load_tensors
 
     assert all(torch.equal(value, load_tensors(before)[name]) for name, value in model.state_dict().items())
+
+
+def test_a_compressed_student_may_start_from_the_teachers_words(workshop):
+    as_run = workshop.stage("GLMD", 0)
+    stage = dataclasses.replace(as_run, compression=SlicedCompression(**vars(as_run.compression)))
+    job = workshop.job(stage)
+    make_vocabulary(stage, job)
+    found, before = (starting_model(s, job, None).state_dict() for s in (stage, as_run))
+    table = load_frozen(stage.mapped_by, job, None).module.word_embeddings.weight
+    kept = vocabulary_map(stage, job).kept_ids
+    words = found.pop("word_embeddings.weight")
+    assert torch.equal(words, table[kept, : words.shape[1]])
+    assert not torch.equal(words, before.pop("word_embeddings.weight"))
+    assert all(torch.equal(value, before[name]) for name, value in found.items())
 
 
 def test_task_models_are_found_task_by_task(workshop):

@@ -127,7 +127,7 @@ class BoundObjective(nn.Module):
         if edit is not None and edit.second_pass and not edited:
             sources = edit.sources(clock, self.student, teacher)
             layers = sources.teacher if of_teacher else sources.student
-            found |= {Site("hidden", layer) for layer in layers}
+            found |= {Site(edit.site, layer) for layer in layers}
         return found
 
     def _term_sites(self, term: Term, clock: Clock, teacher: Shape, of_teacher: bool) -> set[Site]:
@@ -200,10 +200,10 @@ class BoundObjective(nn.Module):
 
     def _first_pass(self, batch: Any, student: Family, teachers: Sequence[Family], clock: Clock) -> Seen:
         edit = self.objective.edit
-        patch = UNCHANGED
+        both = (UNCHANGED, UNCHANGED)
         if edit is not None and not edit.second_pass:
-            patch, _ = edit.patches(clock, batch, student, teachers[0], None)
-        return self._pass(batch, student, teachers, clock, (patch, UNCHANGED), edited=False)
+            both = edit.patches(clock, batch, student, teachers[0], None)
+        return self._pass(batch, student, teachers, clock, both, edited=False)
 
     def _pass(
         self,
@@ -262,8 +262,9 @@ class BoundObjective(nn.Module):
                 found = torch.where(found > term.above(clock), found, 0.0)
             return _scaled(found, value_of(term.weight, clock, Place(-1, layers)))
         rows = []
-        for pair in self._pairs(term.layers, clock, self.teachers[number]):
-            weight = value_of(term.weight, clock, Place(pair.student[0], layers))
+        pairs = self._pairs(term.layers, clock, self.teachers[number])
+        for pair in pairs:
+            weight = value_of(term.weight, clock, Place(pair.student[0], layers, len(pairs)))
             if weight != 0:
                 tensors = (
                     [ours[Site(term.site, layer)] for layer in pair.student],

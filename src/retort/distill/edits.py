@@ -5,7 +5,7 @@ An edit is a value; for a batch it makes a :class:`Patch` for the student and on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,13 +26,15 @@ class Edit:
     Attributes:
         needs_teacher: whether the student's pass takes something from the teacher.
         second_pass: whether it is made in a pass of its own, after an untouched one.
+        site: where it reads :meth:`sources` in the untouched pass.
     """
 
     needs_teacher = False
     second_pass = False
+    site = "hidden"
 
     def sources(self, clock: Clock, student: Shape, teacher: Shape) -> Pair:
-        """Hidden layers of the untouched pass that the edit reads."""
+        """Layers of :attr:`site` that the edit reads in the untouched pass."""
         return Pair((), ())
 
     def patches(
@@ -85,6 +87,25 @@ class ReplaceBlocks(Edit):
 
 
 @dataclass(frozen=True)
+class ReplaceSomeBlocks(ReplaceBlocks):
+    """The same, drawn again until at least one student block takes part (quirk ``theseus-all-teacher``)."""
+
+    def kept(self, clock: Clock, blocks: int) -> list[bool]:
+        """Which of the student's blocks take part in this step.
+
+        Raises:
+            ValueError: the schedule keeps none, ever.
+        """
+        rng, rate = clock.draw("theseus"), self.keep(clock)
+        if rate <= 0:
+            raise ValueError("a student block is kept with probability 0: none will ever be")
+        while True:
+            found = [rng.random() < rate for _ in range(blocks)]
+            if any(found):
+                return found
+
+
+@dataclass(frozen=True)
 class SwapTokens(Edit):
     """Counterfactual pass: a span of each row gets the activations of a span of the next row.
 
@@ -117,9 +138,13 @@ class SwapTokens(Edit):
         where, source = self.spans(clock, batch.valid.sum(1).tolist(), batch.valid.shape[1])
         where, source = where.to(batch.valid.device), source.to(batch.valid.device)
         return (
-            Patch(hidden=_exchanged(seen[0], layers.student, where, source)),
-            Patch(hidden=_exchanged(seen[1], layers.teacher, where, source)),
+            self.patch(self._exchanged(seen[0], layers.student, where, source)),
+            self.patch(self._exchanged(seen[1], layers.teacher, where, source)),
         )
+
+    def patch(self, changes: Mapping[int, Callable[[Tensor], Tensor]]) -> Patch:
+        """Where the exchanged activations go."""
+        return Patch(hidden=changes)
 
     def spans(self, clock: Clock, lengths: Sequence[int], longest: int) -> tuple[Tensor, Tensor]:
         """Positions that change, bool [B, S], and the positions in the next row they take, int64 [B, S]."""
@@ -134,14 +159,49 @@ class SwapTokens(Edit):
             source[row, target : target + size] = torch.arange(start, start + size)
         return where, source
 
+    def _exchanged(
+        self, seen: Features, layers: Sequence[int], where: Tensor, source: Tensor
+    ) -> dict[int, Callable[[Tensor], Tensor]]:
+        """For each layer a function of its activations [B, S, H]; the source keeps its gradient."""
 
-def _exchanged(seen: Features, layers: Sequence[int], where: Tensor, source: Tensor) -> dict[int, Any]:
-    """For each layer a function of its activations [B, S, H]; the source keeps its gradient."""
+        def change(layer: int) -> Callable[[Tensor], Tensor]:
+            others = seen[Site(self.site, layer)].roll(-1, 0)
+            taken = others.gather(1, source[..., None].expand_as(others))
+            return lambda own: torch.where(where[..., None], taken, own)
 
-    def change(layer: int) -> Any:
-        values = seen[Site("hidden", layer)]
-        others = values.roll(-1, 0)
-        taken = others.gather(1, source[..., None].expand_as(others))
-        return lambda own: torch.where(where[..., None], taken, own)
+        return {layer: change(layer) for layer in layers}
 
-    return {layer: change(layer) for layer in layers}
+
+@dataclass(frozen=True)
+class SwapResiduals(SwapTokens):
+    """The same exchange in the residual stream, so that everything above it sees it.
+
+    DIITO (Wu et al., 2022) as published: the output of a block itself is exchanged, that of the last block
+    before the final LayerNorm (quirk ``diito-site``).
+    """
+
+    site = "residual"
+
+    def patch(self, changes: Mapping[int, Callable[[Tensor], Tensor]]) -> Patch:
+        """The residual stream goes on with the exchanged values."""
+        return Patch(residual=changes)
+
+
+@dataclass(frozen=True)
+class StandIns(Edit):
+    """The teacher reads the words that a student with a compressed vocabulary is left with.
+
+    An ablation of GLMD (Tan et al., 2023, Table 4): dropped words of the teacher's input are replaced by
+    those that stand in for them. What it is asked to predict stays.
+    """
+
+    def patches(
+        self,
+        clock: Clock,
+        batch: Any,
+        student: Family,
+        teacher: Family,
+        seen: tuple[Features, Features] | None,
+    ) -> tuple[Patch, Patch]:
+        """Only the teacher's input changes; with a whole vocabulary nothing does."""
+        return UNCHANGED, Patch(words=student.stand_ins())

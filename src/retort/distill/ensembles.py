@@ -6,10 +6,10 @@ are averaged or summed by :attr:`Ensemble.others`. ``hard`` terms enter once, wh
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from retort.distill.routing import hard_route, normalised_entropy, soft_route
 from retort.distill.schedules import Clock
 from retort.lazy import functional as F
 from retort.lazy import torch
@@ -183,8 +183,12 @@ class Policy(Ensemble):
         probabilities = selector.look(teachers)
         uniforms = self.uniforms(clock, selector.turn, probabilities)
         actions = selector.choose(uniforms < probabilities)
-        shares = actions.T / actions.shape[1]
+        shares = self.shares(actions).T
         return torch.cat((torch.zeros_like(shares[:1]), shares))
+
+    def shares(self, actions: Tensor) -> Tensor:
+        """What each teacher's loss counts, for actions [E, N] of 0 and 1."""
+        return actions / actions.shape[1]
 
     def uniforms(self, clock: Clock, turn: int, like: Tensor) -> Tensor:
         """Random numbers [E, N] that decide the actions; ``turn`` counts micro-batches."""
@@ -196,8 +200,32 @@ class Policy(Ensemble):
         self, student: Features, teachers: Sequence[Features], clock: Clock, module: Module | None
     ) -> Tensor | None:
         """The loss of the previous actions under the present policy; none on the first step."""
-        taken = _selector(module).probability_of_previous()
-        return None if taken is None else self.weight * taken.sum() * student[HARD].detach().mean()
+        previous = _selector(module).previous()
+        if previous is None:
+            return None
+        return self.weight * self.credit(*previous).sum() * student[HARD].detach().mean()
+
+    def credit(self, scores: Tensor, actions: Tensor) -> Tensor:
+        """Probability of the actions [E, N], of which choosing has these logits."""
+        chosen = scores.sigmoid()
+        return chosen * actions + (1 - chosen) * (1 - actions)
+
+
+@dataclass(frozen=True)
+class Reinforce(Policy):
+    """RL-KD as published: the mean over the teachers that are chosen, and the gradient of REINFORCE.
+
+    The policy's loss is ``weight`` * sum(log pi) * hard; where no teacher is chosen, the student learns
+    from none (quirk ``policy-gradient``).
+    """
+
+    def shares(self, actions: Tensor) -> Tensor:
+        """1 / (number of chosen teachers) for each of them, 0 where none is chosen."""
+        return actions / actions.sum(1, keepdim=True).clamp_min(1)
+
+    def credit(self, scores: Tensor, actions: Tensor) -> Tensor:
+        """Log-probability of the actions, finite however sure the policy is."""
+        return F.logsigmoid(torch.where(actions > 0, scores, -scores))
 
 
 def _selector(module: Module | None) -> Selector:
@@ -230,35 +258,20 @@ class RouteByEntropy(Ensemble):
         uncertainty, count = normalised_entropy(student[CLASS]), len(teachers)
         if len(uncertainty) < count:
             return soft_route(uncertainty, count)
-        return hard_route(uncertainty, count) / count
+        return self.shares(hard_route(uncertainty, count))
+
+    def shares(self, routed: Tensor) -> Tensor:
+        """What counts of the routes [N, E] of 0 and 1."""
+        return routed / len(routed)
 
 
-def normalised_entropy(scores: Tensor) -> Tensor:
-    """Entropy of softmax(scores [E, C]) as a share of its largest value, [E]."""
-    log_p = F.log_softmax(scores, -1)
-    return -(log_p.exp() * log_p).sum(-1) / math.log(scores.shape[-1])
+@dataclass(frozen=True)
+class RouteToMeans(RouteByEntropy):
+    """The same routes, each teacher's loss averaged over its own examples and added.
 
-
-def hard_route(uncertainty: Tensor, teachers: int) -> Tensor:
-    """[N, E] of 0 and 1: the most uncertain of the examples [E] to teacher 0, the surest to teacher N - 1.
-
-    The r-th most uncertain of E examples falls into bin ceil(r N / E); equal ones keep their order.
+    Dynamic KD (Li et al., 2021) as published (quirk ``uncertainty-mean``).
     """
-    examples = len(uncertainty)
-    rank = torch.empty(examples, dtype=torch.long, device=uncertainty.device)
-    rank[uncertainty.argsort(descending=True, stable=True)] = torch.arange(
-        1, examples + 1, device=rank.device
-    )
-    chosen = (rank * teachers - 1) // examples
-    return F.one_hot(chosen, teachers).T.to(uncertainty.dtype)
 
-
-def soft_route(uncertainty: Tensor, teachers: int) -> Tensor:
-    """[N, E] weights that sum to 1 over teachers and grow, the surer, the more, towards the largest."""
-    if teachers == 1:
-        return torch.ones_like(uncertainty)[None]
-    place = torch.arange(teachers, device=uncertainty.device, dtype=uncertainty.dtype)[:, None] / (
-        teachers - 1
-    )
-    weights = (1 - 2 * uncertainty) * place + uncertainty
-    return weights / weights.sum(0)
+    def shares(self, routed: Tensor) -> Tensor:
+        """E / (number of the teacher's examples), which the mean over all E examples divides by E."""
+        return routed * (routed.shape[1] / routed.sum(1, keepdim=True))

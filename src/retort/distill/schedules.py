@@ -34,10 +34,14 @@ class Clock:
 
 @dataclass(frozen=True)
 class Place:
-    """Which of a student's layers a weight is for; terms without layers have layer -1."""
+    """Which of a student's layers a weight is for; terms without layers have layer -1.
+
+    ``pairs`` is the number of layer pairs that the term compares at this moment.
+    """
 
     layer: int = -1
     layers: int = 0
+    pairs: int = 1
 
 
 class Schedule:
@@ -158,6 +162,15 @@ class AfterCurriculum(Schedule):
     def __call__(self, clock: Clock, place: Place = Place()) -> float:
         """Whether the last phase has begun."""
         return float(self.curriculum.phase(clock, place.layers) > place.layers)
+
+
+@dataclass(frozen=True)
+class MeanOverPairs(Schedule):
+    """One over the number of layer pairs: a term's sum over layers becomes their mean."""
+
+    def __call__(self, clock: Clock, place: Place = Place()) -> float:
+        """The share of one pair."""
+        return 1.0 / place.pairs
 
 
 Weight = float | Schedule

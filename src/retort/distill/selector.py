@@ -49,7 +49,7 @@ class Selector(nn.Module):
         parts += [_fit(teacher[CLASS].to(dtype), self.choices) for teacher in others]
         self._latest = torch.cat(parts, 1).detach()
         with torch.no_grad():
-            return self.probabilities(self._latest)
+            return self.scores(self._latest).sigmoid()
 
     def choose(self, actions: Tensor) -> Tensor:
         """Keep the actions bool [E, N] beside their states; returns them as numbers."""
@@ -58,20 +58,21 @@ class Selector(nn.Module):
         self._latest = torch.cat((self._latest, taken), 1)
         return taken
 
-    def probabilities(self, states: Tensor) -> Tensor:
-        """[E, width * choices + N + choices * N] -> [E, N]."""
+    def scores(self, states: Tensor) -> Tensor:
+        """Logits of choosing each teacher: [E, width * choices + N + choices * N] -> [E, N]."""
         state, scores = states.split((self.of_state.in_features, self.of_scores.in_features), 1)
-        return (self.of_state(state) + self.of_scores(scores)).sigmoid()
+        return self.of_state(state) + self.of_scores(scores)
 
-    def probability_of_previous(self) -> Tensor | None:
-        """Present probability [E', N] of the actions of the previous micro-batch, which is then forgotten."""
+    def previous(self) -> tuple[Tensor, Tensor] | None:
+        """Present logits [E', N] of choosing and the actions taken, both of the previous micro-batch.
+
+        That micro-batch is then forgotten.
+        """
         previous, self.memory, self._latest = self.memory, self._latest, None
         self.turn_count += 1
         if previous is None:
             return None
-        chosen = self.probabilities(previous[:, : -self.teachers])
-        actions = previous[:, -self.teachers :]
-        return chosen * actions + (1 - chosen) * (1 - actions)
+        return self.scores(previous[:, : -self.teachers]), previous[:, -self.teachers :]
 
     def get_extra_state(self) -> Tensor:
         """The memory; no rows before the first step."""

@@ -27,6 +27,8 @@ class Site(NamedTuple):
     ``hidden``   [B, S, H], layer 0..L  GLM: normalised input of block ``layer`` (0-based); layer L
                                         is the output of the final LayerNorm. Others:
                                         :mod:`retort.models.hf`
+    ``residual`` [B, S, H], layer 0..L  GLM: input of block ``layer`` (0-based) before its LayerNorm;
+                                        layer L is what the final LayerNorm gets
     ``encoder``  [B, S', H], 0..L'      hidden states of the encoder of an encoder-decoder, whose
                                         other sites (and masks) are its decoder's
     ``scores``   [B, A, S, S], 1..L     attention scores before the softmax
@@ -127,11 +129,15 @@ class Patch:
 
     Attributes:
         hidden: by layer, a function of the tensor at site ``hidden`` that gives the one used instead.
+        residual: the same at site ``residual``.
         blocks: run these blocks instead of the model's own; empty: the model's own.
+        words: int64 [V], the word that is read in the place of each; ``None``: every word as it is.
     """
 
     hidden: Mapping[int, Callable[[Tensor], Tensor]] = field(default_factory=dict)
+    residual: Mapping[int, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     blocks: tuple[Any, ...] = ()
+    words: Tensor | None = None
 
 
 UNCHANGED = Patch()
@@ -152,6 +158,10 @@ class Family(Protocol):
 
     def blocks(self) -> Sequence[Any]:
         """The transformer blocks, for edits that exchange them."""
+        ...
+
+    def stand_ins(self) -> Tensor | None:
+        """int64 [V]: each word, or the kept one that stands in for it; ``None`` with a whole vocabulary."""
         ...
 
     def observe(self, batch: Any, want: frozenset[Site], patch: Patch = UNCHANGED) -> Features:
@@ -179,8 +189,16 @@ class Recorder:
 
     def hidden(self, layer: int, value: Tensor) -> Tensor:
         """Record the hidden state of a layer; returns the one to go on with."""
-        change = self.patch.hidden.get(layer)
+        return self._passed("hidden", layer, value, self.patch.hidden.get(layer))
+
+    def residual(self, layer: int, value: Tensor) -> Tensor:
+        """Record the residual stream at a layer; returns the one to go on with."""
+        return self._passed("residual", layer, value, self.patch.residual.get(layer))
+
+    def _passed(
+        self, name: str, layer: int, value: Tensor, change: Callable[[Tensor], Tensor] | None
+    ) -> Tensor:
         if change is not None:
             value = change(value)
-        self("hidden", layer, value)
+        self(name, layer, value)
         return value

@@ -212,7 +212,8 @@ class Transformer(nn.Module):
         h = words + self.position_embeddings(positions[:, 0])
         h = F.dropout(h + self.block_position_embeddings(positions[:, 1]), self.dropout, self.training)
         for number, block in enumerate(record.patch.blocks or self.layers, start=1):
-            h = block(h, mask, record, number)
+            h = block(record.residual(number - 1, h), mask, record, number)
+        h = record.residual(len(self.layers), h)
         return record.hidden(len(self.layers), self.final_layernorm(h))
 
 

@@ -1,10 +1,11 @@
-"""Starting a student from a teacher's first layers and leading dimensions."""
+"""Starting a student from a teacher's first layers, leading dimensions or word embeddings."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
+from retort.distill.vocabulary import VocabularyMap
 from retort.models.glm import GLM
 
 _FUSED = "attention.query_key_value"
@@ -33,6 +34,16 @@ def truncate(student: GLM, teacher: GLM, fused: bool) -> None:
                 _copy_block(mine, other)
         else:
             _copy_block(own, theirs[name])
+
+
+@torch.no_grad()
+def slice_words(student: GLM, table: Tensor, vocabulary: VocabularyMap) -> None:
+    """Start the word embeddings [M, D] from the kept rows of a teacher's [V, D'] (GLMD, eq. 5).
+
+    Columns that only the student has keep their random values.
+    """
+    own = student.word_embeddings.weight
+    _copy_block(own, vocabulary.to(table.device).slice_embedding(table, own.shape[1]))
 
 
 def _copy_block(own: Tensor, other: Tensor) -> None:

@@ -23,12 +23,14 @@ class Step:
         carry_lenses: go on with the lens parameters of the step before.
         encoder: put the first teacher as it was before fine-tuning in front of the teachers (RL-KD's
             state encoder).
+        batch_share: samples of a pretraining batch as a share of the scale's (Table 5 of the GLMD paper).
     """
 
     phase: Phase
     objective: Objective
     carry_lenses: bool = False
     encoder: bool = False
+    batch_share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,20 @@ class Chain:
 
 
 @dataclass(frozen=True)
+class Cut:
+    """How a student is cut out of a teacher where a method starts from a teacher's first layers.
+
+    Attributes:
+        fused: cut the fused query-key-value matrix as one block (quirk ``fused-truncation``).
+        source: the teacher of the step itself, or the first teacher as it was before fine-tuning
+            (quirk ``truncation-source``).
+    """
+
+    fused: bool = True
+    source: Literal["teacher", "pretrained"] = "teacher"
+
+
+@dataclass(frozen=True)
 class Method:
     """A row of a table.
 
@@ -54,23 +70,27 @@ class Method:
         citation: the method's own publication.
         start: what the first step starts from: random parameters, or the first layers of the (first)
             teacher of that step.
+        cut: how, where it starts from a teacher.
         unequal: steps to take instead where teacher and student differ in width.
         several: learns from the teachers of a pair like (T1,T2)-S2, smallest first.
         chain: for rows with assistants, instead of ``steps``.
         compression: compress the student's vocabulary.
         embedding: the student's word embeddings: whole, ALBERT-like factorised or
             MobileBERT-like trigram; both of half the student's width.
+        tuned_as: row of the table of hyper-parameters that it takes; empty: its own.
     """
 
     name: str
     steps: tuple[Step, ...]
     citation: str
     start: Literal["random", "truncate"] = "random"
+    cut: Cut = Cut()
     unequal: tuple[Step, ...] = ()
     several: bool = False
     chain: Chain | None = None
     compression: Compression | None = None
     embedding: Literal["full", "factorised", "trigram"] = "full"
+    tuned_as: str = ""
 
 
 def pretrain(objective: Objective) -> Step:

@@ -15,12 +15,12 @@ from retort.distill.vocabulary import VocabularyMap
 from retort.errors import InputError
 from retort.files import digest_of, read_json, sha256_of, write_lines
 from retort.layout import Layout
-from retort.models.checkpoint import WEIGHTS, load_config, load_glm
+from retort.models.checkpoint import WEIGHTS, load_config, load_glm, load_tensors
 from retort.models.features import Shape
 from retort.models.glm import GLM, Bottleneck, GLMConfig
 from retort.models.glm_family import GLMFamily
-from retort.models.truncation import truncate
-from retort.stages import Architecture, Stage
+from retort.models.truncation import slice_words, truncate
+from retort.stages import Architecture, SlicedCompression, Stage
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,10 @@ def starting_model(stage: Stage, job: Job, task: str | None) -> GLM:
     if stage.truncated is not None:
         source = load_glm(model_folder(stage.truncated.source, job.layout, task))
         truncate(model, source, stage.truncated.fused)
+    if isinstance(stage.compression, SlicedCompression):
+        assert vocabulary is not None and stage.mapped_by is not None
+        table = load_tensors(job.layout.stage(stage.mapped_by) / WEIGHTS)["word_embeddings.weight"]
+        slice_words(model, table, vocabulary)
     return model.to(job.device)
 
 
