@@ -6,6 +6,7 @@ The rules are those of :class:`retort.distill.binding.BoundObjective`; a test ho
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from retort.distill.edits import ReplaceBlocks
@@ -63,7 +64,7 @@ class Reads:
         teacher_passes: forward passes of each teacher, were nothing stored.
         depth: blocks of the student that the gradient goes through.
         visible, teacher_visible: blocks whose attention is written out.
-        gold: share of the updates that need class scores or the loss against gold labels.
+        gold, teacher_gold: passes that need class scores or the loss against gold labels.
         terms: share of the updates in which each term weighs anything.
         kept: share of the student's own blocks in its pass (others are the teacher's).
     """
@@ -74,6 +75,7 @@ class Reads:
     visible: float
     teacher_visible: tuple[float, ...]
     gold: float
+    teacher_gold: tuple[float, ...]
     terms: tuple[float, ...]
     kept: float
 
@@ -108,7 +110,8 @@ def reads(objective: Objective, student: Shape, teachers: tuple[Shape, ...]) -> 
         depth=mean([_depth(sites, student.layers) for sites in seen.values()]),
         visible=mean([_visible(sites) for sites in seen.values()]),
         teacher_visible=tuple(mean([_visible(sites) for sites in each.values()]) for each in shown),
-        gold=mean([float(bool({CLASS, HARD} & sites)) for sites in seen.values()]) * len(passes),
+        gold=_gold(seen.values()) / len(clocks),
+        teacher_gold=tuple(_gold(sites.values()) / len(clocks) for sites in shown),
         terms=tuple(
             mean([float(not _silent(t, c, student, teachers)) for c in clocks]) for t in objective.terms
         ),
@@ -134,7 +137,7 @@ def _sites(
     edit = objective.edit
     if edit is not None and edit.second_pass and not edited:
         sources = edit.sources(clock, student, teacher)
-        found |= {Site("hidden", layer) for layer in (sources.teacher if of_teacher else sources.student)}
+        found |= {Site(edit.site, layer) for layer in (sources.teacher if of_teacher else sources.student)}
     return found
 
 
@@ -159,6 +162,10 @@ def _silent(term: Term, clock: Clock, student: Shape, teachers: tuple[Shape, ...
         return value_of(term.weight, clock, Place(-1, layers)) == 0
     places = {pair.student[0] for teacher in teachers for pair in pairs(term, clock, student, teacher)}
     return all(value_of(term.weight, clock, Place(i, layers)) == 0 for i in places)
+
+
+def _gold(passes: Iterable[frozenset[Site]]) -> int:
+    return sum(bool({CLASS, HARD} & sites) for sites in passes)
 
 
 def _depth(sites: frozenset[Site], layers: int) -> float:

@@ -183,6 +183,10 @@ def _micro_batch(stage: Stage, batch: Rows, sizes: Sizes, task: str | None) -> t
             stage.teachers, seen.teacher_passes, seen.teacher_visible, strict=True
         )
     ]
+    if task is not None:
+        scores = [_classes(teacher, batch, task, sizes, False) for teacher in stage.teachers]
+        added = zip(teachers, scores, seen.teacher_gold, strict=True)
+        teachers = [forward_only + share * score for forward_only, score, share in added]
     return work + terms, [*teachers, logits]
 
 
