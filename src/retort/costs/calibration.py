@@ -3,13 +3,14 @@
     seconds = flops / a + elements / b + launches * c + host tokens / d,  all of them >= 0
 
 fitted by least squares on relative errors. A stage's time is that of its run cards, first start to end:
-updates, evaluations and the preparation of batches.
+updates, evaluations and the preparation of batches. Processors are often shared with other programs: how
+much slower a run was for that is told by the runs just before and after it, and taken out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import combinations
 from pathlib import Path
@@ -31,8 +32,8 @@ A100_PEAK = 312e12
 A100_UTILISATION = 0.4
 """Share of the peak that its matrix products are assumed to reach, everything beside them included."""
 
-CPU_RATE = 30e9
-"""Operations a second that one CPU core is assumed to reach in float32."""
+CPU_RATE = 50e9
+"""Operations a second that one CPU core is assumed to reach in float32 matrix products."""
 
 MINIMUM_RUNS = 8
 """Finished stages below which nothing is fitted."""
@@ -64,10 +65,10 @@ class Rates:
 
 
 ASSUMED = {
-    "cuda": Rates(1 / (A100_PEAK * A100_UTILISATION), 0.0, 5e-6, 0.0, 60.0),
-    "cpu": Rates(1 / CPU_RATE, 0.5e-9, 10e-6, 5e-6, 4.0),
+    "cuda": Rates(1 / (A100_PEAK * A100_UTILISATION), 0.0, 5e-6, 0.5e-6, 60.0),
+    "cpu": Rates(1 / CPU_RATE, 1e-9, 5e-6, 2e-6, 4.0),
 }
-"""Where no finished run says better. Preparing batches is assumed to go on beside a GPU's work."""
+"""Where no finished run says better. The loop prepares a batch, then waits for the device: times add up."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class Run:
         stage: id; ``phase``: pretraining or task.
         work: by the model; ``seconds``: measured.
         device: name of the processor or GPU.
+        moment: middle of the run, seconds since 1970.
     """
 
     stage: str
@@ -85,6 +87,7 @@ class Run:
     work: Work
     seconds: float
     device: str
+    moment: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -93,16 +96,20 @@ class Calibration:
 
     Attributes:
         kind: ``cpu`` or ``cuda``.
-        rates: seconds by unit of work.
+        rates: seconds by unit of work, on a processor that does nothing else.
         runs: finished stages they were fitted to, none for assumed rates.
         error: median over the runs of |predicted - measured| / measured, each run predicted by rates
-            that were fitted without it and its neighbours; ``None`` without runs.
+            that were fitted to others, and by its load; ``None`` without runs.
+        raw_error: the same without loads.
+        loads: by how much each run was slowed down.
     """
 
     kind: str
     rates: Rates
     runs: tuple[Run, ...] = ()
     error: float | None = None
+    raw_error: float | None = None
+    loads: tuple[float, ...] = ()
 
     def achieved(self, phase: str) -> float | None:
         """Operations a second of the finished runs of a phase; ``None`` without any."""
@@ -113,10 +120,37 @@ class Calibration:
 
 def calibrate(kind: str, runs: Sequence[Run]) -> Calibration:
     """Rates of a kind of device from its finished runs, or the assumed ones if there are too few."""
-    assumed = ASSUMED[kind]
+    start = ASSUMED[kind].start
     if len(runs) < MINIMUM_RUNS:
-        return Calibration(kind, assumed)
-    return Calibration(kind, fit(runs, assumed.start), tuple(runs), cross_validated(runs, assumed.start))
+        return Calibration(kind, ASSUMED[kind])
+    runs = sorted(runs, key=lambda run: run.moment)
+    raw = cross_validated(runs, start)
+    loads = machine_loads(runs) if kind == "cpu" else [1.0] * len(runs)
+    alone = [replace(run, seconds=run.seconds / load) for run, load in zip(runs, loads, strict=True)]
+    return Calibration(kind, fit(alone, start), tuple(runs), cross_validated(alone, start), raw, tuple(loads))
+
+
+def machine_loads(runs: Sequence[Run]) -> list[float]:
+    """By how much other programs slowed each run down, 1 in quiet hours.
+
+    The load of a run is the median of measured over predicted time of its neighbours in time, never its
+    own; fit and loads are found in turns. The quietest tenth of the runs defines 1.
+
+    Args:
+        runs: in order of time.
+    """
+    loads = [1.0] * len(runs)
+    for _ in range(_TURNS):
+        alone = [replace(run, seconds=run.seconds / load) for run, load in zip(runs, loads, strict=True)]
+        rates = fit(alone, 0.0)
+        slower = [run.seconds / rates.seconds(run.work) for run in runs]
+        near = [slower[max(0, i - _NEAR) : i] + slower[i + 1 : i + 1 + _NEAR] for i in range(len(runs))]
+        loads = [median(others) for others in near]
+    quiet = sorted(loads)[len(loads) // 10]
+    return [max(1.0, load / quiet) for load in loads]
+
+
+_TURNS, _NEAR = 6, 3
 
 
 def fit(runs: Sequence[Run], start: float) -> Rates:
@@ -148,11 +182,9 @@ def _least_squares(matrix: Any, target: Any) -> Any:
     usable = [i for i in range(matrix.shape[1]) if scale[i] > 0]
     for size in range(1, len(usable) + 1):
         for chosen in map(list, combinations(usable, size)):
-            found = np.linalg.lstsq(matrix[:, chosen] / scale[chosen], target, rcond=None)[0]
-            error = float(
-                ((matrix[:, chosen] / scale[chosen]) @ found - target)
-                @ ((matrix[:, chosen] / scale[chosen]) @ found - target)
-            )
+            part = matrix[:, chosen] / scale[chosen]
+            found = np.linalg.lstsq(part, target, rcond=None)[0]
+            error = float(np.square(part @ found - target).sum())
             if (found >= 0).all() and error < least:
                 best, least = np.zeros(matrix.shape[1]), error
                 best[chosen] = found / scale[chosen]
@@ -194,10 +226,10 @@ def runs_of(plan: Plan, stages: Sequence[Stage], kind: str) -> Iterator[Run]:
         cards = _cards(plan, stage)
         if cards and all(card["device"]["kind"].partition(":")[0] == kind for card in cards):
             sizes = sizes or sizes_of(plan.config, plan.layout.text(plan.text))
-            seconds = _seconds(cards)
+            seconds, moment = _seconds(cards)
             if seconds > 0:
-                work = stage_work(stage, sizes).all
-                yield Run(stage.id, stage.phase, work, seconds, cards[0]["device"]["name"])
+                work, name = stage_work(stage, sizes).all, cards[0]["device"]["name"]
+                yield Run(stage.id, stage.phase, work, seconds, name, moment)
 
 
 def _cards(plan: Plan, stage: Stage) -> list[dict[str, Any]]:
@@ -209,9 +241,10 @@ def _cards(plan: Plan, stage: Stage) -> list[dict[str, Any]]:
     return [read_json(path) for path in paths] if all(path.is_file() for path in paths) else []
 
 
-def _seconds(cards: Sequence[dict[str, Any]]) -> float:
-    """First start to last end; of runs that were interrupted, the time of their updates."""
+def _seconds(cards: Sequence[dict[str, Any]]) -> tuple[float, float]:
+    """First start to last end (of runs that were interrupted: the time of their updates), and the middle."""
     training = sum(card["seconds"] for card in cards)
     started = min(datetime.fromisoformat(card["started"]).timestamp() for card in cards)
-    wall = max(datetime.fromisoformat(card["finished"]).timestamp() for card in cards) - started
-    return float(wall if training <= wall <= 2 * training + 60 else training)
+    ended = max(datetime.fromisoformat(card["finished"]).timestamp() for card in cards)
+    wall = ended - started
+    return float(wall if training <= wall <= 2 * training + 60 else training), (started + ended) / 2

@@ -106,7 +106,10 @@ def path_lines(estimate: Estimate) -> list[str]:
 def hours(seconds: float) -> str:
     """Hours, with as many digits as are worth reading."""
     value = seconds / 3600
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+    for least, digits in ((100, 0), (10, 1), (1, 2)):
+        if abs(value) >= least:
+            return f"{value:,.{digits}f}"
+    return f"{value:.3f}"
 
 
 def duration(seconds: float) -> str:
@@ -189,30 +192,41 @@ def _disk(estimate: Estimate, devices: int) -> str:
 
 
 def _basis(calibration: Calibration) -> list[str]:
-    if calibration.error is None:
-        return [_assumption(calibration)]
+    if calibration.error is None or calibration.raw_error is None:
+        return _assumptions(calibration)
     speeds = [
         f"{phase} {speed / 1e9:,.1f} GFLOP/s"
         for phase in ("pretraining", "task")
         if (speed := calibration.achieved(phase)) is not None
     ]
     names = " and ".join(sorted({run.device for run in calibration.runs}))
+    lines = [f"{len(calibration.runs)} finished stages on {names}: {', '.join(speeds)}"]
+    error = f"median error of a stage's predicted time: {calibration.error:.0%}"
+    busiest = max(calibration.loads)
+    if busiest == 1:
+        return [*lines, error]
     return [
-        f"{len(calibration.runs)} finished stages on {names}: {', '.join(speeds)}",
-        f"median error of a stage's predicted time {calibration.error:.0%} (each by rates fitted to others)",
+        *lines,
+        f"{error}, given the load that runs beside it show ({calibration.raw_error:.0%} without)",
+        f"they were slowed down up to {busiest:.1f} times by other programs; the plan is for a quiet machine",
     ]
 
 
-def _assumption(calibration: Calibration) -> str:
+def _assumptions(calibration: Calibration) -> list[str]:
     rates = calibration.rates
     if calibration.kind == "cuda":
         machine = f"an A100 at {A100_UTILISATION:.0%} of {A100_PEAK / 1e12:.0f} TFLOP/s (bfloat16, dense)"
     else:
-        machine = f"a core at {1 / rates.flop / 1e9:.0f} GFLOP/s"
-    return (
-        f"too few finished stages to go by; ASSUMED: {machine}, {rates.launch * 1e6:.0f} us an operation, "
-        f"{rates.start:.0f} s a job"
-    )
+        machine = (
+            f"a core at {1 / rates.flop / 1e9:.0f} GFLOP/s (float32), {rates.element * 1e9:.0f} ns a number"
+            " that other operations write"
+        )
+    return [
+        "too few finished stages to go by, so this is ASSUMED:",
+        machine,
+        f"{rates.launch * 1e6:.0f} us an operation, {rates.host * 1e6:.1f} us a token to prepare batches, "
+        f"{rates.start:.0f} s to start a job",
+    ]
 
 
 def _warnings(estimate: Estimate) -> list[str]:
