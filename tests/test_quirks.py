@@ -162,7 +162,13 @@ def test_switches_combine_in_any_order(switches):
 
 
 PAIRS = ["T1-S1", "T1-S2", "T2-S2", "(T1,T2)-S2", "T2-A1-A2-S2"]
-EVERYTHING = {"methods": list(METHODS), "pairs": PAIRS, "columns": "all", "seeds": [1]}
+EVERYTHING = {
+    "methods": list(METHODS),
+    "pairs": PAIRS,
+    "columns": "all",
+    "seeds": [1],
+    "variants": {"tables": [], "seeds": [1]},
+}
 
 
 @pytest.fixture(scope="module")
