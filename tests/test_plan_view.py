@@ -61,6 +61,7 @@ def test_a_long_list_is_cut_unless_all_is_asked_for(tmp_path):
     short, whole = overview(plan, 8), overview(plan, 8, everything=True)
     assert f"  .. and {len(tuned) - LISTED:,} more; --all lists them" in short and tuned[-1] not in short
     assert tuned[-1] in whole and "--all" not in whole
+    assert max(map(len, short.splitlines())) < 250 < max(map(len, whole.splitlines()))
 
 
 def test_sharing_is_counted(plan, tmp_path):

@@ -12,8 +12,8 @@ from retort.costs.report import default_devices, estimate_of, hours, method_line
 from retort.plan import Plan
 from retort.stages import Stage, to_json
 
-LISTED = 200
-"""Stages of a phase that are listed unless all are asked for."""
+LISTED, NAMED = 200, 4
+"""Stages of a phase that are listed, and users of a stage that are named, unless all are asked for."""
 
 
 def overview(plan: Plan, devices: int | None = None, everything: bool = False) -> str:
@@ -22,7 +22,7 @@ def overview(plan: Plan, devices: int | None = None, everything: bool = False) -
     Args:
         plan: of any scale.
         devices: that run jobs at the same time; ``None``: this machine's cores, or a node of GPUs.
-        everything: list all stages, however many.
+        everything: list all stages and all their users, however many.
     """
     estimate = estimate_of(plan)
     made = frozenset(stage.id for stage in plan.stages.values() if is_made(plan, stage))
@@ -56,7 +56,7 @@ def _stage_lists(
         for stage in shown:
             lines.append(
                 f"  {stage.id:{width}}  {hours(estimate.seconds(stage)):>7} h  {_from(stage)}"
-                f"for {', '.join(users[stage.id])}{'  made' if stage.id in made else ''}"
+                f"for {_few(users[stage.id], everything)}{'  made' if stage.id in made else ''}"
             )
         if len(shown) < len(members):
             lines.append(f"  .. and {len(members) - len(shown):,} more; --all lists them")
@@ -128,6 +128,12 @@ def _users(plan: Plan) -> dict[str, list[str]]:
         for name in closure(cell):
             found[name][f"{cell.method} {cell.pair}"] += 1
     return {name: [_times(user, n) for user, n in users.items()] for name, users in found.items()}
+
+
+def _few(users: list[str], everything: bool) -> str:
+    if everything or len(users) <= NAMED + 1:
+        return ", ".join(users)
+    return f"{', '.join(users[:NAMED])} and {len(users) - NAMED} more"
 
 
 def _times(user: str, seeds: int) -> str:

@@ -24,7 +24,7 @@ GPUS = 8
 
 _DEVICE_MEMORY = 80e9
 
-_INDENT = 17
+_INDENT, _NAMED = 17, 4
 
 
 def estimate_of(plan: Plan) -> Estimate:
@@ -249,7 +249,7 @@ def _large_models(estimate: Estimate) -> list[str]:
         if stage.schooling is not None:
             label = f"{stage.architecture.name} {stage.phase}"
             needs[label] = max(needs.get(label, 0.0), memory_bytes(stage, estimate.sizes))
-    return [f"{label} {size(need)}" for label, need in needs.items() if need > _DEVICE_MEMORY]
+    return _too_large(needs)
 
 
 def _large_signals(estimate: Estimate) -> list[str]:
@@ -258,7 +258,16 @@ def _large_signals(estimate: Estimate) -> list[str]:
         for run in teacher.schooling if isinstance(teacher.schooling, tuple) else ():
             label = f"{teacher.architecture.name} {run.task}"
             found[label] = max(found.get(label, 0.0), signals_file(teacher, run, estimate.sizes))
-    return [f"{label} {size(count)}" for label, count in found.items() if count > _DEVICE_MEMORY]
+    return _too_large(found)
+
+
+def _too_large(bytes_of: dict[str, float]) -> list[str]:
+    """What exceeds a device, largest first, a few by name."""
+    found = sorted(
+        ((count, label) for label, count in bytes_of.items() if count > _DEVICE_MEMORY), reverse=True
+    )
+    more = [f"{len(found) - _NAMED} more"] if len(found) > _NAMED else []
+    return [*(f"{label} {size(count)}" for count, label in found[:_NAMED]), *more]
 
 
 def _named(estimate: Estimate, job: Job) -> str:
