@@ -26,8 +26,12 @@ _LAUNCHES = 12.0
 _LEARNED = 3.0
 """Forward and backward by forward."""
 
-_SLOWER = 4.0
+_WRITTEN = 4.0
 """Numbers that a comparison writes for each that it compares, gradients included."""
+
+_ANGLES, _STRUCTURE = 14.0, 9.0
+"""The same for angles between neighbours and for token structures, whose gathers and sorts are slow; set by
+the time that these methods take at the pocket scale."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ def _pair(term: Term, batch: Rows, student: Shape, teacher: Shape, pair: Any) ->
     ours, theirs = len(pair.student), len(pair.teacher)
     if term.site in ("scores", "probs"):
         compared = batch.padded * batch.length * student.heads
-        return Work(0.0, _SLOWER * compared, _LEARNED * _LAUNCHES)
+        return Work(0.0, _WRITTEN * compared, _LEARNED * _LAUNCHES)
     here, there = float(student.width), float(teacher.width)
     positions, flops = batch.padded, 0.0
     for step in term.via:
@@ -102,7 +106,7 @@ def _pair(term: Term, batch: Rows, student: Shape, teacher: Shape, pair: Any) ->
         flops_of, elements = _relations(term.by, batch, max(ours, 1), here, there)
         return Work(flops + flops_of, elements, _LEARNED * 3 * _LAUNCHES)
     compared = positions * (ours * here + theirs * there)
-    return Work(flops, _SLOWER * compared, _LEARNED * _LAUNCHES + 2 * len(term.via))
+    return Work(flops, _WRITTEN * compared, _LEARNED * _LAUNCHES + 2 * len(term.via))
 
 
 def _groups(step: Gram, student: Shape, teacher: Shape) -> int:
@@ -131,19 +135,21 @@ def _relations(by: BatchDistance, batch: Rows, layers: int, here: float, there: 
     if isinstance(by, RelationKL):
         others = batch.length if by.of == "tokens" else layers
         compared = batch.padded * layers * others
-        return 2 * compared * both, 2 * _SLOWER * compared
+        return 2 * compared * both, 2 * _WRITTEN * compared
     if isinstance(by, RelationAngle):
         corners = by.window if by.of == "tokens" else layers
         around = batch.padded * layers * corners
-        return 2 * around * corners * both, _SLOWER * around * (here + there + 2 * corners)
+        return 2 * around * corners * both, _ANGLES * around * (here + there + corners)
     if isinstance(by, ContrastiveCosine):
-        return 2 * batch.rows * batch.padded * layers * both, _SLOWER * batch.padded * layers * (here + there)
+        return 2 * batch.rows * batch.padded * layers * both, _WRITTEN * batch.padded * layers * (
+            here + there
+        )
     if isinstance(by, TokenStructure):
         length = batch.length * (by.spans or 1.0)
         compared = batch.rows * length * length
         near = batch.rows * min(by.centres, length) * min(by.neighbours, length)
         flops = 2 * compared * both + 2 * near * min(by.neighbours, length) * both
-        return flops, _SLOWER * (compared * by.heads + near * (here + there))
+        return flops, _STRUCTURE * (compared * by.heads + near * (here + there))
     if isinstance(by, RowStructure):
-        return 2 * batch.rows**3 * both, _SLOWER * batch.rows**2 * (here + there)
-    return 0.0, _SLOWER * batch.padded * (here + there)
+        return 2 * batch.rows**3 * both, _WRITTEN * batch.rows**2 * (here + there)
+    return 0.0, _WRITTEN * batch.padded * (here + there)
