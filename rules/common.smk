@@ -86,7 +86,8 @@ TABLES |= {
     "quirk_effects": "retort.reporting.quirk_effects:quirk_effects",
 }
 FIGURES = {
-    name: f"retort.reporting.{name}" for name in ("figure2", "figure3", "figure5")
+    name: f"retort.reporting.{name}"
+    for name in ("overview", "figure2", "figure3", "figure5")
 }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retort.files import atomic_path, read_json
-from retort.reporting import figure2, figure3, figure5, style
+from retort.reporting import figure2, figure3, figure5, overview, style
 from retort.reporting.ablations import table4, table5
 from retort.reporting.quirk_effects import quirk_effects
 from retort.reporting.results import Results
@@ -33,6 +33,11 @@ class Drawing:
     figure: Callable[[], Figure]
     data: pd.DataFrame
     caption: str
+
+
+def _overview(results: Results) -> Drawing:
+    data = overview.scores(results)
+    return Drawing(overview.TITLE, lambda: overview.overview(data), data, overview.caption(results, data))
 
 
 def _figure2(results: Results) -> Drawing:
@@ -62,6 +67,7 @@ TABLES: dict[str, Callable[[Results], Table]] = {
     "quirk_effects": quirk_effects,
 }
 FIGURES: dict[str, Callable[[Results], Drawing]] = {
+    "overview": _overview,
     "figure2": _figure2,
     "figure3": _figure3,
     "figure5": _figure5,
