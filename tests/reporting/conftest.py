@@ -53,10 +53,40 @@ def write_scores(path: Path, rows) -> None:
         writer.writerows(rows)
 
 
+def make_stage(init: str | None, task: str) -> dict:
+    """A resolved stage as a card holds it: words and labels, two steps of training."""
+    plain = {"layers": None, "via": [], "mask": "none", "norm": "all", "above": None, "edited": False}
+    by = {"is": "KL", "temperature": 2.0, "squared": True}
+    optimiser = {"learning_rate": 0.001, "schedule": "linear", "warmup": 0.1, "muon": None}
+    length = {"optimiser": optimiser, "batch_size": 16}
+    return {
+        "is": "Stage",
+        "phase": "task" if task else "pretraining",
+        "architecture": MODEL | {"is": "Architecture"},
+        "objective": {
+            "terms": [
+                plain | {"site": "words", "by": by, "weight": 0.5, "mask": "valid"},
+                plain | {"site": "hard", "by": None, "weight": 1.0},
+            ],
+            "ensemble": {"is": "Mean"},
+            "edit": None,
+        },
+        "schooling": [length | {"task": task, "epochs": 2}] if task else length | {"steps": 100},
+        "task": task or None,
+        "init": init,
+        "teachers": [],
+        "seed": 1,
+        "data": "0123456789",
+    }
+
+
 def write_run(root: Path, name: str, task: str, init: str | None, vocab: int = MODEL["vocab"]) -> None:
     card = {
         "version": 1,
-        "stage": {"is": "Stage", "init": init, "seed": 1, "data": "0123456789"},
+        "stage": make_stage(init, task),
+        "config_digest": "abc123",
+        "inputs": {"text/tasks/x.npz": "ab" * 32},
+        "command": f"python scripts/train.py --stage {name}",
         "code": "c0de",
         "git_commit": "0123456789abcdef",
         "packages": {"torch": "2.0"},
@@ -69,11 +99,17 @@ def write_run(root: Path, name: str, task: str, init: str | None, vocab: int = M
         "tokens": 1000,
         "tokens_per_second": 16.7,
         "peak_memory_mib": {"resident": 400.0},
-        "results": {},
+        "results": {"best": {"accuracy": 61.0}} if task else {"last_loss": 0.5},
     }
     folder = root / "stages" / name / "tasks" / task if task else root / "stages" / name
     write_json(folder / "card.json", card)
     write_json(folder / "config.json", MODEL | {"vocab": vocab})
+    steps = range(10, 1010, 10)
+    lines = [{"step": n, "loss": 9 / n, "parts": {"0-words": 8 / n, "1-hard": 1 / n}} for n in steps]
+    write_text(folder / "log.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    if task:
+        scores = {split: {"accuracy": 61.0} for split in ("all", "select", "report")}
+        write_json(folder / "metrics.json", {"evaluations": [{"step": 0} | scores, {"step": 500} | scores]})
 
 
 def write_distances(path: Path, steps: int = 30) -> None:

@@ -112,7 +112,9 @@ def _batch_size(of_64: int) -> Method:
     return _with(
         GLMD_VC,
         f"batch={of_64}",
-        lambda steps: tuple(replace(s, batch_share=share if s.phase == "pretraining" else 1.0) for s in steps),
+        lambda steps: tuple(
+            replace(s, batch_share=share if s.phase == "pretraining" else 1.0) for s in steps
+        ),
     )
 
 
@@ -121,7 +123,12 @@ def _ratio(value: float) -> Method:
 
 
 def _sweep(
-    first: int, of: Method, parameter: str, values: tuple[float, ...], make: Callable[..., Method], chosen: bool
+    first: int,
+    of: Method,
+    parameter: str,
+    values: tuple[float, ...],
+    make: Callable[..., Method],
+    chosen: bool,
 ) -> tuple[Variant, ...]:
     return tuple(
         Variant("table5", row, of.name, parameter, make(value), value, chosen)

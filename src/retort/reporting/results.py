@@ -14,6 +14,7 @@ from retort.config import REPOSITORY, Config
 from retort.errors import InputError
 from retort.files import read_json
 from retort.reporting.scores import read_scores
+from retort.reporting.tables import slug
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,10 +31,19 @@ class Run:
     card: Mapping[str, Any]
 
     @property
+    def folder(self) -> str:
+        """Of its files, seen from the results folder."""
+        return f"stages/{self.stage}" + (f"/tasks/{self.task}" if self.task else "")
+
+    @property
     def address(self) -> str:
         """Of the card, seen from ``report/index.html``."""
-        inner = f"/tasks/{self.task}" if self.task else ""
-        return f"../stages/{self.stage}{inner}/card.json"
+        return f"../{self.folder}/card.json"
+
+    @property
+    def anchor(self) -> str:
+        """Place of its card on the page."""
+        return slug("run", self.digest, self.task)
 
     @property
     def digest(self) -> str:
