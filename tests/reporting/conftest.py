@@ -14,6 +14,9 @@ from retort.data.frequencies import rank
 from retort.data.superglue.tasks import SPECS
 from retort.data.tokenizer import COMMANDS, Tokenizer
 from retort.files import write_json, write_text
+from retort.reporting.exhibits import FIGURES, write_figure
+from retort.reporting.page import write_page
+from retort.reporting.results import PUBLISHED, Results
 from retort.reporting.scores import COLUMNS
 
 LEVEL = {"GLM": 88.0, "KD": 46.0, "PD": 60.0, "TinyBERT": 80.0, "GLMD-vc": 86.0, "GLMD": 82.0}
@@ -26,6 +29,18 @@ GATES = {
     }
 }
 MODEL = {"layers": 2, "width": 64, "heads": 2, "vocab": 704, "positions": 96}
+
+
+CLAIMS = """\
+id,where,statement,verdict,effect,low,high,published,n_seeds,needed,note
+a,Table 3,A beats B,supported,4.2,1.1,7.3,2.4,3,3,
+b,Table 3,B is worst,undecided,-1.1,-6.0,4.4,-3.2,3,5,holds zero
+c,Table 5,C helps,not run,,,,0.6,0,3,
+"""
+QUIRK_EFFECTS = """\
+quirk,switch,method,pair,as_run,switched,difference,n
+masked-means,fixed,KD,T1-S1,51.8,60.2,8.4,3
+"""
 
 
 def score_rows(methods=LEVEL, seeds=(1, 2, 3), protocols=("paper", "held_out")):
@@ -187,3 +202,15 @@ def results_root(tmp_path: Path) -> Path:
 def shared_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same, shared by tests that change nothing but what they write anew."""
     return make_results(tmp_path_factory.mktemp("shared"))
+
+
+@pytest.fixture(scope="session")
+def page(shared_root: Path) -> Path:
+    """The page of that run, with judged claims and measured quirks."""
+    write_text(shared_root / "glmd" / "claims.csv", CLAIMS)
+    write_text(shared_root / "glmd" / "quirk_effects.csv", QUIRK_EFFECTS)
+    for name in FIGURES:
+        write_figure(Results(shared_root), name, shared_root / "glmd" / "figures")
+    path = shared_root / "report" / "index.html"
+    write_page(shared_root, PUBLISHED, path)
+    return path
