@@ -9,14 +9,8 @@ function top(title, ...below) {
     element("div", {}, element("h2", { id: "card-title", tabindex: "-1", autofocus: "" }, title), below), close);
 }
 
-function go(hash) {
-  const depth = (history.state?.depth ?? 0) + 1;
-  history.pushState({ depth }, "", hash);
-  route();
-}
-
-function route() {
-  const view = cardFor(decodeURIComponent(location.hash.slice(1)));
+function show(id) {
+  const view = cardFor(id);
   if (!view) {
     if (card.open) {
       card.dataset.quiet = "";
@@ -30,10 +24,20 @@ function route() {
   $("#card-title", card).focus({ preventScroll: true });
 }
 
+// A page inside another one (a Snakemake report) has no addresses of its own.
+const addressed = /^(file|https?):$/.test(location.protocol);
+const route = () => show(decodeURIComponent(location.hash.slice(1)));
+
+function go(hash) {
+  if (!addressed) return show(hash.slice(1));
+  history.pushState({ depth: (history.state?.depth ?? 0) + 1 }, "", hash);
+  return route();
+}
+
 card.addEventListener("close", () => {
   const quiet = "quiet" in card.dataset;
   delete card.dataset.quiet;
-  if (quiet) return;
+  if (quiet || !addressed) return;
   const depth = history.state?.depth ?? 0;
   if (depth) history.go(-depth);
   else history.replaceState(null, "", location.pathname + location.search);
