@@ -29,9 +29,9 @@ function pairs(entries, className = "pairs") {
       : [element("dt", {}, name), element("dd", {}, value)]));
 }
 
-function grid(headings, rows, right = () => false) {
+function grid(headings, rows, right = () => false, className = null) {
   const side = (index) => ({ class: right(index) ? "right" : null });
-  return element("div", { class: "wide", tabindex: "0" }, element("table", {},
+  return element("div", { class: "wide", tabindex: "0" }, element("table", { class: className },
     element("thead", {}, element("tr", {}, headings.map((text, i) => element("th", { scope: "col", ...side(i) }, text)))),
     element("tbody", {}, rows.map((row) =>
       element("tr", {}, row.map((text, i) => element("td", side(i), text)))))));
@@ -52,13 +52,12 @@ function curve(title, steps, values, domain = null) {
   const path = points.map(([step, value], i) => `${i ? "L" : "M"}${x(step).toFixed(1)} ${y(value).toFixed(1)}`).join("");
   const label = `${title}: from ${digits(all[0])} to ${digits(all.at(-1))}, range ${digits(least)} to ${digits(most)}`;
   const dots = points.length < 12 ? points.map(([step, value]) => drawn("circle", { cx: x(step), cy: y(value), r: 2 })) : [];
-  const write = (at, height, anchor, text) => drawn("text", { x: at, y: height, "text-anchor": anchor }, text);
   return element("figure", {},
-    element("figcaption", {}, element("span", {}, title), element("small", {}, `${digits(all.at(-1))}${logarithmic ? " (log)" : ""}`)),
-    drawn("svg", { viewBox: "0 -6 200 78", role: "img", "aria-label": label },
-      drawn("line", { x1: 0, x2: 200, y1: 60, y2: 60 }), drawn("path", { d: path }), dots,
-      write(0, 70, "start", `step ${first}`), write(200, 70, "end", String(last)),
-      write(200, 0, "end", least === most ? digits(least) : `${digits(least)} – ${digits(most)}`)));
+    element("figcaption", {}, element("span", {}, title, logarithmic ? element("small", {}, " log") : null), element("small", {}, digits(all.at(-1)))),
+    drawn("svg", { viewBox: "0 2 200 60", role: "img", "aria-label": label },
+      drawn("line", { x1: 0, x2: 200, y1: 60, y2: 60 }), drawn("path", { d: path }), dots),
+    element("p", {}, element("span", {}, `step ${first}–${last}`),
+      element("span", {}, `${digits(least)} – ${digits(most)}`)));
 }
 
 function stageLink(stage) {
@@ -69,7 +68,7 @@ function stageLink(stage) {
 function termTable(stage) {
   const used = known.term_columns.map((_, i) => stage.terms.some((term) => term[i] !== ""));
   const keep = (row) => row.filter((_, i) => used[i]);
-  return grid(keep(known.term_columns), stage.terms.map(keep));
+  return grid(keep(known.term_columns), stage.terms.map(keep), () => false, "terms");
 }
 
 function usersOf(id) {
