@@ -48,3 +48,11 @@ def test_what_only_other_runs_need_is_listed_last(results_root):
     last = run_lists(Results(results_root))[-1]
     assert last.title == "Assistants and first steps"
     assert {line.run.digest for line in last.lines} == {"GLM-1234"}
+
+
+def test_variants_of_the_ablations_have_lists_too(results_root):
+    path = results_root / "glmd" / "scores.csv"
+    path.write_text(path.read_text().replace("student,PD,", "variant,PD,"))
+    lists = {listed.anchor: listed for listed in run_lists(Results(results_root))}
+    assert len(lists["run-pd-t1-s1"].lines) == 24
+    assert list(lists)[-1] == "run-pd-t1-s1"

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from retort.errors import InputError
 from retort.files import write_text
-from retort.quirks import LEDGER
+from retort.quirks import LEDGER, rows_of
+from retort.recipes.glmd import METHODS
 from retort.reporting import verdicts
 from retort.reporting.exhibits import FIGURES, TABLES
 from retort.reporting.first_screen import duration, facts, gates
@@ -78,7 +79,9 @@ def write_page(root: Path, published: Path, path: Path, text: Path | None = None
         gates=list(gates(first)),
         gates_checked=bool(first.gates),
         chapters=chapters,
-        quirks=[(quirk, first.config.quirks.get(quirk.id, "as_run")) for quirk in LEDGER],
+        quirks=[
+            (quirk, first.config.quirks.get(quirk.id, "as_run"), rows_of(quirk, METHODS)) for quirk in LEDGER
+        ],
         duration=duration,
         label=label,
         first_number=first_number,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from retort.reporting.results import Results, Run
 from retort.reporting.rows import Row, table_rows
+from retort.reporting.scores import select
 
 PRETRAINING = "run-pretraining"
+VARIANT = "variant"
 
 
 @dataclass(frozen=True)
@@ -48,14 +51,14 @@ class RunList:
 
 
 def run_lists(results: Results) -> list[RunList]:
-    """Pretraining first, then a list for each row that was run; each run has its anchor once."""
+    """Pretraining first, then a list for each row and variant that was run; each run has its anchor once."""
     seen: set[str] = set()
     found = []
     before = [run for run in results.runs if not run.task]
     if before:
         lines = [_line(str(run.card["stage"]["seed"]), run, seen) for run in before]
         found.append(RunList("Pretraining", PRETRAINING, [("", lines)]))
-    for row in table_rows(results):
+    for row in [*table_rows(results), *_variants(results)]:
         blocks = _blocks(row, seen)
         if blocks:
             found.append(RunList(f"{row.method} {row.pair}", row.anchor, blocks))
@@ -65,6 +68,14 @@ def run_lists(results: Results) -> list[RunList]:
         lines = [_line(str(run.card["stage"]["seed"]), run, seen) for run in rest]
         found.append(RunList("Assistants and first steps", "run-between", [("", lines)]))
     return found
+
+
+def _variants(results: Results) -> Iterator[Row]:
+    """What the ablations run besides the rows of the main table."""
+    scores = select(results.scores, role=VARIANT)
+    for method, pair in dict.fromkeys(zip(scores["method"], scores["pair"], strict=True)):
+        found = select(scores, method=method, pair=pair)
+        yield Row(results, VARIANT, method, pair, planned=True, published=None, scores=found)
 
 
 def _blocks(row: Row, seen: set[str]) -> list[tuple[str, list[RunLine]]]:
