@@ -47,7 +47,7 @@ def test_cells_are_marked_by_metric_and_lead_to_cards(results_root):
     record = teacher.cells[3]
     assert "†" not in record.text
     assert record.link == "#run-glm-1234-record"
-    assert kd.cells[3].link == "#run-kd-t1-s1"  # three seeds
+    assert kd.cells[3].link == "#run-kd-t1-s1-record"  # three seeds
 
 
 def test_only_the_tasks_of_the_scale_have_columns(results_root):
