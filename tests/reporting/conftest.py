@@ -37,10 +37,6 @@ a,Table 3,A beats B,supported,4.2,1.1,7.3,2.4,3,3,
 b,Table 3,B is worst,undecided,-1.1,-6.0,4.4,-3.2,3,5,holds zero
 c,Table 5,C helps,not run,,,,0.6,0,3,
 """
-QUIRK_EFFECTS = """\
-quirk,switch,method,pair,as_run,switched,difference,n
-masked-means,fixed,KD,T1-S1,51.8,60.2,8.4,3
-"""
 
 
 def score_rows(methods=LEVEL, seeds=(1, 2, 3), protocols=("paper", "held_out")):
@@ -128,7 +124,7 @@ def write_run(root: Path, name: str, task: str, init: str | None, vocab: int = M
 
 
 def write_distances(path: Path, steps: int = 30) -> None:
-    """Loss falls; layer 1 follows it, layer 2 moves against it, one distance is constant."""
+    """Loss falls, perplexity follows; layer 1 follows, layer 2 moves against it, one distance is constant."""
     lines = []
     for step in range(1, steps + 1):
         loss = 5 / step + 0.01 * math.sin(step)
@@ -136,6 +132,7 @@ def write_distances(path: Path, steps: int = 30) -> None:
             {
                 "step": step,
                 "loss": loss,
+                "lm_loss": 1 + loss,
                 "kl:words": 2 * loss,
                 "mse:scores:1": loss**2,
                 "mse:scores:2": -loss,
@@ -206,9 +203,8 @@ def shared_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def page(shared_root: Path) -> Path:
-    """The page of that run, with judged claims and measured quirks."""
+    """The page of that run, with judged claims."""
     write_text(shared_root / "glmd" / "claims.csv", CLAIMS)
-    write_text(shared_root / "glmd" / "quirk_effects.csv", QUIRK_EFFECTS)
     for name in FIGURES:
         write_figure(Results(shared_root), name, shared_root / "glmd" / "figures")
     path = shared_root / "report" / "index.html"

@@ -103,7 +103,7 @@ def test_page_holds_every_exhibit_and_the_first_screen(page):
 
 def test_wide_tables_scroll_and_long_texts_break(page):
     html = page.read_text(encoding="utf-8")
-    for name in TABLES:
+    for name in TABLES.keys() - {"quirk_effects"}:  # none was tried in that run
         assert re.search(rf'<div class="wide( tall)?"[^>]*>\s*<table class="{name} sortable', html), name
     assert re.search(r'<td class="long" style="min-width: 40ch">[^<]*MSE', html)
     assert re.search(r"td\.long \{[^}]*white-space: normal", html)
@@ -204,9 +204,9 @@ def drawn_before(page, results_root):
     shutil.copytree(page.parent.parent / "glmd" / "figures", results_root / "glmd" / "figures")
 
 
-def test_page_shows_verdicts_and_measured_quirks(page):
+def test_page_shows_verdicts(page):
     text = " ".join(read(page).text)
-    for expected in ("A beats B", "holds zero", "−1.1", "What switching changed", "60.2"):
+    for expected in ("A beats B", "holds zero", "−1.1"):
         assert expected in text
     assert "not judged" not in text
 
@@ -217,7 +217,7 @@ def test_page_says_that_claims_were_not_judged(page, results_root):
     write_page(results_root, PUBLISHED, path)
     text = " ".join(read(path).text)
     assert "The claims of this paper were not judged in this run." in text
-    assert "What switching changed" not in text
+    assert "No switch was tried at this scale" in text
 
 
 def test_hostile_names_stay_text(page, results_root):

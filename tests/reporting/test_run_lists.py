@@ -1,4 +1,5 @@
 from retort.files import read_json, write_json
+from retort.reporting.quirk_effects import quirk_effects
 from retort.reporting.results import Results
 from retort.reporting.rows import table_rows
 from retort.reporting.run_lists import run_lists
@@ -56,3 +57,13 @@ def test_variants_of_the_ablations_have_lists_too(results_root):
     lists = {listed.anchor: listed for listed in run_lists(Results(results_root))}
     assert len(lists["run-pd-t1-s1"].lines) == 24
     assert list(lists)[-1] == "run-pd-t1-s1"
+
+
+def test_a_switched_score_leads_to_its_runs(results_root):
+    path = results_root / "glmd" / "scores.csv"
+    path.write_text(path.read_text().replace("student,PD,", "quirk,KD [masked-means: fixed],"))
+    results = Results(results_root)
+    (line,) = quirk_effects(results).lines
+    (link,) = {cell.link for cell in line.cells} - {None}
+    lists = {listed.anchor: listed for listed in run_lists(results)}
+    assert len(lists[link.removeprefix("#")].lines) == 24

@@ -1,7 +1,7 @@
 import pytest
 
 from retort.errors import InputError
-from retort.reporting.verdicts import counts, intervals, read_claims, read_quirk_effects
+from retort.reporting.verdicts import counts, intervals, read_claims
 
 HEAD = "id,where,statement,verdict,effect,low,high,published,n_seeds,needed,note\n"
 NOT_RUN = "c,T3,z,not run,,,,,0,3,"
@@ -24,7 +24,6 @@ def test_claims_are_counted_by_verdict(tmp_path):
 
 def test_what_was_not_judged_is_none(tmp_path):
     assert read_claims(tmp_path / "claims.csv") is None
-    assert read_quirk_effects(tmp_path / "quirk_effects.csv") == {}
 
 
 def test_bad_files_are_named_with_line_and_remedy(tmp_path):
@@ -43,12 +42,3 @@ def test_bars_share_a_scale_with_zero_in_the_middle(tmp_path):
     assert (bars["a"].left, bars["a"].width, bars["a"].effect) == (50, 50, 75)
     assert (bars["b"].left, bars["b"].width) == (40, 0)
     assert "c" not in bars
-
-
-def test_effects_are_grouped_by_quirk(tmp_path):
-    path = tmp_path / "quirk_effects.csv"
-    path.write_text(
-        "quirk,switch,method,pair,as_run,switched,difference,n\nq,fixed,KD,T1-S1,50,60,10,2\nq,fixed,PD,T1-S1,5,6,1,2\n"
-    )
-    found = read_quirk_effects(path)
-    assert [effect.method for effect in found["q"]] == ["KD", "PD"]

@@ -20,7 +20,7 @@ from retort.reporting.run_data import embedded, run_data
 from retort.reporting.run_lists import RunList, run_lists
 from retort.reporting.tables import TEMPLATES, Table, environment
 
-MAIN, CLAIMS = "table3", "claims"
+MAIN, CLAIMS, QUIRKS = "table3", "claims", "quirk_effects"
 _TITLES = {"glmd": "GLMD (Tan et al., ACL 2023)"}
 _SCRIPTS = ("page.js", "sorting.js", "dialogs.js", "cards.js")
 
@@ -56,7 +56,7 @@ class Chapter:
     tables: list[Table]
     pictures: list[Picture]
     claims: list[verdicts.Claim] | None
-    quirk_effects: dict[str, list[verdicts.QuirkEffect]]
+    quirk_effects: Table
     runs: list[RunList]
     files: dict[str, str]
 
@@ -97,8 +97,7 @@ def write_page(root: Path, published: Path, path: Path, text: Path | None = None
 def chapter(results: Results) -> Chapter:
     """Tables, figures and claims of one paper, and the runs behind each row."""
     tables = {name: build(results) for name, build in TABLES.items() if name != CLAIMS}
-    main = tables.pop(MAIN)
-    folder = results.root / results.paper
+    main, switched = tables.pop(MAIN), tables.pop(QUIRKS)
     return Chapter(
         results.paper,
         _TITLES.get(results.paper, results.paper),
@@ -106,8 +105,8 @@ def chapter(results: Results) -> Chapter:
         marks(main),
         list(tables.values()),
         [picture(results, name) for name in FIGURES],
-        verdicts.read_claims(folder / "claims.csv"),
-        verdicts.read_quirk_effects(folder / "quirk_effects.csv"),
+        verdicts.read_claims(results.root / results.paper / "claims.csv"),
+        switched,
         run_lists(results),
         numbers(results),
     )

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from retort.reporting.results import Results, Run
-from retort.reporting.rows import Row, table_rows
+from retort.reporting.rows import UNPUBLISHED, Row, table_rows
 from retort.reporting.scores import select
 
 PRETRAINING = "run-pretraining"
-VARIANT = "variant"
+VARIED = ("variant", "quirk")
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,11 @@ def run_lists(results: Results) -> list[RunList]:
 
 
 def _variants(results: Results) -> Iterator[Row]:
-    """What the ablations run besides the rows of the main table."""
-    scores = select(results.scores, role=VARIANT)
+    """What ablations and switched quirks run besides the rows of the main table."""
+    scores = results.scores[results.scores["role"].isin(VARIED)]
     for method, pair in dict.fromkeys(zip(scores["method"], scores["pair"], strict=True)):
         found = select(scores, method=method, pair=pair)
-        yield Row(results, VARIANT, method, pair, planned=True, published=None, scores=found)
+        yield Row(results, UNPUBLISHED, method, pair, planned=True, published=None, scores=found)
 
 
 def _blocks(row: Row, seen: set[str]) -> list[tuple[str, list[RunLine]]]:

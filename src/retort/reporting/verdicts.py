@@ -1,4 +1,4 @@
-"""What other steps judged and measured, read for the page: claims, and what switching a quirk changed."""
+"""The judged claims, read for the page."""
 
 from __future__ import annotations
 
@@ -31,20 +31,6 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class QuirkEffect:
-    """One line of ``quirk_effects.csv``: a score as the authors ran it and with a switch; all as text."""
-
-    quirk: str
-    switch: str
-    method: str
-    pair: str
-    as_run: str
-    switched: str
-    difference: str
-    n: str
-
-
-@dataclass(frozen=True)
 class Interval:
     """Where an effect and its interval lie on a bar from 0 (left) to 100; ``zero`` is its middle."""
 
@@ -68,18 +54,6 @@ def read_claims(path: Path) -> list[Claim] | None:
             raise InputError(
                 f"{path}:{line}: verdict {claim.verdict!r} is none of {', '.join(VERDICTS)}; judge again"
             )
-    return found
-
-
-def read_quirk_effects(path: Path) -> dict[str, list[QuirkEffect]]:
-    """What switching changed, by quirk; empty where nothing was measured.
-
-    Raises:
-        InputError: a column is missing.
-    """
-    found: dict[str, list[QuirkEffect]] = {}
-    for row in _rows(path, tuple(field.name for field in fields(QuirkEffect))) or []:
-        found.setdefault(row["quirk"], []).append(QuirkEffect(**row))
     return found
 
 
