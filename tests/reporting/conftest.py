@@ -34,7 +34,7 @@ MODEL = {"layers": 2, "width": 64, "heads": 2, "vocab": 704, "positions": 96}
 CLAIMS = """\
 id,where,statement,verdict,effect,low,high,published,n_seeds,needed,note
 a,Table 3,A beats B,supported,4.2,1.1,7.3,2.4,3,3,
-b,Table 3,B is worst,undecided,-1.1,-6.0,4.4,-3.2,3,5,holds zero
+b,"Table 3, section 5",B is worst,undecided,-1.1,-6.0,4.4,-3.2,3,5,holds zero
 c,Table 5,C helps,not run,,,,0.6,0,3,
 """
 

@@ -164,12 +164,15 @@ def test_a_card_opens_by_address_and_closes_by_button(reader, page):
 
 
 def test_claims_are_filtered_by_verdict(reader):
-    rows = "[...document.querySelectorAll('#glmd-claims tbody tr')].filter(r => !r.hidden).length"
-    assert reader.run(rows) == 3
+    shown = "[...document.querySelectorAll('#glmd-claims tbody tr')].filter(r => r.offsetHeight)"
+    rows = f"{shown}.map(r => r.dataset.verdict ?? r.innerText.trim())"
+    assert reader.run(rows) == ["Table 3", "supported", "undecided"]
     reader.click(".strip a[data-verdict='undecided']")
-    assert reader.run(rows) == 1
+    assert reader.run(rows) == ["Table 3", "undecided"]
+    reader.click(".strip a[data-verdict='not run']")
+    assert reader.run(rows) == ["Table 5", "not run"]
     reader.click(".filters button[aria-pressed='true']")
-    assert reader.run(rows) == 3
+    assert len(reader.run(rows)) == 5
 
 
 def test_figures_enlarge_and_close(reader):

@@ -87,6 +87,7 @@ def write_page(root: Path, published: Path, path: Path, text: Path | None = None
         first_number=first_number,
         counts=verdicts.counts,
         intervals=verdicts.intervals,
+        short=verdicts.short,
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         data=embedded(run_data(first)),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
 from retort.errors import InputError
@@ -15,7 +14,13 @@ VERDICTS = ("supported", "contradicted", "undecided", "not run")
 
 @dataclass(frozen=True)
 class Claim:
-    """One line of ``claims.csv``: a statement of the paper and what the runs say to it; all as text."""
+    """One line of ``claims.csv``: a statement of the paper and what the runs say to it; all as text.
+
+    Attributes:
+        where: part of the paper, the exhibit first.
+        effect, low, high, published: in ``unit``; empty where there is no such number.
+        needed: what would decide an undecided claim.
+    """
 
     id: str
     where: str
@@ -28,6 +33,12 @@ class Claim:
     n_seeds: str
     needed: str
     note: str
+    unit: str = ""
+
+    @property
+    def exhibit(self) -> str:
+        """What the claim is about: the first part of ``where``."""
+        return self.where.partition(",")[0]
 
 
 @dataclass(frozen=True)
@@ -43,17 +54,16 @@ def read_claims(path: Path) -> list[Claim] | None:
     """The judged claims; ``None`` where none were judged.
 
     Raises:
-        InputError: a column is missing, or a verdict is unknown.
+        InputError: a column is missing, a verdict is unknown, or an effect is no number.
     """
-    rows = _rows(path, tuple(field.name for field in fields(Claim)))
+    rows = _rows(path)
     if rows is None:
         return None
     found = [Claim(**(row | {"verdict": row["verdict"].replace("_", " ")})) for row in rows]
     for line, claim in enumerate(found, start=2):
-        if claim.verdict not in VERDICTS:
-            raise InputError(
-                f"{path}:{line}: verdict {claim.verdict!r} is none of {', '.join(VERDICTS)}; judge again"
-            )
+        problem = _problem(claim)
+        if problem:
+            raise InputError(f"{path}:{line}: {problem}; judge the claims again")
     return found
 
 
@@ -64,30 +74,53 @@ def counts(claims: list[Claim]) -> list[tuple[str, int]]:
 
 
 def intervals(claims: list[Claim]) -> dict[str, Interval]:
-    """A bar for each claim with an effect, by its id, all on one scale with zero in the middle."""
-    numbers = {
-        claim.id: (float(claim.low or claim.effect), float(claim.effect), float(claim.high or claim.effect))
-        for claim in claims
-        if claim.effect
-    }
-    largest = max((abs(value) for triple in numbers.values() for value in triple), default=0.0) or 1.0
+    """A bar for each claim with an effect, by its id, one scale for each unit, with zero in the middle."""
+    judged = [claim for claim in claims if claim.effect]
+    largest: dict[str, float] = {}
+    for claim in judged:
+        largest[claim.unit] = max(largest.get(claim.unit, 0.0), *map(abs, _numbers(claim)))
     bars = {}
-    for name, triple in numbers.items():
-        low, effect, high = (round(50 + 50 * value / largest, 1) for value in triple)
-        bars[name] = Interval(low, round(high - low, 1), effect)
+    for claim in judged:
+        scale = largest[claim.unit] or 1.0
+        low, effect, high = (round(50 + 50 * value / scale, 1) for value in _numbers(claim))
+        bars[claim.id] = Interval(low, round(high - low, 1), effect)
     return bars
 
 
-def _rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]] | None:
+def short(number: str) -> str:
+    """A number for people: at most two decimals, a real minus sign; empty stays empty."""
+    if not number:
+        return ""
+    text = f"{float(number):.2f}".rstrip("0").rstrip(".")
+    return text.replace("-", "−")
+
+
+def _problem(claim: Claim) -> str | None:
+    if claim.verdict not in VERDICTS:
+        return f"verdict {claim.verdict!r} is none of {', '.join(VERDICTS)}"
+    for name in ("effect", "low", "high", "published"):
+        text = getattr(claim, name)
+        try:
+            float(text or 0)
+        except ValueError:
+            return f"{name} {text!r} is no number"
+    return None
+
+
+def _numbers(claim: Claim) -> tuple[float, float, float]:
+    return float(claim.low or claim.effect), float(claim.effect), float(claim.high or claim.effect)
+
+
+def _rows(path: Path) -> list[dict[str, str]] | None:
     if not path.is_file():
         return None
+    names = [field.name for field in fields(Claim)]
     with path.open(newline="", encoding="utf-8") as stream:
         reader = csv.DictReader(stream)
-        lacking = [name for name in columns if name not in (reader.fieldnames or ())]
+        given = reader.fieldnames or ()
+        lacking = [
+            field.name for field in fields(Claim) if field.default is MISSING and field.name not in given
+        ]
         if lacking:
-            raise InputError(f"{path}:1: column {lacking[0]!r} is missing; write the file again")
-        return [_chosen(row, columns) for row in reader]
-
-
-def _chosen(row: Mapping[str, str | None], columns: tuple[str, ...]) -> dict[str, str]:
-    return {name: row[name] or "" for name in columns}
+            raise InputError(f"{path}:1: column {lacking[0]!r} is missing; judge the claims again")
+        return [{name: row[name] or "" for name in names if name in given} for row in reader]

@@ -45,9 +45,14 @@ for (const section of $$(".claims")) {
   const buttons = $$(".filters button", section);
   const choose = (verdict) => {
     for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.verdict === verdict));
-    for (const row of $$("tbody tr", section)) row.hidden = verdict !== null && row.dataset.verdict !== verdict;
+    for (const row of $$("tbody tr:not(.group)", section)) row.hidden = verdict !== null && row.dataset.verdict !== verdict;
+    for (const body of $$("tbody", section)) {
+      $(".group", body).hidden = $$("tr:not(.group)", body).every((row) => row.hidden);
+    }
+    const idle = $(".toggle input", section);
+    if (verdict === "not run" && idle) idle.checked = true;
   };
-  for (const tools of $$(".filters", section)) tools.hidden = false;
+  for (const button of buttons) button.hidden = false;
   for (const button of buttons) {
     button.addEventListener("click", () =>
       choose(button.getAttribute("aria-pressed") === "true" ? null : button.dataset.verdict));
