@@ -103,6 +103,13 @@ def exhibits():
     return [*tables, *figures, f"{RESULTS}/report/index.html"]
 
 
+def templates():
+    """Digest of the page's templates, style and script: a fingerprint of code does not see them."""
+    return digest_of(
+        {path.name: sha256_of(path) for path in sorted(TEMPLATES.iterdir())}
+    )
+
+
 def drawn_from(name):
     """Files a figure reads besides the text: logs of the pretraining of the methods that it shows."""
     shown = {"figure2": figure2.METHODS, "figure5": figure5.METHODS}.get(name, ())

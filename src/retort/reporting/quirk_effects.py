@@ -10,12 +10,13 @@ from retort.reporting.notes import protocol_notes
 from retort.reporting.results import Results
 from retort.reporting.scores import PAPER, averages, select
 from retort.reporting.statistics import Summary, summarise
-from retort.reporting.tables import Cell, Column, Line, Table
+from retort.reporting.tables import Cell, Column, Line, Table, slug
 
 if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = ("quirk", "switch", "method", "pair", "as_run", "switched", "difference", "difference_sd", "n")
+_SWITCHED = 4  # place of the switched score among the columns that people see
 _LABEL = re.compile(r"(?P<method>.+) \[(?P<quirk>[\w-]+): (?P<switch>\w+)\]")
 
 
@@ -84,7 +85,14 @@ def _line(row: dict[Any, Any]) -> Line:
         difference.signed_text,
         str(row["n"]),
     )
-    return Line(tuple(map(Cell, texts)), f"{row['quirk']}: {quirk_of(row['quirk']).effect}")
+    runs = f"#{slug('run', _label(row), row['pair'])}"
+    cells = (Cell(text, runs if place == _SWITCHED else None) for place, text in enumerate(texts))
+    return Line(tuple(cells), f"{row['quirk']}: {quirk_of(row['quirk']).effect}")
+
+
+def _label(row: dict[Any, Any]) -> str:
+    """What the scores call a method with a switch flipped."""
+    return f"{row['method']} [{row['quirk']}: {row['switch']}]"
 
 
 def _left_out(data: pd.DataFrame) -> tuple[str, ...]:

@@ -14,6 +14,8 @@ from retort.config import REPOSITORY, Config
 from retort.errors import InputError
 from retort.files import read_json
 from retort.reporting.scores import read_scores
+from retort.reporting.stage_text import parents
+from retort.reporting.tables import slug
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,10 +32,19 @@ class Run:
     card: Mapping[str, Any]
 
     @property
+    def folder(self) -> str:
+        """Of its files, seen from the results folder."""
+        return f"stages/{self.stage}" + (f"/tasks/{self.task}" if self.task else "")
+
+    @property
     def address(self) -> str:
         """Of the card, seen from ``report/index.html``."""
-        inner = f"/tasks/{self.task}" if self.task else ""
-        return f"../stages/{self.stage}{inner}/card.json"
+        return f"../{self.folder}/card.json"
+
+    @property
+    def anchor(self) -> str:
+        """Place of its card on the page."""
+        return slug("run", self.digest, self.task)
 
     @property
     def digest(self) -> str:
@@ -43,8 +54,7 @@ class Run:
     @property
     def parents(self) -> tuple[str, ...]:
         """Digests of the stages whose results it read."""
-        named = (self.card["stage"].get(role) for role in ("init", "teacher", "mapped_by"))
-        return tuple(digest for digest in named if digest)
+        return tuple(digest for _, digest in parents(self.card["stage"]))
 
 
 @dataclass(frozen=True)
@@ -98,14 +108,14 @@ class Results:
             Run(path.parents[2].name, path.parent.name, read_json(path))
             for path in sorted(stages.glob("*/tasks/*/card.json"))
         ]
-        parents = {run.digest: run.parents for run in found}
+        needed = {run.digest: run.parents for run in found}
         used: set[str] = set()
         waiting = [_digest(stage) for stage in self.scores["stage"].unique() if stage]
         while waiting:
             digest = waiting.pop()
             if digest not in used:
                 used.add(digest)
-                waiting += parents.get(digest, ())
+                waiting += needed.get(digest, ())
         return tuple(run for run in found if run.digest in used)
 
     @cached_property

@@ -78,7 +78,11 @@ class Row:
     @property
     def anchor(self) -> str:
         """Place on the page that lists the runs behind this row."""
-        return slug("run", self.method, self.pair)
+        return self.task_anchor()
+
+    def task_anchor(self, task: str = "") -> str:
+        """Place on the page that lists the runs on one task."""
+        return slug("run", self.method, self.pair, task)
 
     def runs(self) -> list[tuple[str, Run]]:
         """(seed, run) of everything whose scores are in this row."""
@@ -86,12 +90,12 @@ class Row:
         used = dict.fromkeys(zip(self.scores["seed"], self.scores["stage"], self.scores["task"], strict=True))
         return [(seed, known[stage, task]) for seed, stage, task in used if (stage, task) in known]
 
-    def address(self, task: str | None = None) -> str | None:
+    def address(self, task: str = "") -> str | None:
         """Where the page leads from a score: the run card, or where there are several, their list."""
-        found = [run for _, run in self.runs() if task in (None, run.task)]
+        found = [run for _, run in self.runs() if task in ("", run.task)]
         if not found:
             return None
-        return found[0].address if len(found) == 1 else f"#{self.anchor}"
+        return f"#{found[0].anchor}" if len(found) == 1 else f"#{self.task_anchor(task)}"
 
     def marked(self, baseline: float | None, protocol: str = PAPER) -> bool:
         """Whether the average does not stand out above the baseline."""
