@@ -79,6 +79,7 @@ TABLES = {
 TABLES |= {
     "table3_held_out": TABLES["table3"],
     "table9": "retort.reporting.table9:table9",
+    "claims": "retort.reporting.claims_table:claims_table",
 }
 FIGURES = {name: f"retort.reporting.{name}" for name in ("figure2", "figure3")}
 

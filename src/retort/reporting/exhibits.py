@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from retort.files import atomic_path, read_json
 from retort.reporting import figure2, figure3, style
+from retort.reporting.claims_table import claims_table
 from retort.reporting.results import Results
 from retort.reporting.scores import HELD_OUT
 from retort.reporting.table2 import methods, table2
@@ -48,6 +49,7 @@ TABLES: dict[str, Callable[[Results], Table]] = {
     "table3": table3,
     f"table3_{HELD_OUT}": lambda results: table3(results, HELD_OUT),
     "table9": table9,
+    "claims": claims_table,
 }
 FIGURES: dict[str, Callable[[Results], Drawing]] = {"figure2": _figure2, "figure3": _figure3}
 
