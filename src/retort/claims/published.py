@@ -123,7 +123,9 @@ def _effect(test: Comparison, values: Sequence[float], decimals: int) -> float:
         return round(first - max(rest), decimals)
     if isinstance(test, Greater):
         return round(first - rest[0], decimals)
-    return round(max((value - first for value in rest), key=lambda change: abs(change)), decimals)
+    changes = [value - first for value in rest]
+    largest = max(changes, key=abs)
+    return round(largest, decimals)
 
 
 def _columns(task: str) -> list[str]:
