@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -69,9 +71,7 @@ def test_needed_seeds_follow_from_the_parts():
 def test_more_seeds_do_not_help_where_examples_are_too_few():
     examples = np.random.default_rng(3).normal(0, 1, DRAWS)
     contrast = Contrast((sample(0.5, 0.5 + examples, variance=0.08),), (1.0,))
-    assert contrast.needed(
-        0.5
-    ) == "3 seeds and 31 times the dev examples" or "times the dev" in contrast.needed(0.5)
+    assert re.fullmatch(r"3 seeds and 3[0-3] times the dev examples", contrast.needed(0.5))
 
 
 def test_without_a_spread_of_seeds_more_seeds_come_first():
