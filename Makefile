@@ -15,7 +15,7 @@ SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) $(if $(SCALE),--config scale=$(SCA
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := run
-.PHONY: run smoke plan watch test bench lint format schema setup setup-dev clean help
+.PHONY: run smoke plan watch test bench lint format schema methods setup setup-dev clean help
 
 run: $(VENV)/.ready  ## Reproduce everything at the default scale (config.yaml)
 	$(SNAKEMAKE)
@@ -50,6 +50,10 @@ format: $(VENV)/.ready-dev  ## Format sources and workflow
 schema: $(VENV)/.ready  ## Write config/schema.yaml anew from the configuration's models
 	$(BIN)/python -m retort.config > config/.schema.yaml
 	mv config/.schema.yaml config/schema.yaml
+
+methods: $(VENV)/.ready  ## Write docs/methods.md anew from the recipes: every method with its equations
+	$(BIN)/python -m retort.recipes > docs/.methods.md
+	mv docs/.methods.md docs/methods.md
 
 setup: $(VENV)/.ready  ## Only create .venv with what a run needs
 

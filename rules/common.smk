@@ -73,11 +73,15 @@ def mapped_stage(wildcards):
 
 # Exhibits and the code that makes each.
 TABLES = {
+    "table1": "retort.reporting.table1:table1",
     "table2": "retort.reporting.table2:table2",
     "table3": "retort.reporting.table3:table3",
 }
 TABLES |= {
     "table3_held_out": TABLES["table3"],
+    "table4": "retort.reporting.ablations:table4",
+    "table5": "retort.reporting.ablations:table5",
+    "table6": "retort.reporting.table6:table6",
     "table9": "retort.reporting.table9:table9",
     "claims": "retort.reporting.claims_table:claims_table",
 }

@@ -93,7 +93,6 @@ def test_building_blocks_are_those_of_the_code():
     import retort.distill.lenses as lenses
     import retort.distill.relations as relations
     import retort.distill.schedules as schedules
-    from retort.recipes.glmd import METHODS
 
     page = (ROOT / "docs" / "adding-a-method.md").read_text()
     for module, not_blocks in (
@@ -112,8 +111,25 @@ def test_building_blocks_are_those_of_the_code():
         here = {n for n, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__}
         classes = {name for name in here if isinstance(getattr(module, name), type)} - not_blocks
         assert {name for name in classes if not name.startswith("_")} <= set(re.findall(r"`(\w+)`", row))
-    rows = {line.split("|")[1].strip() for line in page.splitlines() if line.startswith("| ")}
-    assert {method.name for method in METHODS} <= rows
+
+
+def test_the_methods_are_those_of_the_code():
+    from retort.recipes.describe import page
+    from retort.recipes.glmd import METHODS
+
+    written = (ROOT / "docs" / "methods.md").read_text()
+    assert written == page(METHODS), "run `make methods`"
+    assert re.findall(r"^## (.+)$", written, re.M) == ["Notation", *(m.name for m in METHODS), "Quirks"]
+
+
+def test_links_within_the_methods_lead_somewhere():
+    text = (ROOT / "docs" / "methods.md").read_text()
+    headings = {
+        re.sub(r"[^\w-]", "", line.lstrip("# ").lower().replace(" ", "-"))
+        for line in text.splitlines()
+        if line.startswith("#")
+    }
+    assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= headings
 
 
 def test_the_rule_graph_is_that_of_the_workflow():

@@ -85,6 +85,7 @@ def test_changed_versions_are_installed(clone, file):
         ("lint", "snakemake --lint"),
         ("lint", "mypy"),
         ("schema", "-m retort.config"),
+        ("methods", "-m retort.recipes"),
     ],
 )
 def test_each_target_runs_its_command(clone, target, command):

@@ -10,12 +10,18 @@ import pytest
 
 from retort.config import load, merge
 from retort.errors import InputError
-from retort.plan import TEACHER_SEED, Plan, architecture
+from retort.plan import TEACHER_SEED, Plan
 
 METHODS = ["KD", "PD", "TinyBERT", "GLMD-vc", "GLMD"]
 
 
-FEW = {"methods": METHODS, "pairs": ["T1-S1"], "columns": "all", "seeds": [1, 2]}
+FEW = {
+    "methods": METHODS,
+    "pairs": ["T1-S1"],
+    "columns": "all",
+    "seeds": [1, 2],
+    "variants": {"tables": [], "seeds": [1]},
+}
 """Of all that the smoke scale has, what can be counted by hand."""
 
 
@@ -353,11 +359,12 @@ def test_embeddings_of_half_the_width():
     from dataclasses import replace
 
     from retort.recipes.glmd import PD
+    from retort.students import architecture, student_architecture
 
     found = plan()
     base = architecture("S1", found.config.models["S1"])
     for kind in ("factorised", "trigram"):
-        student = found._student(replace(PD, embedding=kind), "T1-S1", "T1", "S1")
+        student = student_architecture(found, replace(PD, embedding=kind), "T1-S1", "S1")
         assert getattr(student, kind) == base.width // 2 and replace(student, **{kind: None}) == base
 
 

@@ -18,8 +18,8 @@ from retort.errors import InputError
 from retort.models.features import CLASS, HARD, WORDS, Features, Recorder, Shape, Site, Totals, WordLogits
 from retort.models.glm import prefix_mask
 from retort.plan import Plan
-from retort.quirks import LEDGER, rewrite
-from retort.recipes import Cut, glmd
+from retort.quirks import LEDGER, rewrite, rows_of
+from retort.recipes import Cut, glmd, glmd_variants
 from retort.stages import SlicedCompression
 
 METHODS = {method.name: method for method in glmd.METHODS}
@@ -106,6 +106,23 @@ def test_settings_exist_and_say_something_else(setting):
 # Which rows
 
 
+def test_rows_are_those_that_are_named_or_change():
+    for quirk in LEDGER:
+        rows = set(rows_of(quirk, glmd.METHODS))
+        for switch in quirk.switches:
+            assert rows == CHANGES[quirk.id, switch]
+        assert quirk.switches or rows == set(quirk.methods)
+
+
+@pytest.mark.parametrize("variant", glmd_variants.VARIANTS, ids=lambda variant: variant.method.name)
+def test_variants_share_what_their_method_starts_from(variant):
+    """The rows of Tables 4 and 5 are compared with the method that they vary."""
+    quirks = {"unmapped-embedding": "as_published", "masked-means": "fixed"}
+    changed, of = rewrite(variant.method, quirks), rewrite(METHODS[variant.of], quirks)
+    assert type(changed.compression) is type(of.compression)
+    assert {t.norm for s in changed.steps for t in s.objective.terms if t.mask != "none"} <= {"valid"}
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_as_run_changes_nothing(name):
     assert rewrite(METHODS[name], {}) == METHODS[name]
@@ -145,7 +162,13 @@ def test_switches_combine_in_any_order(switches):
 
 
 PAIRS = ["T1-S1", "T1-S2", "T2-S2", "(T1,T2)-S2", "T2-A1-A2-S2"]
-EVERYTHING = {"methods": list(METHODS), "pairs": PAIRS, "columns": "all", "seeds": [1]}
+EVERYTHING = {
+    "methods": list(METHODS),
+    "pairs": PAIRS,
+    "columns": "all",
+    "seeds": [1],
+    "variants": {"tables": [], "seeds": [1]},
+}
 
 
 @pytest.fixture(scope="module")

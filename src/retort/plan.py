@@ -6,11 +6,12 @@ scripts ask it for the stage behind an id. Nothing here imports torch.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from retort.config.model import Config, Model, pair_models
+from retort.config.model import Config, pair_models
 from retort.errors import InputError
 from retort.files import digest_of
 from retort.fingerprint import fingerprint
@@ -18,10 +19,11 @@ from retort.layout import Layout
 from retort.quirks import chosen_switches, rewrite
 from retort.recipes import Method, Step
 from retort.recipes.glmd import FINE_TUNE, LANGUAGE_MODEL, METHODS
+from retort.recipes.glmd_variants import VARIANTS, Variant
 from retort.recipes.own import module_name, own_methods
 from retort.schooling import Schooling
 from retort.stages import Architecture, Compression, Stage, Truncation, value_types
-from retort.students import columns, last_stage, teachers_of
+from retort.students import architecture, columns, last_stage, student_architecture, teachers_of
 
 TEACHER_SEED = 1234
 """Teachers are single runs, as in the paper; this is the authors' default seed."""
@@ -38,7 +40,7 @@ class Cell:
     """One entry of a table: a method on a pair with a seed, trained on all tasks.
 
     Attributes:
-        role: ``teacher`` or ``student``.
+        role: ``teacher``, ``student``, or ``variant`` (of a student, for an ablation table).
         method: as the paper names it; ``pair``: e.g. ``T1-S1`` (a teacher: ``T1``).
         seed: training seed.
         stages: the stages that hold its results, one for each group of tasks.
@@ -115,7 +117,27 @@ class Plan:
                 for seed in self.config.seeds:
                     stages = tuple(last_stage(self, method, pair, seed, group) for group in self.groups)
                     found.append(Cell("student", method.name, pair, seed, stages))
-        return tuple(found)
+        return (*found, *self._variant_cells())
+
+    def _variant_cells(self) -> Iterator[Cell]:
+        """Rows of ablation tables, on the first pair that their method fits, as the paper has them."""
+        for variant in self.variants:
+            for pair in columns(variant.method, self.config.pairs)[:1]:
+                for seed in self.config.variants.seeds:
+                    stages = tuple(
+                        last_stage(self, variant.method, pair, seed, group) for group in self.groups
+                    )
+                    yield Cell("variant", variant.method.name, pair, seed, stages)
+
+    @cached_property
+    def variants(self) -> tuple[Variant, ...]:
+        """Rows of the configured ablation tables that vary a configured method; its quirks are applied."""
+        chosen = self.config.quirks
+        return tuple(
+            replace(variant, method=rewrite(variant.method, chosen, variant.of))
+            for variant in VARIANTS
+            if variant.table in self.config.variants.tables and variant.of in self.config.methods
+        )
 
     @cached_property
     def methods(self) -> tuple[Method, ...]:
@@ -234,13 +256,16 @@ class Plan:
             tasks: of the job, in the task phase.
         """
         truncated = method.start == "truncate" and before is None
-        runs = tuple(self.schooling.task(method.name, pair, task, "student") for task in tasks)
+        row = method.tuned_as or method.name
+        runs = tuple(self.schooling.task(row, pair, task, "student") for task in tasks)
         mapped_by = self.pretrained(pair_models(pair)[0]) if method.compression else None
         return Stage(
             phase=step.phase,
-            architecture=self._student(method, pair, pair_models(pair)[0], student),
+            architecture=student_architecture(self, method, pair, student),
             objective=step.objective,
-            schooling=runs if step.phase == "task" else self.schooling.pretraining("student"),
+            schooling=runs
+            if step.phase == "task"
+            else self.schooling.pretraining("student", step.batch_share),
             data=self.text,
             seed=seed,
             init=before,
@@ -269,22 +294,6 @@ class Plan:
             raise InputError(f"models: no {name!r}; there are {', '.join(self.config.models)}")
         return architecture(name, self.config.models[name])
 
-    def _student(self, method: Method, pair: str, teacher: str, name: str) -> Architecture:
-        """The student, with the teacher's heads where attention is compared head by head, as in the paper."""
-        base, heads = self.architecture(name), self.architecture(teacher).heads
-        sites = {term.site for step in (*method.steps, *method.unequal) for term in step.objective.terms}
-        if sites & {"scores", "probs"} and base.heads != heads:
-            width = base.bottleneck[0] if base.bottleneck else base.width
-            if width % heads:
-                raise InputError(
-                    f"pairs: {pair}: {method.name} compares attention head by head, but {teacher}'s {heads} "
-                    f"heads do not divide {name}'s width {width}; change models.{name} or omit the method"
-                )
-            base = replace(base, heads=heads)
-        if method.embedding == "factorised":
-            return replace(base, factorised=base.width // 2)
-        return replace(base, trigram=base.width // 2) if method.embedding == "trigram" else base
-
     def _compression(self, method: Method) -> Compression | None:
         if method.compression is None:
             return None
@@ -294,20 +303,3 @@ class Plan:
             reserved_targets=settings.reserved_targets,
             multiple_of=settings.multiple_of,
         )
-
-
-def architecture(name: str, model: Model) -> Architecture:
-    """A configured model as an architecture."""
-    inner = model.bottleneck
-    return Architecture(
-        name=name,
-        layers=model.layers,
-        width=model.width,
-        heads=model.heads,
-        positions=model.positions,
-        dropout=model.dropout,
-        init_std=model.init_std,
-        factorised=model.factorised,
-        trigram=model.trigram,
-        bottleneck=None if inner is None else (inner.width, inner.feed_forwards),
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping
 from typing import Literal
 
@@ -30,8 +31,8 @@ class Schooling:
         name = config.task_training.hyper_parameters
         self.rates = {} if name is None else _hyper_parameters(name)
 
-    def pretraining(self, role: Role) -> Pretraining:
-        """A pretraining run of teachers or students."""
+    def pretraining(self, role: Role, batch_share: float = 1.0) -> Pretraining:
+        """A pretraining run of teachers or students, with a share of the batch."""
         settings = self._pretraining
         run = settings.teacher if role == "teacher" else settings.student
         corpus = Corpus(settings.samples, settings.max_length, settings.masking)
@@ -40,7 +41,8 @@ class Schooling:
         optimiser = Optimiser(
             **values | {"betas": tuple(values["betas"]), "muon": None if muon is None else Muon(**muon)}
         )
-        return Pretraining(optimiser, corpus, run.steps, run.batch_size, run.micro_batch_size)
+        batch = max(1, round(run.batch_size * batch_share))
+        return Pretraining(optimiser, corpus, run.steps, batch, math.gcd(batch, run.micro_batch_size))
 
     def task(self, method: str, pair: str, task: str, role: Role) -> TaskRun:
         """A method's run on a task; the table of hyper-parameters goes before the general values."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 import csv
 import functools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from retort.config.loading import REPOSITORY
-from retort.config.model import pair_models
-from retort.stages import Stage
+from retort.config.model import Model, pair_models
+from retort.errors import InputError
+from retort.stages import Architecture, Stage
 
 if TYPE_CHECKING:
     from retort.plan import Plan
@@ -93,3 +95,42 @@ def _assistants(plan: Plan, method: Method, pair: str, seed: int, tasks: tuple[s
         shown = tuple(reversed(done)) if method.chain.dense else (done[-1],)
         done.append(plan.student_stage(method, pair, name, link, None, shown, seed, tasks))
     return done[-1]
+
+
+def architecture(name: str, model: Model) -> Architecture:
+    """A configured model as an architecture."""
+    inner = model.bottleneck
+    return Architecture(
+        name=name,
+        layers=model.layers,
+        width=model.width,
+        heads=model.heads,
+        positions=model.positions,
+        dropout=model.dropout,
+        init_std=model.init_std,
+        factorised=model.factorised,
+        trigram=model.trigram,
+        bottleneck=None if inner is None else (inner.width, inner.feed_forwards),
+    )
+
+
+def student_architecture(plan: Plan, method: Method, pair: str, name: str) -> Architecture:
+    """A method's student, with the teacher's heads where attention is compared head by head, as in the paper.
+
+    Raises:
+        InputError: the teacher's heads do not divide the student's width.
+    """
+    teacher = pair_models(pair)[0]
+    base, heads = plan.architecture(name), plan.architecture(teacher).heads
+    sites = {term.site for step in (*method.steps, *method.unequal) for term in step.objective.terms}
+    if sites & {"scores", "probs"} and base.heads != heads:
+        width = base.bottleneck[0] if base.bottleneck else base.width
+        if width % heads:
+            raise InputError(
+                f"pairs: {pair}: {method.name} compares attention head by head, but {teacher}'s {heads} "
+                f"heads do not divide {name}'s width {width}; change models.{name} or omit the method"
+            )
+        base = replace(base, heads=heads)
+    if method.embedding == "factorised":
+        return replace(base, factorised=base.width // 2)
+    return replace(base, trigram=base.width // 2) if method.embedding == "trigram" else base

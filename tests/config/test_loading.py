@@ -55,7 +55,7 @@ def write_scales(folder, **files):
 
 def test_a_scale_that_extends_another_changes_what_it_names():
     small, full = load("pocket"), load("pocket-full")
-    changed = {"scale", "pairs", "columns", "seeds"}
+    changed = {"scale", "pairs", "columns", "seeds", "variants"}
     assert small.model_dump(exclude=changed) == full.model_dump(exclude=changed)
     assert len(full.seeds) >= 3 and full.columns == "all"
 

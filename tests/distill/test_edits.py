@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retort.distill.binding import BoundObjective
-from retort.distill.edits import ReplaceBlocks, SwapTokens
+from retort.distill.edits import ReplaceBlocks, StandIns, SwapTokens
 from retort.distill.schedules import Clock, Linear
-from retort.models.features import CLASS, HARD, WORDS, Patch, Site
+from retort.distill.vocabulary import VocabularyMap
+from retort.models.features import CLASS, HARD, UNCHANGED, WORDS, Patch, Site
+from retort.models.glm_family import GLMFamily
 from retort.recipes import glmd
 
 START, NOW = Clock(0, 100), Clock(3, 10)
@@ -137,3 +139,46 @@ def test_the_second_pass_reads_what_only_edited_terms_ask_for(models):
     parts = bound.loss(batch_of(models, "pretrain"), student, [teacher], NOW).parts
     assert list(parts) == ["0-words", "1-hard", "2-hidden", "3-words"]
     assert parts["0-words"] != parts["3-words"]
+
+
+def test_stand_ins_change_what_the_teacher_reads_and_nothing_else(models):
+    """A teacher that reads mapped words sees exactly what it sees of a batch written in those words."""
+    small, teacher = student_and_teacher(models)
+    size = teacher.shape.vocab
+    kept, dropped = torch.arange(0, size, 2), torch.arange(1, size, 2)
+    substitute = torch.zeros(size, dtype=torch.long)
+    substitute[kept], substitute[dropped] = torch.arange(len(kept)), torch.arange(len(dropped)) // 2
+    is_kept = torch.zeros(size, dtype=torch.bool).index_fill(0, kept, True)
+    student = GLMFamily(small.module, VocabularyMap(kept, substitute, is_kept))
+    batch = batch_of(models, "ft_single")
+    ours, theirs = StandIns().patches(START, batch, student, teacher, None)
+    assert ours == UNCHANGED
+    want = frozenset({CLASS, HARD})
+    seen, plain = teacher.observe(batch, want, theirs), teacher.observe(batch, want)
+    written = teacher.observe(replace(batch, tokens=kept[substitute[batch.tokens]]), want)
+    assert torch.equal(seen[CLASS], written[CLASS]) and torch.equal(seen[HARD], written[HARD])
+    assert not torch.equal(seen[CLASS], plain[CLASS])
+
+
+def test_the_objective_hands_stand_ins_to_the_teacher_alone(models):
+    small, teacher = student_and_teacher(models)
+    size = teacher.shape.vocab
+    everything = torch.arange(size)
+    to_first = VocabularyMap(everything, torch.zeros_like(everything), everything >= 0)
+    batch = batch_of(models, "ft_single")
+    objective = replace(glmd.PD.steps[1].objective, edit=StandIns())
+    bound = BoundObjective(objective, small.shape, [teacher.shape])
+    assert not bound.cacheable(0, frozenset({CLASS}))
+    student = GLMFamily(small.module, to_first)
+    found = bound.loss(batch, student, [teacher], START).total
+    scores = [student.observe(batch, frozenset({CLASS}))[CLASS]]
+    scores.append(
+        teacher.observe(replace(batch, tokens=torch.zeros_like(batch.tokens)), frozenset({CLASS}))[CLASS]
+    )
+    expected = -(scores[1].softmax(-1) * scores[0].log_softmax(-1)).sum(-1).mean()
+    torch.testing.assert_close(found, expected)
+
+
+def test_stand_ins_of_a_whole_vocabulary_change_nothing(models):
+    student, teacher = student_and_teacher(models)
+    assert StandIns().patches(START, None, student, teacher, None)[1].words is None

@@ -18,13 +18,11 @@ from retort.distill.ensembles import (
     RouteByEntropy,
     SumOfSurvivors,
     constant_weights,
-    hard_route,
-    normalised_entropy,
-    soft_route,
 )
 from retort.distill.layermaps import Uniform
 from retort.distill.lenses import Project
 from retort.distill.objective import match, soft, unweighted
+from retort.distill.routing import hard_route, normalised_entropy, soft_route
 from retort.distill.schedules import Clock
 from retort.distill.selector import candidates
 from retort.models.features import CLASS, HARD, Features, Shape, Site, Totals

@@ -82,6 +82,14 @@ def test_page_holds_every_exhibit_and_the_first_screen(page):
         assert all(word in text for word in (quirk.id, quirk.evidence, quirk.effect, *quirk.switches))
 
 
+def test_wide_tables_scroll_and_long_texts_break(page):
+    html = page.read_text(encoding="utf-8")
+    for name in TABLES:
+        assert re.search(rf'<div class="wide"[^>]*>\s*<table class="{name}">', html), name
+    assert re.search(r'<td class="long" style="min-width: 40ch">[^<]*MSE', html)
+    assert re.search(r"td\.long \{[^}]*white-space: normal", html)
+
+
 def test_page_is_the_same_bytes_when_made_again(page, shared_root):
     before = page.read_bytes()
     write_page(shared_root, PUBLISHED, page)

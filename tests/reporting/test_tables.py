@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from io import StringIO
 
 import pandas as pd
@@ -38,6 +39,25 @@ def test_latex_is_balanced_and_escaped(lines):
     for rule in (r"\toprule", r"\midrule", r"\bottomrule"):
         assert rule in text
     assert text.isascii()
+
+
+def test_a_wide_table_lies_on_its_side_and_breaks_long_texts():
+    plain, long = table(), table(60)
+    columns = (Column("Name", wrap=20), Column("Value", True))
+    for made in (replace(plain, columns=columns), replace(long, columns=columns)):
+        text = latex(made)
+        opened, closed = re.findall(r"\\begin\{(\w+)\}", text), re.findall(r"\\end\{(\w+)\}", text)
+        assert sorted(opened) == sorted(closed) and opened[0] == closed[-1] == "landscape"
+        assert "{p{2.6cm}r}" in text and ",pdflscape}" in text
+        assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
+    assert not re.search("landscape|pdflscape|rotatebox|graphicx", latex(plain))
+
+
+def test_titles_of_many_columns_are_turned():
+    marks = tuple(Column(f"Feature {i}") for i in range(13))
+    text = latex(replace(table(), columns=(Column("Name"), *marks), lines=()))
+    assert text.count(r"\rotatebox{90}{Feature") == 13 and ",graphicx}" in text
+    assert "Name & \\rotatebox" in text and text.count("{") == text.count("}")
 
 
 def test_latex_escapes_its_own_characters():

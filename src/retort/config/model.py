@@ -244,6 +244,15 @@ class Gates(Section):
     )
 
 
+class Variants(Section):
+    """Ablations: one of the methods with one thing changed, on the first pair it fits."""
+
+    tables: tuple[Literal["table4", "table5"], ...] = Field(description="Tables to run; [] = none.")
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        min_length=1, description="Their training seeds; best among those of the methods they vary."
+    )
+
+
 class Config(Section):
     """A whole run."""
 
@@ -253,6 +262,7 @@ class Config(Section):
     papers: tuple[Literal["glmd"], ...] = Field(min_length=1, description="Papers to reproduce.")
     tasks: tuple[Task, ...] = Field(min_length=1, description="SuperGLUE tasks.")
     methods: tuple[str, ...] = Field(min_length=1, description="Methods, named as in the paper's Table 3.")
+    variants: Variants = Field(description="Ablations.")
     recipes: str | None = Field(
         default=None, description="Python file with METHODS of your own, run beside methods; null = none."
     )

@@ -200,10 +200,10 @@ class BoundObjective(nn.Module):
 
     def _first_pass(self, batch: Any, student: Family, teachers: Sequence[Family], clock: Clock) -> Seen:
         edit = self.objective.edit
-        patch = UNCHANGED
+        both = (UNCHANGED, UNCHANGED)
         if edit is not None and not edit.second_pass:
-            patch, _ = edit.patches(clock, batch, student, teachers[0], None)
-        return self._pass(batch, student, teachers, clock, (patch, UNCHANGED), edited=False)
+            both = edit.patches(clock, batch, student, teachers[0], None)
+        return self._pass(batch, student, teachers, clock, both, edited=False)
 
     def _pass(
         self,

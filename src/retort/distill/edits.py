@@ -185,3 +185,23 @@ class SwapResiduals(SwapTokens):
     def patch(self, changes: Mapping[int, Callable[[Tensor], Tensor]]) -> Patch:
         """The residual stream goes on with the exchanged values."""
         return Patch(residual=changes)
+
+
+@dataclass(frozen=True)
+class StandIns(Edit):
+    """The teacher reads the words that a student with a compressed vocabulary is left with.
+
+    An ablation of GLMD (Tan et al., 2023, Table 4): dropped words of the teacher's input are replaced by
+    those that stand in for them. What it is asked to predict stays.
+    """
+
+    def patches(
+        self,
+        clock: Clock,
+        batch: Any,
+        student: Family,
+        teacher: Family,
+        seen: tuple[Features, Features] | None,
+    ) -> tuple[Patch, Patch]:
+        """Only the teacher's input changes; with a whole vocabulary nothing does."""
+        return UNCHANGED, Patch(words=student.stand_ins())

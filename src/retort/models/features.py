@@ -131,11 +131,13 @@ class Patch:
         hidden: by layer, a function of the tensor at site ``hidden`` that gives the one used instead.
         residual: the same at site ``residual``.
         blocks: run these blocks instead of the model's own; empty: the model's own.
+        words: int64 [V], the word that is read in the place of each; ``None``: every word as it is.
     """
 
     hidden: Mapping[int, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     residual: Mapping[int, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     blocks: tuple[Any, ...] = ()
+    words: Tensor | None = None
 
 
 UNCHANGED = Patch()
@@ -156,6 +158,10 @@ class Family(Protocol):
 
     def blocks(self) -> Sequence[Any]:
         """The transformer blocks, for edits that exchange them."""
+        ...
+
+    def stand_ins(self) -> Tensor | None:
+        """int64 [V]: each word, or the kept one that stands in for it; ``None`` with a whole vocabulary."""
         ...
 
     def observe(self, batch: Any, want: frozenset[Site], patch: Patch = UNCHANGED) -> Features:

@@ -58,10 +58,16 @@ class GLMFamily:
         """The transformer blocks."""
         return list(self._module.transformer.layers)
 
+    def stand_ins(self) -> Tensor | None:
+        """Each word, or the kept one that stands in for it."""
+        return None if self.vocabulary is None else self.vocabulary.stand_ins()
+
     def observe(self, batch: GLMBatch, want: frozenset[Site], patch: Patch = UNCHANGED) -> Features:
         """Run the model once and return the tensors at ``want``."""
         if self.vocabulary is not None:
             batch = map_words(batch, self.vocabulary)
+        if patch.words is not None:
+            batch = replace(batch, tokens=patch.words[batch.tokens])
         record = Recorder(want, patch)
         mask = prefix_mask(batch.sep, batch.tokens.shape[1])
         hidden = self.module(batch.tokens, batch.positions, mask, record)

@@ -94,6 +94,10 @@ class HFFamily:
         """None: blocks of these models are not exchanged."""
         return []
 
+    def stand_ins(self) -> None:
+        """None: the vocabulary is whole."""
+        return
+
     @property
     def shape(self) -> Shape:
         """Depth, width, heads and vocabulary of the recorded stack."""

@@ -7,7 +7,7 @@ own), ``fixed`` mends what nobody meant.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from retort.errors import InputError
 from retort.quirks.ledger import LEDGER
@@ -15,7 +15,7 @@ from retort.quirks.quirk import Quirk
 from retort.quirks.switches import Change
 from retort.recipes import Method
 
-__all__ = ["LEDGER", "Quirk", "chosen_switches", "rewrite"]
+__all__ = ["LEDGER", "Quirk", "chosen_switches", "rewrite", "rows_of"]
 
 
 def chosen_switches(chosen: Mapping[str, str]) -> list[tuple[Quirk, Change]]:
@@ -35,13 +35,24 @@ def chosen_switches(chosen: Mapping[str, str]) -> list[tuple[Quirk, Change]]:
     return [(quirk, quirk.switches[chosen[quirk.id]]) for quirk in changed]
 
 
-def rewrite(method: Method, chosen: Mapping[str, str]) -> Method:
-    """A method with the chosen switches applied, of those quirks that concern it.
+def rewrite(method: Method, chosen: Mapping[str, str], row: str | None = None) -> Method:
+    """A method with the chosen switches applied, of those quirks that concern it (or the ``row`` it varies).
 
     Raises:
         InputError: no such quirk, or it has no such switch.
     """
     for quirk, change in chosen_switches(chosen):
-        if quirk.concerns(method.name):
+        if quirk.concerns(row or method.name):
             method = change(method)
     return method
+
+
+def rows_of(quirk: Quirk, methods: Sequence[Method]) -> tuple[str, ...]:
+    """Names of the methods that a quirk concerns, in their order; none where it is about every one.
+
+    A quirk that names none concerns those that one of its switches changes.
+    """
+    if quirk.methods or not quirk.switches:
+        return tuple(method.name for method in methods if method.name in quirk.methods)
+    changes = quirk.switches.values()
+    return tuple(method.name for method in methods if any(change(method) != method for change in changes))

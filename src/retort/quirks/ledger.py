@@ -7,8 +7,7 @@ from retort.quirks.quirk import Quirk
 from retort.quirks.switches import each_objective, each_term
 
 _ALL: tuple[str, ...] = ()
-_COMPRESSED = ("GLMD", "GLMD+al")
-_GLMD = (*_COMPRESSED, "GLMD-vc", "GLMD-vc+mo", "GLMD-vc+al")
+_GLMD = ("GLMD", "GLMD+al", "GLMD-vc", "GLMD-vc+mo", "GLMD-vc+al")
 _HIDDEN = ("PKD", "DistilBERT", "TinyBERT", "SID", "MobileBERT", "ALP-KD", "LRC-BERT", "CKD", "Universal-KD",
            "DIITO", "RAIL-KD", "MGSKD", "MT-BERT")  # fmt: skip
 _TWO_TASK_STEPS = ("TinyBERT", "LRC-BERT", "Annealing-KD", "Universal-KD", "MGSKD", "RL-KD", *_GLMD)
@@ -227,7 +226,7 @@ _STARTS = (
     ),
     Quirk(
         "unmapped-embedding",
-        _COMPRESSED,
+        _ALL,
         "the paper's eq. 5 slices the teacher's embedding; the command in README.md of aitsc/GLMKD does not",
         "students with a compressed vocabulary start from random embeddings",
         {"as_published": switches.sliced_words},

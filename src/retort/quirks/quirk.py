@@ -14,7 +14,7 @@ class Quirk:
 
     Attributes:
         id: name in the configuration.
-        methods: rows of the tables that it concerns; empty: every row.
+        methods: rows of the tables that it concerns; empty: every row that has what it is about.
         evidence: what shows it.
         effect: what it does to a run.
         switches: what to do instead of ``as_run``; a quirk without switches is documented only.

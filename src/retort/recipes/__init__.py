@@ -77,6 +77,7 @@ class Method:
         compression: compress the student's vocabulary.
         embedding: the student's word embeddings: whole, ALBERT-like factorised or
             MobileBERT-like trigram; both of half the student's width.
+        tuned_as: row of the table of hyper-parameters that it takes; empty: its own.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Method:
     chain: Chain | None = None
     compression: Compression | None = None
     embedding: Literal["full", "factorised", "trigram"] = "full"
+    tuned_as: str = ""
 
 
 def pretrain(objective: Objective) -> Step:

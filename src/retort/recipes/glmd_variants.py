@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from retort.distill.distances import KL, MSE, SoftCrossEntropy
+from retort.distill.edits import Edit, StandIns
 from retort.distill.objective import Mask, Objective, Term, hard
 from retort.recipes import Method, Step
 from retort.recipes.glmd import GLMD, GLMD_VC, tinybert_features
@@ -40,13 +41,22 @@ class Variant:
 
 
 def _with(method: Method, name: str, change: Callable[[tuple[Step, ...]], tuple[Step, ...]]) -> Method:
-    return replace(method, name=f"{method.name} {name}", steps=change(method.steps))
+    return replace(method, name=f"{method.name} {name}", steps=change(method.steps), tuned_as=method.name)
 
 
 def _each_term(method: Method, name: str, change: Callable[[Term], Term]) -> Method:
     """The method with every term of every step changed."""
     return _with(
         method, name, lambda steps: tuple(replace(s, objective=s.objective.each(change)) for s in steps)
+    )
+
+
+def _each_objective(method: Method, name: str, edit: Edit) -> Method:
+    """The method with an edit in every step."""
+    return _with(
+        method,
+        name,
+        lambda steps: tuple(replace(s, objective=replace(s.objective, edit=edit)) for s in steps),
     )
 
 
@@ -60,8 +70,9 @@ def _distance(method: Method, name: str, site: str, by: KL | MSE | SoftCrossEntr
     return _each_term(method, name, lambda t: replace(t, by=by) if t.site == site else t)
 
 
-def _plus(step: Step, objective: Objective, **changes: bool) -> Step:
-    return replace(step, objective=step.objective + objective.in_phase(step.phase), **changes)
+def _plus(step: Step, objective: Objective, carry_lenses: bool = False) -> Step:
+    summed = step.objective + objective.in_phase(step.phase)
+    return replace(step, objective=summed, carry_lenses=carry_lenses)
 
 
 def _features(steps: tuple[Step, ...]) -> tuple[Step, ...]:
@@ -71,7 +82,7 @@ def _features(steps: tuple[Step, ...]) -> tuple[Step, ...]:
 
 
 def _compressed(name: str, compression: Compression) -> Method:
-    return replace(GLMD, name=f"{GLMD.name} {name}", compression=compression)
+    return replace(GLMD, name=f"{GLMD.name} {name}", compression=compression, tuned_as=GLMD.name)
 
 
 _GLMD_VC_ROWS = (
@@ -91,6 +102,7 @@ _GLMD_ROWS = (
     (13, "substitutes by cosine similarity", _compressed("cosine", Compression(similarity="cosine"))),
     (14, "substitutes by Euclidean distance", _compressed("euclidean", Compression(similarity="euclidean"))),
     (15, "[UNK] for every dropped word", _compressed("unk", Compression(similarity="unk"))),
+    (16, "the teacher reads the mapped words, too", _each_objective(GLMD, "teacher-mapped", StandIns())),
 )
 TABLE4 = (
     *(Variant("table4", row, GLMD_VC.name, changed, method) for row, changed, method in _GLMD_VC_ROWS),
@@ -112,7 +124,9 @@ def _batch_size(of_64: int) -> Method:
     return _with(
         GLMD_VC,
         f"batch={of_64}",
-        lambda steps: tuple(replace(s, batch_share=share if s.phase == "pretraining" else 1.0) for s in steps),
+        lambda steps: tuple(
+            replace(s, batch_share=share if s.phase == "pretraining" else 1.0) for s in steps
+        ),
     )
 
 
@@ -121,7 +135,12 @@ def _ratio(value: float) -> Method:
 
 
 def _sweep(
-    first: int, of: Method, parameter: str, values: tuple[float, ...], make: Callable[..., Method], chosen: bool
+    first: int,
+    of: Method,
+    parameter: str,
+    values: tuple[float, ...],
+    make: Callable[..., Method],
+    chosen: bool,
 ) -> tuple[Variant, ...]:
     return tuple(
         Variant("table5", row, of.name, parameter, make(value), value, chosen)

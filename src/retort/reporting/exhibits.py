@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 from retort.files import atomic_path, read_json
 from retort.reporting import figure2, figure3, style
+from retort.reporting.ablations import table4, table5
 from retort.reporting.claims_table import claims_table
 from retort.reporting.results import Results
 from retort.reporting.scores import HELD_OUT
+from retort.reporting.table1 import table1
 from retort.reporting.table2 import methods, table2
 from retort.reporting.table3 import table3
+from retort.reporting.table6 import table6
 from retort.reporting.table9 import table9
 from retort.reporting.tables import Table
 
@@ -45,9 +48,13 @@ def _figure3(results: Results) -> Drawing:
 
 
 TABLES: dict[str, Callable[[Results], Table]] = {
+    "table1": table1,
     "table2": table2,
     "table3": table3,
     f"table3_{HELD_OUT}": lambda results: table3(results, HELD_OUT),
+    "table4": table4,
+    "table5": table5,
+    "table6": table6,
     "table9": table9,
     "claims": claims_table,
 }

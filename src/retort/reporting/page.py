@@ -12,7 +12,8 @@ from typing import Any
 from retort.errors import InputError
 from retort.files import write_text
 from retort.progress import clock
-from retort.quirks import LEDGER
+from retort.quirks import LEDGER, rows_of
+from retort.recipes.glmd import METHODS
 from retort.reporting.exhibits import FIGURES, TABLES
 from retort.reporting.results import Results, Run
 from retort.reporting.rows import Row, table_rows
@@ -77,7 +78,9 @@ def write_page(root: Path, published: Path, path: Path, text: Path | None = None
         gates_checked=bool(first.gates),
         chapters=chapters,
         pretraining=[run for run in first.runs if not run.task],
-        quirks=[(quirk, first.config.quirks.get(quirk.id, "as_run")) for quirk in LEDGER],
+        quirks=[
+            (quirk, first.config.quirks.get(quirk.id, "as_run"), rows_of(quirk, METHODS)) for quirk in LEDGER
+        ],
         clock=clock,
     )
     write_text(path, html)

@@ -112,7 +112,7 @@ def published_rows(results: Results) -> dict[tuple[str, str], Published]:
 def table_rows(results: Results) -> list[Row]:
     """Rows in the paper's order of sections: the baseline first, what the paper lacks within its section."""
     published = published_rows(results)
-    scores = results.scores
+    scores = results.scores[results.scores["role"] != "variant"]
     measured = list(dict.fromkeys(zip(scores["role"], scores["method"], scores["pair"], strict=True)))
     roles = {(method, pair): role for role, method, pair in measured}
     planned = dict.fromkeys([*_planned(results, published), *roles])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = ("role", "method", "pair", "seed", "task", "metric", "protocol", "value", "stage")
-ROLES = ("baseline", "teacher", "student")
+ROLES = ("baseline", "teacher", "student", "variant")
 PAPER, HELD_OUT = "paper", "held_out"
 PROTOCOLS = {
     PAPER: "the best evaluation on dev, as the authors did",

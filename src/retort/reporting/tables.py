@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 Kind = Literal["ours", "paper", "not_run"]
 TEMPLATES = Path(__file__).parent / "templates"
 _LONG = 45  # lines; more do not fit a printed page
+_MANY = 12  # columns; more do not fit its width unless their titles stand upright
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "±": r"$\pm$", "≈": r"$\approx$", "×": r"$\times$", "†": r"\textsuperscript{\dag}", "–": "--",
-    "−": r"$-$", "ρ": r"$\rho$", "≤": r"$\le$", "≥": r"$\ge$",
+    "−": r"$-$", "ρ": r"$\rho$", "≤": r"$\le$", "≥": r"$\ge$", "≠": r"$\ne$", "•": r"$\bullet$", "²": r"$^2$",
 }  # fmt: skip
 
 
@@ -36,10 +37,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """Heading of a column; numbers are aligned to the right."""
+    """Heading of a column.
+
+    Attributes:
+        right: numbers are aligned to the right.
+        wrap: long texts are broken into lines of so many characters or more; 0: never.
+    """
 
     title: str
     right: bool = False
+    wrap: int = 0
 
 
 @dataclass(frozen=True)
@@ -115,8 +122,21 @@ def markdown(table: Table) -> str:
 
 
 def latex(table: Table) -> str:
-    """LaTeX with booktabs rules; a long table becomes a ``longtable``."""
-    return environment().get_template("table.tex.j2").render(table=table, long=len(table.lines) > _LONG)
+    """LaTeX with booktabs rules.
+
+    A table of many lines becomes a ``longtable``, one with long texts lies on its side, and the titles of
+    many columns are turned.
+    """
+    return (
+        environment()
+        .get_template("table.tex.j2")
+        .render(
+            table=table,
+            long=len(table.lines) > _LONG,
+            wide=any(column.wrap for column in table.columns),
+            turned=len(table.columns) > _MANY,
+        )
+    )
 
 
 def latex_text(text: str) -> str:

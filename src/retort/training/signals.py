@@ -101,6 +101,10 @@ class CachedTeacher:
         """None: there is no model."""
         return []
 
+    def stand_ins(self) -> None:
+        """None: teachers have whole vocabularies."""
+        return
+
     def observe(self, batch: GLMBatch, want: frozenset[Site], patch: Patch = UNCHANGED) -> Features:
         """Assemble the batch's signals, with the batch's padding and filler candidates."""
         assert batch.choices is not None and want <= CACHED and patch is UNCHANGED

@@ -1,0 +1,268 @@
+r"""What the symbols of the equations mean: the formula of each primitive, once.
+
+Texts are Markdown with formulas in ``$``. ``x`` and ``y`` stand for what is compared, the student's and the
+teacher's side; the formulas say what the classes of :mod:`retort.distill` compute.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from retort.distill.distances import KL, MSE, Cosine, SoftCrossEntropy, SumOfSquares
+from retort.distill.edits import ReplaceBlocks, ReplaceSomeBlocks, StandIns, SwapResiduals, SwapTokens
+from retort.distill.ensembles import (
+    InverseTeacherLoss,
+    Mean,
+    Policy,
+    Reinforce,
+    RouteByEntropy,
+    RouteToMeans,
+    SumOfSurvivors,
+)
+from retort.distill.granularities import RowStructure, TokenStructure
+from retort.distill.layermaps import AllToAll, Joint, Last, RandomGroup, RandomSubset, Uniform
+from retort.distill.lenses import (
+    Attend,
+    Concat,
+    FirstToken,
+    Gram,
+    Log,
+    MeanTokens,
+    Project,
+    Stack,
+    Times,
+    Unit,
+)
+from retort.distill.relations import ContrastiveCosine, RelationAngle, RelationKL
+from retort.distill.schedules import (
+    AfterCurriculum,
+    Complement,
+    Curriculum,
+    Linear,
+    MeanOverPairs,
+    RampThenOne,
+    Scaled,
+    Steps,
+)
+from retort.stages import Compression
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One primitive: its symbol (TeX) and what it means (Markdown)."""
+
+    symbol: str
+    meaning: str
+
+
+SYMBOLS = (
+    Entry(r"s, t, (n)", "superscripts: the student, the teacher, the $n$-th of $N$ teachers; those of a pair "
+          "are ordered from small to large, those of a chain from the nearest to the largest"),
+    Entry(r"L, L'", "layers of the student and the teacher, numbered by $i$ and $j$; 0 are the embeddings"),
+    Entry(r"H_i", "hidden state, one vector for each token: what enters block $i + 1$ after its LayerNorm, "
+          "so that $H_0$ are the normalised embeddings and $H_L$ is what the final LayerNorm gives"),
+    Entry(r"A_i, P_i", "attention of block $i$, for each head one number for each pair of tokens: scores "
+          "before the softmax, and probabilities before dropout"),
+    Entry(r"Q_i, K_i, V_i", "queries, keys and values of block $i$ before the split into heads"),
+    Entry(r"w", r"word logits, at each position; $\mathcal{K}$ as subscript: of the kept words alone"),
+    Entry(r"c", "class scores of an example on a task, one for each candidate answer or class"),
+    Entry(r"\mathcal{L}_{\mathrm{hard}}", "cross-entropy of the student against the gold words or labels, "
+          "mean over rows; it enters once, whatever the teachers"),
+    Entry(r"\tilde{H}", "a tilde, over any site: read in the edited pass"),
+    Entry(r"x, y", "what is compared: the student's side and the teacher's, vectors of $D$ numbers at "
+          "each position"),
+    Entry(r"d(x, y)", "a distance by position is averaged over all positions, padding included, "
+          "and over rows; one of class scores over examples"),
+    Entry(r"\langle d(x, y) \rangle_{\mathrm{m}}", "the same with both sides multiplied by 0 where the mask "
+          r"m is false: these positions stay in the mean, with 0, with $\log D$ ($\mathrm{CE}$) or with 1 "
+          r"($\mathrm{Cos}$). Masks: valid is what is no padding, predicted where a word is predicted"),
+    Entry(r"\langle d(x, y) \rangle_{\mathrm{m}}^{\mathrm{only}}", "the mean over the positions of the mask"),
+    Entry(r"d(x, y \mid \mathrm{m})", "a distance within a batch that relates the positions of the mask"),
+    Entry(r"\mathrm{gate}(e; m)", "0 for each example whose loss $e$ is not above $m$, else $e$"),
+    Entry(r"u", "share of the run that is done, 0 to 1; schedules are functions of it"),
+)  # fmt: skip
+
+DISTANCES: dict[type, Entry] = {
+    KL: Entry(
+        r"\mathrm{KL}_T",
+        r"$\sum_d p_d (\log p_d - \log q_d)$ with $p = \mathrm{softmax}(y / T)$ and "
+        r"$q = \mathrm{softmax}(x / T)$; no index is $T = 1$. Where it is multiplied by $T^2$, the equation "
+        "says so",
+    ),
+    SoftCrossEntropy: Entry(r"\mathrm{CE}_T", r"$- \sum_d p_d \log q_d$ with the same $p$ and $q$"),
+    MSE: Entry(r"\mathrm{MSE}", r"$\frac{1}{D} \sum_d (x_d - y_d)^2$"),
+    Cosine: Entry(
+        r"\mathrm{Cos}",
+        r"$1 - \cos(x, y)$ with $\cos(x, y) = x \cdot y / (\lVert x \rVert \lVert y \rVert)$, "
+        "0 if a vector is zero",
+    ),
+    SumOfSquares: Entry(
+        r"\mathrm{SSE}",
+        r"$\sum_b \sum_d (x_{bd} - y_{bd})^2$: summed over the rows $b$ of a micro-batch, too",
+    ),
+    ContrastiveCosine: Entry(
+        r"\mathrm{Contrast}",
+        r"mean over rows $b$ of $l (1 - (\bar{g}_b - g_{bb}) / 2 + g_{bb})$: $g_{bj}$ is the mean of "
+        r"$1 - \cos(x_b, y_j)$ over the $l$ stacked layers and all positions of rows $b$ and $j$, "
+        r"$\bar{g}_b$ its mean over the other rows $j$ of the micro-batch",
+    ),
+    RelationKL: Entry(
+        r"\mathrm{Rel}",
+        r"$\frac{1}{Z} \sum p_{vw} (\log p_{vw} - \log q_{vw})$ over pairs $v \ne w$ of tokens of a row in "
+        r"each layer, or of layers at each token; $p_{vw}$ is the softmax over $w$ of $\cos(y_v, y_w)$, "
+        r"$q_{vw}$ that of $\cos(x_v, x_w)$, and $Z$ counts all pairs, $v = w$ included",
+    ),
+    RelationAngle: Entry(
+        r"\mathrm{Angle}",
+        r"mean of $(\cos(x_v - x_o, x_w - x_o) - \cos(y_v - y_o, y_w - y_o))^2$ over all $o$, $v$, $w$: "
+        "tokens $o$ with $v$ and $w$ in a window around them (its width is the second index; at the ends of "
+        "a row the outermost token repeats), or layers at each token",
+    ),
+    TokenStructure: Entry(
+        r"\mathrm{Tok}_{h,k,l}",
+        r"mean over pairs of tokens $v$, $w$ of a row and $h$ groups of dimensions of "
+        r"$(e_{vw}(x) - e_{vw}(y))^2$, where $e_{vw}(x) = x_v \cdot x_w / \sqrt{d}$ in the $d$ dimensions of "
+        r"a group; plus the mean smooth L1 difference of $\cos(x_o - x_v, x_o - x_w)$ and "
+        "the same of $y$, at the $k$ tokens $o$ that matter most to their row in the teacher and among the "
+        r"$l$ tokens $v$, $w$ that matter most to $o$. $\mathrm{spans}_r(x)$: means of random spans, $r S$ "
+        "in a row of $S$ tokens, in their place",
+    ),
+    RowStructure: Entry(
+        r"\mathrm{Row}_h",
+        r"mean smooth L1 difference of $\cos(\bar{x}_v - \bar{x}_o, \bar{x}_w - \bar{x}_o)$ and the same of "
+        r"$y$ over all triples of rows of a micro-batch in $h$ groups of dimensions; $\bar{x}_o$ is the mean "
+        "of the tokens of row $o$",
+    ),
+}
+
+LAYERS: dict[type, Entry] = {
+    Uniform: Entry(
+        r"\sum_i d(x_i, y_{m(i)})",
+        "sum over layers. The teacher's layers are cut into $L$ segments of equal length (where $L'$ is no "
+        "multiple of $L$, the upper ones are shorter), $m(i)$ is the last layer of the $i$-th, $m(0) = 0$",
+    ),
+    Last: Entry("d(x_L, y_{L'})", "the last layers of both"),
+    AllToAll: Entry(
+        r"\sum_i d(x_i, \lbrace y_j \rbrace)", "each layer of the student with all of the teacher at once"
+    ),
+    Joint: Entry(r"\mathrm{stack}_{i=a}^{b}", "all layers of a range as one thing to compare"),
+    RandomSubset: Entry(
+        "r(i)", "$L - 1$ of the teacher's layers 1 to $L' - 1$, in order, drawn anew each epoch"
+    ),
+    RandomGroup: Entry(
+        r"\rho, g(\rho)",
+        "a layer of the student drawn anew each step, and its segment of the teacher's layers",
+    ),
+}
+
+LENSES: dict[type, Entry] = {
+    Project: Entry(
+        r"\Pi, W",
+        r"$\Pi(x) = W x + b$ and $W(x) = W x$: trained beside the student, never part of it. Superscripts: "
+        "$s$ or $t$ where both sides have one, $(n)$ one for each teacher. Index $i$ or $j$: one for each "
+        "layer, else one for all; a digit tells several projections of a stage apart",
+    ),
+    FirstToken: Entry(r"\mathrm{first}", "the vector of the first token"),
+    MeanTokens: Entry(r"\mathrm{mean}", "the mean over all positions, padding included"),
+    Unit: Entry(r"\mathrm{unit}", r"$x / \lVert x \rVert$"),
+    Times: Entry(r"\varphi \cdot y", "times a schedule"),
+    Log: Entry(r"\log", "the logarithm, of probabilities"),
+    Gram: Entry(
+        r"\mathrm{gram}_k",
+        r"$x_v \cdot x_w / \sqrt{d}$ for each pair of tokens in each group of $d$ dimensions; the teacher's "
+        "groups have $k$ dimensions and the student has as many groups. No index: the attention heads",
+    ),
+    Concat: Entry(r"\mathrm{concat}_{i=a}^{b}", "layers side by side, as one longer vector"),
+    Stack: Entry(r"\mathrm{stack}_{i=a}^{b}", "layers along a dimension of their own"),
+    Attend: Entry(
+        r"\sum_j \alpha_{ij} y_j",
+        r"$\alpha_{ij} = \mathrm{softmax}_j(x_i \cdot y_j)$: layers of the teacher, mixed by their likeness "
+        "to the student's; gradients flow through the weights",
+    ),
+}
+
+SCHEDULES: dict[type, Entry] = {
+    Linear: Entry(r"\mathrm{linear}(a \to b; c)", r"$a + (b - a) \min(1, u / c)$"),
+    Steps: Entry(
+        r"\mathrm{steps}_n", r"$1 - (\max(1, \lceil n (1 - u) \rceil) - 1) / n$: $1/n$ to 1 in $n$ steps"
+    ),
+    RampThenOne: Entry(r"\mathrm{ramp}(a; c)", r"$a u$ as long as $u \le c$, then 1"),
+    Complement: Entry(r"(1 - \varphi)", "what a schedule leaves of 1"),
+    Scaled: Entry(r"a \cdot \varphi", "a schedule times a number"),
+    Curriculum: Entry(
+        r"\kappa_i(c; p; q)",
+        r"one more layer at a time, in phases $f = \min(L + 1, 1 + \lfloor (L + 1) u / c \rfloor)$: 1 for "
+        "layer $i = f$, $p$ for those below, 0 for those above; $q$ for all in the last phase, $f = L + 1$",
+    ),
+    AfterCurriculum: Entry(r"\tau(c)", "1 in the last phase of that curriculum, 0 before"),
+    MeanOverPairs: Entry(r"\frac{1}{M}", "one over the number of layer pairs: their sum becomes a mean"),
+}
+
+ENSEMBLES: dict[type, Entry] = {
+    Mean: Entry(r"\frac{1}{N} \sum_n", "the mean over teachers"),
+    SumOfSurvivors: Entry(r"\sum_n z_n", "the sum over teachers, each left out of a step at random"),
+    InverseTeacherLoss: Entry(
+        r"\sum_n \frac{1}{1 + e_n}", "by example: the better teacher $n$ is on it, the more it counts"
+    ),
+    Policy: Entry(
+        r"\frac{1}{N} \sum_n a_n",
+        "by example: a trained policy chooses the teachers. Its probabilities are the sigmoid of an affine "
+        "map of what an encoder makes of the first token of each candidate, of the teachers' own losses and "
+        "of their class scores",
+    ),
+    Reinforce: Entry(
+        r"\frac{1}{\sum_n a_n} \sum_n a_n", "the same policy, and the mean over the teachers that it chooses"
+    ),
+    RouteByEntropy: Entry(
+        r"\frac{1}{N} \sum_n r_n",
+        "by example: the examples of a micro-batch are ranked by the entropy of the student's class "
+        "distribution and cut into $N$ bins; the least certain go to the smallest teacher. With fewer "
+        "examples than teachers: a mix instead",
+    ),
+    RouteToMeans: Entry(
+        r"\sum_n \frac{B}{B_n} r_n", "the same routes; each teacher's loss is the mean over its own examples"
+    ),
+}
+
+EDITS: dict[type, Entry] = {
+    ReplaceBlocks: Entry(
+        r"\mathrm{replace}(p)",
+        "each block of the student takes part with probability $p$, else the teacher's segment of layers "
+        "stands in its place, through which gradients flow; drawn once for a batch",
+    ),
+    ReplaceSomeBlocks: Entry(
+        r"\mathrm{replace}_{\ge 1}(p)", "the same, drawn again until a block of the student takes part"
+    ),
+    SwapTokens: Entry(
+        r"\mathrm{swap}(r)",
+        r"a second pass, in which a span of each row takes the activations that a span of the next row had "
+        r"in the first, at $H_\rho$ of the student and $H_j$, $j \in g(\rho)$, of the teacher; its length is "
+        "the share $r$ of the shorter row, its places are random and the same in both models",
+    ),
+    SwapResiduals: Entry(
+        r"\mathrm{swap}_{\mathrm{residual}}(r)", "the same exchange in what the blocks hand on to each other"
+    ),
+    StandIns: Entry(
+        r"\mathrm{standins}",
+        r"the teacher reads the kept words, too: words outside $\mathcal{K}$ are replaced in its input",
+    ),
+}
+
+STUDENTS: dict[type, Entry] = {
+    Compression: Entry(
+        r"\mathcal{K}",
+        "vocabulary compression: the commands and answer words and the most frequent words are kept; each "
+        "other word is read and predicted as the kept word that is most like it in the pretrained teacher's "
+        r"embeddings. The teacher's word distribution is that over $\mathcal{K}$ alone",
+    ),
+}
+
+SECTIONS: dict[str, dict[type, Entry]] = {
+    "Distances": DISTANCES,
+    "Layers": LAYERS,
+    "Lenses and fuses": LENSES,
+    "Schedules": SCHEDULES,
+    "Several teachers": ENSEMBLES,
+    "Edits of a pass": EDITS,
+    "Vocabulary": STUDENTS,
+}

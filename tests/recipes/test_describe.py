@@ -1,0 +1,156 @@
+"""The page of the methods: whole, readable Markdown that no formula breaks."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+
+import pytest
+from markdown_it import MarkdownIt
+
+from retort.distill.distances import MSE, Distance
+from retort.distill.layermaps import Uniform
+from retort.distill.objective import hard, match
+from retort.quirks import LEDGER
+from retort.recipes import Method, finetune
+from retort.recipes.describe import anchor, described, display, inline, page, prose, quirks_of
+from retort.recipes.glmd import GLMD, KD, METHODS
+
+PAGE = page(METHODS)
+SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S))
+FORMULA = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+?)\$", re.S)
+
+
+def test_every_method_has_its_section_with_citation_and_equations():
+    for method in METHODS:
+        text = SECTIONS[method.name]
+        assert method.citation in text
+        assert text.count("$$\\mathcal{L}") + text.count("$$\\begin{aligned}") == text.count("**Stage") + (
+            text.count("**Link")
+        )
+
+
+def test_a_section_reads_as_the_recipe_says():
+    assert described(KD, METHODS) == (
+        "## KD\n\nHinton et al. (2015). Distilling the knowledge in a neural network.\n\n"
+        "**Stage 1: on each task**, from random parameters, taught by the fine-tuned teacher:\n\n"
+        r"$$\mathcal{L} = \mathrm{CE} _{10}(c^s, c^t) + \mathcal{L} _{\mathrm{hard}}$$"
+        "\n\nQuirks:\n\n- [soft-loss-t2](#soft-loss-t2): "
+        + next(quirk.effect for quirk in LEDGER if quirk.id == "soft-loss-t2")
+        + "\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("TinyBERT", "from stage 1 with its projections, taught by the fine-tuned teacher"),
+        ("PKD", "taught by the fine-tuned teacher, from its first layers:"),
+        ("DGKD", "taught by all larger models, from the first layers of the nearest:"),
+        ("RL-KD", "the first of them as it was before fine-tuning, to encode the state"),
+        (
+            "TMKD",
+            "taught by all teachers of the pair, pretrained, from the first layers of the smallest:",
+        ),
+        ("RAIL-KD", "**Stage 1, unequal widths: on the corpus**"),
+        ("Theseus", r"Edit of the student's pass: $\mathrm{replace}(\mathrm{linear}(0.3 \to 1; 0.66))$."),
+        ("DIITO", r"Edit of the second pass: $\mathrm{swap}(0.3)$."),
+        ("GLMD", "keeps 0.5 of the words"),
+        ("GLMD+al", "factorised as in ALBERT"),
+        ("GLMD-vc+mo", "embeddings are those of MobileBERT"),
+        ("MGSKD", "The same stage is part of [TinyBERT](#tinybert)."),
+        ("TAKD", "Its first link is part of [DGKD](#dgkd)."),
+        ("SID", "Needs equal widths and equal heads."),
+        ("MT-BERT", "Trained beside the student: projection."),
+    ],
+)
+def test_what_a_section_says(name, sentence):
+    assert sentence in SECTIONS[name]
+
+
+def test_dollars_are_balanced_and_formulas_closed():
+    assert len(re.findall(r"(?<!\\)\$\$", PAGE)) % 2 == 0
+    for paragraph in PAGE.split("\n\n"):
+        assert paragraph.count("$") % 2 == 0, paragraph
+    for match_ in FORMULA.finditer(PAGE):
+        formula = match_[1] or match_[2]
+        assert formula.count("{") == formula.count("}"), formula
+        assert formula.count("(") == formula.count(")"), formula
+        assert formula == formula.strip()
+
+
+def test_no_formula_holds_what_markdown_takes_for_itself():
+    for match_ in FORMULA.finditer(PAGE):
+        formula = match_[1] or match_[2]
+        assert not re.search(r"[|<>*`~#]|\\[^a-zA-Z]", formula), formula
+        assert "operatorname" not in formula  # GitHub refuses it
+
+
+def test_markdown_leaves_every_formula_alone():
+    tokens = MarkdownIt("commonmark").enable("table").parse(PAGE)
+    inner = [child for token in tokens if token.type == "inline" for child in token.children or []]
+    assert {child.type for child in inner} <= {
+        "text", "softbreak", "code_inline", "link_open", "link_close", "strong_open", "strong_close"
+    }  # fmt: skip
+    seen = "\n".join(
+        "".join("\n" if child.type == "softbreak" else child.content for child in token.children or [])
+        for token in tokens
+        if token.type == "inline"
+    )
+    for match_ in FORMULA.finditer(PAGE):
+        assert match_[0] in seen, match_[0]
+    assert not [token for token in tokens if token.type == "html_block"]
+
+
+def test_long_sums_take_a_line_a_summand():
+    assert display(["a", "b"]) == r"$$\mathcal{L} = a + b$$"
+    long = display(["a" * 100, "b" * 100])
+    assert long.splitlines()[0] == r"$$\begin{aligned}" and long.splitlines()[-1] == r"\end{aligned}$$"
+    assert long.count(r"\cr") == 1
+
+
+def test_formulas_in_text():
+    assert inline(r"\mathrm{KL}_{10}") == r"$\mathrm{KL} _{10}$"
+    assert prose("a_b and $c_d$ and $e$") == "a_b and $c _d$ and $e$"
+
+
+def test_quirks_are_found_by_method_and_name_rows_that_exist():
+    names = {method.name for method in METHODS}
+    for quirk in LEDGER:
+        assert set(quirk.methods) <= names, quirk.id
+        for name in quirk.methods:
+            assert quirk in quirks_of(name)
+            assert f"[{quirk.id}](#{quirk.id})" in SECTIONS[name]
+        assert quirk.evidence in SECTIONS["Quirks"].replace("\\", "")
+    assert quirks_of("no such method") == ()
+
+
+def test_a_users_own_method_has_a_section_too():
+    @dataclass(frozen=True)
+    class Huber(Distance):
+        delta: float
+
+    own = Method(
+        "Mine & yours", (finetune(hard() + match("hidden", Uniform(), Huber(0.1))),), "Me (2030).", "truncate"
+    )
+    text = described(own)
+    assert text.startswith("## Mine & yours\n\nMe (2030).")
+    assert r"\sum _{i=1}^{L} \mathrm{Huber}(0.1)(H^s _i, H^t _{m(i)})" in text
+    assert "## Mine & yours" in page([*METHODS, own])
+    assert match("hidden", Uniform(), MSE()) != own.steps[0].objective
+
+
+def test_a_changed_value_changes_the_page():
+    halved = replace(GLMD, compression=replace(GLMD.compression, ratio=0.25))
+    assert "keeps 0.25 of the words" in described(halved)
+
+
+def test_anchors_are_those_of_github():
+    assert [anchor(name) for name in ("GLMD-vc+mo", "Several teachers")] == ["glmd-vcmo", "several-teachers"]
+
+
+def test_describing_imports_no_torch():
+    code = "import sys, retort.recipes.__main__, retort.recipes.describe; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
