@@ -17,18 +17,26 @@ def test_one_row_is_all_there_is():
 def test_equal_variances_are_pooled():
     rows = [[mean, mean + 2.0] for mean in range(10)]
     known = pool(rows)
-    assert np.isinf(known.prior.freedom)
-    assert known.spread(rows[0]).variance == pytest.approx(2.0)
+    assert known.spread(rows[0]).variance == pytest.approx(2.0, rel=0.02)
     assert known.spread(rows[0]).freedom == 10
-    assert known.spread([7.0]).variance == pytest.approx(2.0)
+    assert known.spread([7.0]).variance == pytest.approx(2.0, rel=0.02)
 
 
 def test_unequal_variances_stay_apart():
     random = np.random.default_rng(0)
     rows = [random.normal(0, scale, 6) for scale in (0.1, 0.1, 0.1, 10, 10, 10)]
     known = pool(rows)
-    assert np.isfinite(known.prior.freedom)
-    assert known.spread(rows[0]).variance < 1 < known.spread(rows[-1]).variance
+    assert known.prior.freedom < 4
+    assert known.spread(rows[0]).variance < 0.3 * known.spread(rows[-1]).variance
+
+
+def test_two_seeds_that_happen_to_agree_do_not_make_all_rows_different():
+    random = np.random.default_rng(3)
+    rows = [random.normal(0, 1, 2) for _ in range(20)]
+    before = pool(rows).spread(rows[0])
+    after = pool([*rows, [1.0, 1.0001]]).spread(rows[0])
+    assert after.freedom > 0.5 * before.freedom
+    assert after.variance == pytest.approx(before.variance, rel=0.3)
 
 
 def test_the_prior_is_recovered():
@@ -36,7 +44,7 @@ def test_the_prior_is_recovered():
     random = np.random.default_rng(1)
     variances = 4.0 * 8 / random.chisquare(8, 3000)
     known = pool([random.normal(0, np.sqrt(v), 4) for v in variances])
-    assert known.prior.freedom == pytest.approx(8, rel=0.25)
+    assert known.prior.freedom == pytest.approx(8, rel=0.5)
     assert known.prior.variance == pytest.approx(4, rel=0.1)
 
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from retort.reporting.results import Results
 
 _ROWS = {variant.method.name: (variant.table, str(variant.row)) for variant in VARIANTS}
-_ROWS.setdefault("GLMD teacher-mapped", ("table4", "16"))
 """Where the paper prints the score of a variant."""
 
 

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 _FEWEST_ROWS = 3
-_LEAST_SHARE = 1e-5
+_LEAST_SHARE = 1e-4
+_WEIGHTS = (2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 64.0, 128.0)
+"""Degrees of freedom that the common variance may be worth: from rows that differ much to rows all alike."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Pool:
     degree of freedom, and resampling two seeds has three outcomes with half the true variance. Yet all
     rows are trained alike, so each row's variance is drawn towards the common one, the more the less the
     rows differ in their variances ("moderated" variances: Smyth, 2004, Statistical Applications in
-    Genetics and Molecular Biology 3(1), section 6.2).
+    Genetics and Molecular Biology 3(1)).
 
     Attributes:
         prior: the common variance and how many degrees of freedom it is worth beside a row's own.
@@ -44,11 +46,10 @@ class Pool:
         import numpy as np
 
         own = len(values) - 1
-        if own < 1 or np.isinf(self.prior.freedom):
-            return Spread(self.prior.variance, min(self.prior.freedom, self.total))
-        together = self.prior.freedom + own
-        squares = self.prior.freedom * self.prior.variance + own * float(np.var(values, ddof=1))
-        return Spread(squares / together, min(together, self.total))
+        squares = own * float(np.var(values, ddof=1)) if own > 0 else 0.0
+        freedom = self.prior.freedom + own
+        variance = (self.prior.freedom * self.prior.variance + squares) / freedom
+        return Spread(variance, min(freedom, self.total))
 
 
 def pool(rows: Sequence[Sequence[float]]) -> Pool | None:
@@ -61,22 +62,30 @@ def pool(rows: Sequence[Sequence[float]]) -> Pool | None:
     variances = np.array([np.var(row, ddof=1) for row in several])
     freedoms = np.array([len(row) - 1.0 for row in several])
     total = float(freedoms.sum())
-    common = Spread(float((variances * freedoms).sum() / total), np.inf)
-    if len(several) < _FEWEST_ROWS or not np.median(variances) > 0:
-        return Pool(common, total)
-    return Pool(_prior(variances, freedoms) or common, total)
+    common = float((variances * freedoms).sum() / total)
+    if len(several) < _FEWEST_ROWS or common == 0:
+        return Pool(Spread(common, _WEIGHTS[-1]), total)
+    return Pool(_likeliest(np.maximum(variances, _LEAST_SHARE * common), freedoms, common), total)
 
 
-def _prior(variances: np.ndarray, freedoms: np.ndarray) -> Spread | None:
-    """Common variance and its weight by the moments of log variances; ``None`` where rows do not differ."""
+def _likeliest(variances: np.ndarray, freedoms: np.ndarray, common: float) -> Spread:
+    """Maximum likelihood: variance / prior variance follows F(own freedom, prior freedom).
+
+    Smyth's moments of log variances are no use here: of two seeds, one pair that happens to be equal
+    has a log variance so low that it alone makes all rows look different.
+    """
     import numpy as np
-    from scipy.optimize import brentq
-    from scipy.special import digamma, polygamma
+    from scipy.optimize import minimize_scalar
+    from scipy.stats import f
 
-    floored = np.maximum(variances, _LEAST_SHARE * np.median(variances))
-    logs = np.log(floored) - digamma(freedoms / 2) + np.log(freedoms / 2)
-    excess = logs.var(ddof=1) - polygamma(1, freedoms / 2).mean()
-    if excess <= 0:
-        return None
-    half = float(np.exp(brentq(lambda u: polygamma(1, np.exp(u)) - excess, -25.0, 25.0)))
-    return Spread(float(np.exp(logs.mean() + digamma(half) - np.log(half))), 2 * half)
+    found = []
+    for weight in _WEIGHTS:
+
+        def cost(log: float, weight: float = weight) -> float:
+            scaled = variances / np.exp(log)
+            return -float((f.logpdf(scaled, freedoms, weight) - log).sum())
+
+        best = minimize_scalar(cost, bounds=np.log(common) + np.array([-12.0, 3.0]), method="bounded")
+        found.append((float(best.fun), -weight, float(np.exp(best.x))))
+    _, weight, variance = min(found)
+    return Spread(variance, -weight)
