@@ -206,3 +206,22 @@ def _repository():
     from retort.config.loading import REPOSITORY
 
     return REPOSITORY
+
+
+def test_an_interval_says_what_the_verdict_says(run, ledger):
+    """Rivals that are all a little better: none of them is surely so once all are looked at together."""
+    random = np.random.default_rng(8)
+    for name in ("GLMD-vc", "KD", "PD", "GLMD", "TinyBERT", "CKD", "MGSKD"):
+        less = 0.02 if name == "GLMD-vc" else 0.0
+        run.add(name, {s: random.random(EXAMPLES) > 0.3 + less + random.normal(0, 0.02) for s in (1, 2)})
+    rivals = ", ".join(f"{name} @ T1-S1" for name in ("KD", "PD", "GLMD", "TinyBERT", "CKD", "MGSKD"))
+    best = verdict(run, ledger, f"{{kind: best_of, best: {VC}, rest: [{rivals}]}}")
+    assert (best.verdict == "contradicted") == (best.high < 0)
+    assert (best.verdict == "supported") == (best.low > 0)
+    for margin in (0.5, 2, 5, 20):
+        test = (
+            f"{{kind: at_least_within, reference: {VC}, cells: [{rivals}], margin: {margin}, margin_from: x}}"
+        )
+        found = verdict(run, ledger, test)
+        assert (found.verdict == "supported") == (-margin < found.low and found.high < margin)
+        assert (found.verdict == "contradicted") == (found.low > margin or found.high < -margin)

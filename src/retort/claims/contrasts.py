@@ -73,7 +73,7 @@ class Contrast:
         )
         by_examples = float(self._sum([sample.examples for sample in self.samples]).var())
         if allowed <= 0:
-            return ""
+            return f"more than {_MOST_SEEDS:,} seeds"
         times = 1
         if by_examples > 0.9 * allowed:
             times = math.ceil(2 * by_examples / allowed)
@@ -99,10 +99,12 @@ def together(contrasts: Sequence[Contrast]) -> list[tuple[float, float]]:
     """Intervals of several contrasts that all hold at once with 95 % (single-step maximum of |t|).
 
     A single wrong one among many would refute a claim about all of them, so each has to be wider than
-    alone. Of one contrast it is about the interval alone.
+    alone. Of one contrast it is the interval alone.
     """
     import numpy as np
 
+    if len(contrasts) == 1:
+        return [contrasts[0].interval]
     values = np.array([contrast.value for contrast in contrasts])
     draws = np.stack([contrast.draws for contrast in contrasts])
     low, high = np.percentile(draws, [2.5, 97.5], axis=1)

@@ -152,22 +152,30 @@ def _greater(samples: list[Sample]) -> Finding:
 
 def _within(samples: list[Sample], margin: float) -> Finding:
     contrasts = [difference(other, samples[0]) for other in samples[1:]]
-    apart = [i for i, (low, high) in enumerate(together(contrasts)) if low > margin or high < -margin]
+    wide = together(contrasts)
+    apart = [i for i, (low, high) in enumerate(wide) if low > margin or high < -margin]
     inside = all(-margin < low and high < margin for low, high in (c.interval for c in contrasts))
     shown = max(apart or range(len(contrasts)), key=lambda i: abs(contrasts[i].value))
     verdict: Verdict = "contradicted" if apart else "supported" if inside else "undecided"
     found = _finding(contrasts[shown], verdict, abs(margin - abs(contrasts[shown].value)))
+    if not inside:
+        found = replace(found, low=wide[shown][0], high=wide[shown][1])
     return _noted(found, f"margin {margin:g} points")
 
 
 def _each(contrasts: Sequence[Contrast]) -> tuple[Finding, int]:
-    """All contrasts are positive; also which one decides."""
+    """All contrasts are positive; also which one decides.
+
+    The interval reported is the one the verdict follows from: its lower end is that of the contrast alone,
+    its upper end that of all together.
+    """
     lows = [contrast.interval[0] for contrast in contrasts]
     highs = [high for _, high in together(contrasts)]
     verdict: Verdict = "contradicted" if min(highs) < 0 else "supported" if min(lows) > 0 else "undecided"
     ends = highs if verdict == "contradicted" else lows
     place = ends.index(min(ends))
-    return _finding(contrasts[place], verdict, abs(contrasts[place].value)), place
+    found = _finding(contrasts[place], verdict, abs(contrasts[place].value))
+    return replace(found, high=highs[place]), place
 
 
 def _trend(samples: list[Sample]) -> Finding:
