@@ -144,11 +144,12 @@ def test_correlations_over_seeds(run, ledger):
     rows += [f"PD,T1-S1,{s},kl,words,,{-0.2 + s / 50},30" for s in (1, 2)]
     head = "method,pair,seed,distance,site,layer,rho,n"
     (figures / "figure2.csv").write_text("\n".join([head, *rows]) + "\n")
-    test = "{kind: correlation, figure: figure2, cell: %s, of: l_sp, against: loss, statistic: mean,"
+    test = "{kind: correlation, figure: figure2, cell: %s, of: l_sp, against: loss,"
     test += " relation: %s, threshold: 0.5, threshold_from: x}"
     found = verdict(run, ledger, test % (VC, "above"), test % (PD, "below"), test % (PD, "above"))
     assert [f.verdict for f in found] == ["supported", "supported", "contradicted"]
     assert found[0].high <= 1
+    assert {f.seeds for f in found} == {2}
     missing = verdict(run, ledger, test.replace("figure2", "figure5") % (VC, "above"))
     assert missing.verdict == "not run"
 
@@ -225,3 +226,22 @@ def test_an_interval_says_what_the_verdict_says(run, ledger):
         found = verdict(run, ledger, test)
         assert (found.verdict == "supported") == (-margin < found.low and found.high < margin)
         assert (found.verdict == "contradicted") == (found.low > margin or found.high < -margin)
+
+
+@pytest.mark.parametrize(
+    ("second", "threshold", "expected"),
+    [(-0.1, 0, "supported"), (0.3, 0, "undecided"), (0.3, 0.6, "contradicted")],
+)
+def test_the_share_of_features_that_do_not_follow(run, ledger, second, threshold, expected):
+    """Of two features one follows in every seed, the other in one seed or in none."""
+    figures = run.root / "glmd" / "figures"
+    figures.mkdir(parents=True)
+    rows = ["GLMD-vc,T1-S1,1,mse,q,1,0.9,30", "GLMD-vc,T1-S1,2,mse,q,1,0.8,30"]
+    rows += ["GLMD-vc,T1-S1,1,mse,k,1,-0.5,30", f"GLMD-vc,T1-S1,2,mse,k,1,{second},30"]
+    (figures / "figure2.csv").write_text(
+        "\n".join(["method,pair,seed,distance,site,layer,rho,n", *rows]) + "\n"
+    )
+    test = f"{{kind: correlation, figure: figure2, cell: {VC}, of: features, against: loss, relation: above,"
+    found = verdict(run, ledger, test + f" threshold: {threshold}, threshold_from: x}}")
+    assert (found.verdict, found.effect, found.high) == (expected, 0.5, 0.5)
+    assert found.low == (0.5 if second < 0 else 0.0)

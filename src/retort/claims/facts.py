@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retort.claims.ledger import Cell, Correlation, Coverage, Size
-from retort.claims.series import by_cell, covered, read_correlations
-from retort.claims.spreads import pool
-from retort.claims.verdicts import Finding, above, not_run
+from retort.claims.series import Correlated, covered, read_correlations, wanted
+from retort.claims.spreads import Pool, pool
+from retort.claims.verdicts import Finding, Verdict, above, not_run
 from retort.files import read_json
 from retort.reporting.scores import select
 
@@ -20,39 +21,69 @@ _Z = 1.96
 
 
 def judge_correlation(test: Correlation, figures: Path) -> Finding:
-    """Compare a statistic of rank correlations with a threshold.
+    """Compare rank correlations with a threshold.
 
-    The interval is over seeds: the points of one run follow each other and are no independent evidence.
-    The spread over seeds is learnt from all methods of the figure (:mod:`retort.claims.spreads`).
+    Evidence is over seeds: the points of one run follow each other and are not independent. Of one pair of
+    series the interval is that of the mean, its spread learnt from all methods of the figure
+    (:mod:`retort.claims.spreads`). Of the features it is a range: those whose correlation is zero or
+    negative in every seed, and in any.
     """
+    everywhere = wanted(test, read_correlations(figures / f"{test.figure}.csv"))
+    found = [correlated for correlated in everywhere if correlated.cell == test.cell]
+    if not found:
+        return Finding("not run", note=f"{test.figure} has no such correlation for {test.cell}")
+    if test.of == "features":
+        return _share(test, found)
+    by_cell = {correlated.cell: correlated.rhos for correlated in everywhere}
+    return _mean(test, found[0].rhos, pool(list(by_cell.values())))
+
+
+def _share(test: Correlation, found: list[Correlated]) -> Finding:
+    """Of the features, those that do not fall with the other series."""
+    seeds = min(len(correlated.rhos) for correlated in found)
+    if seeds == 1:
+        return _one_seed(_not_positive(found, _middle), "share")
+    low, high = _not_positive(found, max), _not_positive(found, min)
+    note = f"of {len(found)} features; range: in every seed, in any"
+    return Finding(
+        _verdict(test, low, high), _not_positive(found, _middle), low, high, "share", seeds, note=note
+    )
+
+
+def _not_positive(found: list[Correlated], of_seeds: Callable[[Sequence[float]], float]) -> float:
+    return sum(of_seeds(correlated.rhos) <= 0 for correlated in found) / len(found)
+
+
+def _mean(test: Correlation, rhos: tuple[float, ...], known: Pool | None) -> Finding:
+    """Of one pair of series, the mean over seeds."""
     from scipy.stats import t
 
-    path = figures / f"{test.figure}.csv"
-    found = by_cell(test, read_correlations(path))
-    values = found.get(test.cell)
-    if values is None:
-        return Finding("not run", note=f"{test.figure} has no such correlation for {test.cell}")
-    unit = "share" if test.statistic == "share_not_positive" else "rho"
-    mean, number = sum(values) / len(values), len(values)
-    known = pool(list(found.values()))
+    mean, number = _middle(rhos), len(rhos)
     if known is None:
-        return Finding(
-            "undecided", mean, unit=unit, seeds=number, needed="2 seeds or more",
-            note="one seed: spread over seeds unknown",
-        )  # fmt: skip
-    spread = known.spread(values)
+        return _one_seed(mean, "rho")
+    spread = known.spread(rhos)
     half = float(t.ppf(0.975, spread.freedom)) * math.sqrt(spread.variance / number)
-    least = -1.0 if test.statistic == "mean" else 0.0
-    low, high = max(least, mean - half), min(1.0, mean + half)
-    if test.relation == "above":
-        verdict = above(low, high, test.threshold)
-    else:
-        verdict = above(-high, -low, -test.threshold)
+    low, high = max(-1.0, mean - half), min(1.0, mean + half)
+    verdict = _verdict(test, low, high)
     gap = abs(mean - test.threshold)
     seeds = math.ceil(spread.variance * (_Z / gap) ** 2) if gap else 0
     needed = f"{max(seeds, number + 1):,} seeds" if verdict == "undecided" and seeds else ""
     note = "one seed: spread over seeds taken from other methods" if number == 1 else ""
-    return Finding(verdict, mean, low, high, unit, number, needed, note)
+    return Finding(verdict, mean, low, high, "rho", number, needed, note)
+
+
+def _verdict(test: Correlation, low: float, high: float) -> Verdict:
+    above_it = test.relation == "above"
+    return above(low, high, test.threshold) if above_it else above(-high, -low, -test.threshold)
+
+
+def _one_seed(effect: float, unit: str) -> Finding:
+    note = "one seed: spread over seeds unknown"
+    return Finding("undecided", effect, unit=unit, seeds=1, needed="2 seeds or more", note=note)
+
+
+def _middle(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def judge_coverage(test: Coverage, figures: Path) -> Finding:

@@ -107,13 +107,11 @@ class Count(_Strict):
 
 
 class Correlation(_Strict):
-    """A statistic of the rank correlations behind a figure lies above or below a threshold.
+    """The rank correlation of two series of a training run lies above or below a threshold.
 
     Attributes:
-        of, against: names of two series of a run (``loss``, ``l_sp``, ``perplexity``), or for ``of``
-            ``features``: all teacher-student distances below the words.
-        statistic: the mean correlation, its size whatever the sign, or the share of distances whose
-            correlation is zero or negative.
+        of, against: names of the series. ``features`` are all teacher-student distances but that of the
+            words; of them, it is the share whose correlation is zero or negative.
     """
 
     kind: Literal["correlation"]
@@ -121,7 +119,6 @@ class Correlation(_Strict):
     cell: CellText
     of: Literal["features", "loss", "l_sp"]
     against: Literal["loss", "l_sp", "perplexity"]
-    statistic: Literal["mean", "size", "share_not_positive"]
     relation: Literal["above", "below"]
     threshold: float
     threshold_from: str

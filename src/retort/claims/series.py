@@ -21,54 +21,42 @@ PRETRAINING = "pretraining"
 
 
 @dataclass(frozen=True)
-class Pairing:
-    """One rank correlation of one run: which two series, how strongly."""
+class Correlated:
+    """Two series of a training run, and their rank correlation in each seed; the order of seeds is lost."""
 
     cell: Cell
-    seed: str
     of: str
     against: str
-    rho: float
+    rhos: tuple[float, ...]
 
 
-def read_correlations(path: Path) -> list[Pairing]:
+def read_correlations(path: Path) -> list[Correlated]:
     """Correlations behind figure 2 or 5; empty where the file does not exist, undefined ones left out.
 
     A series is called ``loss``, ``l_sp`` (word KL at temperature 15), ``perplexity`` or, for every other
-    teacher-student distance, ``features``. Figure 2 has no column ``against``: all is against the loss.
+    teacher-student distance, ``features``. Without a column ``against`` all is against the loss. Rows are
+    either of one seed each (column ``seed``) or of several, with their mean, lowest and highest.
 
     Raises:
         InputError: a column is missing or a correlation is no number from -1 to 1.
     """
-    found = []
-    for line, row in _rows(path, ("method", "pair", "seed", "distance", "site", "rho")):
-        if not row["rho"]:
-            continue
-        try:
-            rho = float(row["rho"])
-        except ValueError:
-            rho = float("nan")
-        if not -1 <= rho <= 1:
-            raise InputError(
-                f"{path}:{line}: rho {row['rho']!r} is no number from -1 to 1; draw the figure again"
-            )
-        against = row.get("against") or "loss"
-        cell = Cell(method=row["method"], pair=row["pair"])
-        found.append(Pairing(cell, row["seed"], _name(row), _NAMES.get(against, against), rho))
-    return found
+    found: dict[tuple[str, ...], list[float]] = {}
+    for line, row in _rows(path, ("method", "pair", "distance", "site", "layer", "rho")):
+        if row["rho"]:
+            against = row.get("against") or "loss"
+            place = (row["method"], row["pair"], _name(row), _NAMES.get(against, against))
+            key = (*place, row["distance"], row["site"], row["layer"])
+            found.setdefault(key, []).extend(_rhos(row, f"{path}:{line}"))
+    return [
+        Correlated(Cell(method=method, pair=pair), of, against, tuple(rhos))
+        for (method, pair, of, against, *_), rhos in found.items()
+    ]
 
 
-def by_cell(test: Correlation, pairings: list[Pairing]) -> dict[Cell, list[float]]:
-    """The statistic that a test asks for, one value a seed, of every cell that has it."""
-    wanted = {test.of, test.against}
-    grouped: dict[tuple[Cell, str], list[float]] = {}
-    for pairing in pairings:
-        if {pairing.of, pairing.against} == wanted:
-            grouped.setdefault((pairing.cell, pairing.seed), []).append(pairing.rho)
-    found: dict[Cell, list[float]] = {}
-    for (cell, _), rhos in grouped.items():
-        found.setdefault(cell, []).append(_statistic(test.statistic, rhos))
-    return found
+def wanted(test: Correlation, found: list[Correlated]) -> list[Correlated]:
+    """Those of the two series that a test names, in either order, of any cell."""
+    names = {test.of, test.against}
+    return [correlated for correlated in found if {correlated.of, correlated.against} == names]
 
 
 def covered(test: Coverage, path: Path) -> dict[str, float]:
@@ -94,10 +82,19 @@ def covered(test: Coverage, path: Path) -> dict[str, float]:
     return {source: inside[source] / total for source, total in whole.items() if total}
 
 
-def _statistic(name: str, rhos: list[float]) -> float:
-    if name == "share_not_positive":
-        return sum(rho <= 0 for rho in rhos) / len(rhos)
-    return sum(map(abs, rhos) if name == "size" else rhos) / len(rhos)
+def _rhos(row: dict[str, str], place: str) -> list[float]:
+    """The correlation in each seed; of more than three, those between the ends are taken as equal."""
+    try:
+        mean = float(row["rho"])
+        seeds = 1 if "seed" in row else int(row["seeds"])
+        ends = [mean, mean] if seeds == 1 else [float(row["lowest"]), float(row["highest"])]
+    except (KeyError, ValueError):
+        raise InputError(f"{place}: no correlation with its seeds; draw the figure again") from None
+    if not all(-1 <= rho <= 1 for rho in (mean, *ends)):
+        raise InputError(f"{place}: rho {row['rho']!r} is no number from -1 to 1; draw the figure again")
+    if seeds == 1:
+        return [mean]
+    return ends + [(seeds * mean - sum(ends)) / (seeds - 2)] * (seeds - 2) if seeds > 2 else ends
 
 
 def _name(row: dict[str, str]) -> str:
