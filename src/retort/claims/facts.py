@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from retort.reporting.results import Results
 
 _Z = 1.96
+_STRONGEST = 0.999
+"""Correlation that a perfect one counts as: Fisher's z has no end."""
 
 
 def judge_correlation(test: Correlation, figures: Path) -> Finding:
@@ -34,8 +36,8 @@ def judge_correlation(test: Correlation, figures: Path) -> Finding:
         return Finding("not run", note=f"{test.figure} has no such correlation for {test.cell}")
     if test.of == "features":
         return _share(test, found)
-    by_cell = {correlated.cell: correlated.rhos for correlated in everywhere}
-    return _mean(test, found[0].rhos, pool(list(by_cell.values())))
+    rows = {correlated.cell: _scores(correlated.rhos) for correlated in everywhere}
+    return _mean(test, rows[test.cell], pool(list(rows.values())))
 
 
 def _share(test: Correlation, found: list[Correlated]) -> Finding:
@@ -54,22 +56,27 @@ def _not_positive(found: list[Correlated], of_seeds: Callable[[Sequence[float]],
     return sum(of_seeds(correlated.rhos) <= 0 for correlated in found) / len(found)
 
 
-def _mean(test: Correlation, rhos: tuple[float, ...], known: Pool | None) -> Finding:
-    """Of one pair of series, the mean over seeds."""
+def _scores(rhos: Sequence[float]) -> list[float]:
+    """Fisher's z, on which correlations vary alike whether strong or weak."""
+    return [math.atanh(min(max(rho, -_STRONGEST), _STRONGEST)) for rho in rhos]
+
+
+def _mean(test: Correlation, scores: Sequence[float], known: Pool | None) -> Finding:
+    """Of one pair of series, the mean over seeds on Fisher's scale."""
     from scipy.stats import t
 
-    mean, number = _middle(rhos), len(rhos)
+    mean, number = _middle(scores), len(scores)
     if known is None:
-        return _one_seed(mean, "rho")
-    spread = known.spread(rhos)
+        return _one_seed(math.tanh(mean), "rho")
+    spread = known.spread(scores)
     half = float(t.ppf(0.975, spread.freedom)) * math.sqrt(spread.variance / number)
-    low, high = max(-1.0, mean - half), min(1.0, mean + half)
+    effect, low, high = (math.tanh(mean + move) for move in (0, -half, half))
     verdict = _verdict(test, low, high)
-    gap = abs(mean - test.threshold)
+    gap = abs(mean - _scores([test.threshold])[0])
     seeds = math.ceil(spread.variance * (_Z / gap) ** 2) if gap else 0
     needed = f"{max(seeds, number + 1):,} seeds" if verdict == "undecided" and seeds else ""
     note = "one seed: spread over seeds taken from other methods" if number == 1 else ""
-    return Finding(verdict, mean, low, high, "rho", number, needed, note)
+    return Finding(verdict, effect, low, high, "rho", number, needed, note)
 
 
 def _verdict(test: Correlation, low: float, high: float) -> Verdict:
