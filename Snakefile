@@ -12,6 +12,7 @@ from retort.errors import InputError
 from retort.files import write_text
 from retort.fingerprint import fingerprint
 from retort.plan import Plan
+from retort.reporting import figure2, figure5
 
 min_version("9.27")
 

@@ -84,8 +84,11 @@ TABLES |= {
     "table6": "retort.reporting.table6:table6",
     "table9": "retort.reporting.table9:table9",
     "claims": "retort.reporting.claims_table:claims_table",
+    "quirk_effects": "retort.reporting.quirk_effects:quirk_effects",
 }
-FIGURES = {name: f"retort.reporting.{name}" for name in ("figure2", "figure3")}
+FIGURES = {
+    name: f"retort.reporting.{name}" for name in ("figure2", "figure3", "figure5")
+}
 
 
 def exhibits():
@@ -101,11 +104,15 @@ def exhibits():
 
 
 def drawn_from(name):
-    """Files a figure reads besides the text: figure 2 needs what was measured while students pretrained."""
-    if name != "figure2":
-        return []
-    return [
-        f"{stage_folder(stage.id)}/log.jsonl"
-        for stage in plan.stages.values()
-        if stage.phase == "pretraining" and stage.teachers
+    """Files a figure reads besides the text: logs of the pretraining of the methods that it shows."""
+    shown = {"figure2": figure2.METHODS, "figure5": figure5.METHODS}.get(name, ())
+    ends = [
+        stage for cell in plan.cells if cell.method in shown for stage in cell.stages
     ]
+    logs = []
+    for stage in ends:
+        while stage is not None:
+            if stage.phase == "pretraining" and stage.teachers:
+                logs.append(f"{stage_folder(stage.id)}/log.jsonl")
+            stage = stage.init
+    return sorted(set(logs))

@@ -1,11 +1,7 @@
 # One long table of all scores (predictions and metrics are written by the task stages).
 rule scores:
     input:
-        [
-            made_by(stage)
-            for role in ("teacher", "student")
-            for stage in last_stages(role)
-        ],
+        [made_by(stage) for cell in plan.cells for stage in cell.stages],
         f"{TEXT}/summary.json",
     output:
         f"{RESULTS}/glmd/scores.csv",

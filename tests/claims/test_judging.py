@@ -123,6 +123,16 @@ def test_a_count(run, ledger, least, expected):
     assert (found.verdict, found.effect, found.low, found.high) == (expected, 1, 1, 2)
 
 
+def test_switched_quirks_and_variants_are_rows_of_their_own(run, ledger):
+    fill(run, vc=10, kd=60)
+    before = verdict(run, ledger, GREATER)
+    run.add("GLMD-vc", {4: rights(150)}, role="quirk")
+    assert verdict(run, ledger, GREATER) == before
+    run.add("GLMD-vc no-mask", {1: rights(80)}, role="variant")
+    test = f"{{kind: greater, higher: {VC}, lower: GLMD-vc no-mask @ T1-S1}}"
+    assert verdict(run, ledger, test).verdict == "supported"
+
+
 def test_a_single_task(run, ledger):
     test = f"{{kind: greater, higher: {VC}, lower: {KD}, score: RTE}}"
     assert verdict(fill(run, vc=10, kd=60), ledger, test).effect == pytest.approx(25)

@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from retort.distill.distances import MSE, Distance
 from retort.distill.layermaps import Uniform
 from retort.distill.objective import hard, match
-from retort.quirks import LEDGER
+from retort.quirks import LEDGER, rows_of
 from retort.recipes import Method, finetune
 from retort.recipes.describe import anchor, described, display, inline, page, prose, quirks_of
 from retort.recipes.glmd import GLMD, KD, METHODS
@@ -117,14 +117,15 @@ def test_formulas_in_text():
 
 
 def test_quirks_are_found_by_method_and_name_rows_that_exist():
-    names = {method.name for method in METHODS}
+    by_name = {method.name: method for method in METHODS}
     for quirk in LEDGER:
-        assert set(quirk.methods) <= names, quirk.id
-        for name in quirk.methods:
-            assert quirk in quirks_of(name)
+        assert set(quirk.methods) <= set(by_name), quirk.id
+        for name in rows_of(quirk, METHODS):
+            assert quirk in quirks_of(by_name[name])
             assert f"[{quirk.id}](#{quirk.id})" in SECTIONS[name]
         assert quirk.evidence in SECTIONS["Quirks"].replace("\\", "")
-    assert quirks_of("no such method") == ()
+    masked = next(quirk for quirk in LEDGER if quirk.id == "masked-means")
+    assert masked in quirks_of(GLMD) and masked not in quirks_of(KD)
 
 
 def test_a_users_own_method_has_a_section_too():

@@ -77,7 +77,7 @@ def write_run(root: Path, name: str, task: str, init: str | None, vocab: int = M
 
 
 def write_distances(path: Path, steps: int = 30) -> None:
-    """Loss falls; layer 1 follows it, layer 2 moves against it, one distance is constant."""
+    """Loss falls, perplexity follows; layer 1 follows, layer 2 moves against it, one distance is constant."""
     lines = []
     for step in range(1, steps + 1):
         loss = 5 / step + 0.01 * math.sin(step)
@@ -85,6 +85,7 @@ def write_distances(path: Path, steps: int = 30) -> None:
             {
                 "step": step,
                 "loss": loss,
+                "lm_loss": 1 + loss,
                 "kl:words": 2 * loss,
                 "mse:scores:1": loss**2,
                 "mse:scores:2": -loss,

@@ -25,11 +25,13 @@ from retort.reporting.scores import PAPER, select
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
     from retort.reporting.results import Results
 
 DRAWS = 2000
 _SEED = 20
+_ROLES = ("teacher", "student", "variant")
 _ROUNDING = 0.002
 """Scores are stored with six digits."""
 
@@ -123,9 +125,8 @@ class Evidence:
     @cached_property
     def _stages(self) -> dict[Cell, dict[tuple[str, str], str]]:
         """Stage by seed and task, of every cell that was trained."""
-        rows = select(self._results.scores, protocol=PAPER)
         found: dict[Cell, dict[tuple[str, str], str]] = {}
-        for row in rows[rows["stage"] != ""].to_dict("records"):
+        for row in trained_rows(self._results).to_dict("records"):
             cell = Cell(method=row["method"], pair=row["pair"])
             found.setdefault(cell, {})[row["seed"], row["task"]] = row["stage"]
         return found
@@ -133,9 +134,8 @@ class Evidence:
     @cached_property
     def _scores(self) -> dict[Cell, dict[str, dict[str, float]]]:
         """Score by cell, seed and task, paired metrics averaged."""
-        rows = select(self._results.scores, protocol=PAPER)
         metrics: dict[tuple[Cell, str, str], dict[str, float]] = {}
-        for row in rows[rows["stage"] != ""].to_dict("records"):
+        for row in trained_rows(self._results).to_dict("records"):
             cell = Cell(method=row["method"], pair=row["pair"])
             metrics.setdefault((cell, row["seed"], row["task"]), {})[row["metric"]] = row["value"]
         found: dict[Cell, dict[str, dict[str, float]]] = {}
@@ -171,6 +171,12 @@ class Evidence:
                 "collect the scores again"
             )
         return value, task_scores(task, weights @ sums)
+
+
+def trained_rows(results: Results) -> pd.DataFrame:
+    """Scores of what was trained as its method says: no baseline, and nothing with a quirk switched."""
+    rows = select(results.scores, protocol=PAPER)
+    return rows[rows["role"].isin(_ROLES) & (rows["stage"] != "")]
 
 
 def resampling(task: str, records: int, draws: int) -> np.ndarray:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from retort.claims.evidence import trained_rows
 from retort.claims.ledger import Cell, Correlation, Coverage, Size
 from retort.claims.series import Correlated, covered, read_correlations, wanted
 from retort.claims.spreads import Pool, pool
@@ -120,8 +121,7 @@ def judge_size(test: Size, results: Results) -> Finding:
 
 
 def _word_table(cell: Cell, results: Results) -> int | None:
-    rows = select(results.scores, method=cell.method, pair=cell.pair)
-    stages = [stage for stage in rows["stage"] if stage]
+    stages = select(trained_rows(results), method=cell.method, pair=cell.pair)["stage"].tolist()
     if not stages:
         return None
     configs = sorted(results.stage(stages[0]).glob("tasks/*/config.json"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from retort.quirks import LEDGER, Quirk
+from retort.quirks import LEDGER, Quirk, rows_of
 from retort.recipes import Method
 from retort.recipes.equations import KEPT, Scene, blend, edit, summands
 from retort.recipes.notation import SECTIONS, SYMBOLS, Entry
@@ -32,7 +32,7 @@ def page(methods: Sequence[Method]) -> str:
     """The whole page: contents, notation, one section a method, quirks."""
     parts = [_HEAD, " ·\n".join(f"[{m.name}](#{anchor(m.name)})" for m in methods) + "\n", notation()]
     parts += [described(method, methods) for method in methods]
-    return "\n".join([*parts, ledger()])
+    return "\n".join([*parts, ledger(methods)])
 
 
 def notation() -> str:
@@ -67,13 +67,13 @@ def described(method: Method, methods: Sequence[Method] = ()) -> str:
         lines += _stage(part, method, methods)
     student = " ".join(_student(method))
     lines += [student, ""] if student else []
-    found = quirks_of(method.name)
+    found = quirks_of(method)
     if found:
         lines += ["Quirks:", "", *(f"- {_link(quirk)}: {_text(quirk.effect)}" for quirk in found)]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def ledger() -> str:
+def ledger(methods: Sequence[Method]) -> str:
     """Every quirk with its evidence."""
     lines = [
         "## Quirks",
@@ -82,25 +82,25 @@ def ledger() -> str:
     ]
     for quirk in LEDGER:
         switches = ", ".join(f"`quirks: {{{quirk.id}: {name}}}`" for name in quirk.switches)
-        lines += ["", f"### {quirk.id}", "", f"- Concerns: {_concerned(quirk)}"]
+        lines += ["", f"### {quirk.id}", "", f"- Concerns: {_concerned(quirk, methods)}"]
         lines += [f"- Evidence: {_text(quirk.evidence)}", f"- Effect: {_text(quirk.effect)}"]
         instead = ", ".join(filter(None, (switches, quirk.setting and f"`{quirk.setting}`")))
         lines += [f"- Instead: {instead}" if instead else "- Documented only: there is no switch"]
     return "\n".join(lines) + "\n"
 
 
-def _concerned(quirk: Quirk) -> str:
+def _concerned(quirk: Quirk, methods: Sequence[Method]) -> str:
     """The methods it concerns, as links."""
-    return ", ".join(f"[{name}](#{anchor(name)})" for name in quirk.methods) or "every method"
+    return ", ".join(f"[{name}](#{anchor(name)})" for name in rows_of(quirk, methods)) or "every method"
 
 
 def _link(quirk: Quirk) -> str:
     return f"[{quirk.id}](#{anchor(quirk.id)})"
 
 
-def quirks_of(name: str) -> tuple[Quirk, ...]:
-    """The quirks that concern a method by name; those of all methods are not among them."""
-    return tuple(quirk for quirk in LEDGER if name in quirk.methods)
+def quirks_of(method: Method) -> tuple[Quirk, ...]:
+    """The quirks that concern a method; those of all methods are not among them."""
+    return tuple(quirk for quirk in LEDGER if rows_of(quirk, [method]))
 
 
 def anchor(name: str) -> str:

@@ -138,20 +138,13 @@ def _line(row: Ablation) -> Line:
         "unchanged" if variant is None else variant.changed,
         value + (" *" if variant is not None and variant.chosen else ""),
         row.summary.text if ran else "not run at this scale",
-        _signed(row.difference),
+        row.difference.signed_text,
         str(row.summary.n) if ran else "",
         "" if row.paper is None else f"{row.paper:.1f}",
-        "" if row.paper_difference is None else f"{row.paper_difference:+.1f}".replace("-", "−"),
+        Summary(row.paper_difference, None, 1).signed_text,
     )
     group = f"{row.of} {row.pair}".strip()
     return Line(tuple(map(Cell, texts)), group, "ours" if ran else "not_run")
-
-
-def _signed(summary: Summary) -> str:
-    if summary.mean is None:
-        return ""
-    text = f"{summary.mean:+.1f}" + ("" if summary.sd is None else f" ± {summary.sd:.1f}")
-    return text.replace("-", "−")
 
 
 def _data(rows: list[Ablation]) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from retort.reporting.results import Results, Run
-from retort.reporting.scores import PAPER, PROTOCOLS, Averages, averages, select
+from retort.reporting.scores import IN_MAIN_TABLES, PAPER, PROTOCOLS, Averages, averages, select
 from retort.reporting.sizes import parameters_of_stage
 from retort.reporting.statistics import near_baseline
 from retort.reporting.tables import slug
@@ -112,7 +112,7 @@ def published_rows(results: Results) -> dict[tuple[str, str], Published]:
 def table_rows(results: Results) -> list[Row]:
     """Rows in the paper's order of sections: the baseline first, what the paper lacks within its section."""
     published = published_rows(results)
-    scores = results.scores[results.scores["role"] != "variant"]
+    scores = results.scores[results.scores["role"].isin(IN_MAIN_TABLES)]
     measured = list(dict.fromkeys(zip(scores["role"], scores["method"], scores["pair"], strict=True)))
     roles = {(method, pair): role for role, method, pair in measured}
     planned = dict.fromkeys([*_planned(results, published), *roles])
