@@ -96,7 +96,8 @@ def test_best_of_several(run, ledger, kd, pd, expected):
 def test_best_of_rivals_that_were_not_all_run_is_at_most_undecided(run, ledger):
     test = f"{{kind: best_of, best: {VC}, rest: baselines}}"
     found = verdict(fill(run, vc=10, kd=80), ledger, test)
-    assert found.verdict == "undecided" and "1 of 12 rivals were run" in found.note
+    assert found.verdict == "undecided" and found.needed == "the rivals that were not run"
+    assert "1 of 12 rivals were run" in found.note
     assert verdict(fill(run, pd=1), ledger, test).verdict == "contradicted"
 
 

@@ -124,7 +124,7 @@ class Judges:
         if len(ran) < len(rest):
             notes.append(f"{len(ran)} of {len(rest)} rivals were run")
             if found.verdict == "supported":
-                found = replace(found, verdict="undecided")
+                found = replace(found, verdict="undecided", needed="the rivals that were not run")
         return _noted(found, *notes)
 
     def _count(self, test: Count) -> Finding:
