@@ -83,6 +83,7 @@ TABLES |= {
     "table5": "retort.reporting.ablations:table5",
     "table6": "retort.reporting.table6:table6",
     "table9": "retort.reporting.table9:table9",
+    "claims": "retort.reporting.claims_table:claims_table",
     "quirk_effects": "retort.reporting.quirk_effects:quirk_effects",
 }
 FIGURES = {
