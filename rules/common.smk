@@ -38,6 +38,10 @@ def code_of(name):
     return plan.code(plan.stage(name))
 
 
+def scored_stages():
+    return dict.fromkeys(stage for cell in plan.cells for stage in cell.stages)
+
+
 def last_stages(role):
     return [stage for cell in plan.cells if cell.role == role for stage in cell.stages]
 
@@ -82,6 +86,8 @@ TABLES |= {
     "table4": "retort.reporting.ablations:table4",
     "table5": "retort.reporting.ablations:table5",
     "table6": "retort.reporting.table6:table6",
+    "table7": "retort.reporting.table7:table7",
+    "table8": "retort.reporting.table8:table8",
     "table9": "retort.reporting.table9:table9",
 }
 FIGURES = {name: f"retort.reporting.{name}" for name in ("figure2", "figure3")}

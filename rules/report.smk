@@ -2,6 +2,7 @@
 rule table:
     input:
         f"{RESULTS}/glmd/scores.csv",
+        f"{RESULTS}/glmd/hyper_parameters.csv",
     output:
         expand(
             f"{RESULTS}/glmd/tables/{{{{table}}}}.{{kind}}", kind=("csv", "md", "tex")
