@@ -105,8 +105,9 @@ class Results:
         found += [
             Run(path.parents[2].name, path.parent.name, read_json(path))
             for path in sorted(stages.glob("*/tasks/*/card.json"))
-            if not path.parent.is_symlink()  # a task's other name for its best run of a search
         ]
+        # After a search a task's own name is the second name of its best run.
+        found = [run for run in found if run.card["stage"].get("run", run.name) == run.name]
         parents = {run.digest: run.parents for run in found}
         used: set[str] = set()
         waiting = [_digest(stage) for stage in self.scores["stage"].unique() if stage]

@@ -65,7 +65,7 @@ def _notes(results: Results) -> list[str]:
     return [
         "Batch size / peak learning rate, the same in all task stages of a method.",
         said,
-        "The paper chose among batch sizes 16, 32 and learning rates 5e-06, 1e-05, 2e-05.",
+        "The paper says that it searched batch sizes 16, 32 and learning rates 5e-06, 1e-05, 2e-05.",
     ]
 
 
