@@ -23,7 +23,7 @@ run: $(VENV)/.ready  ## Reproduce everything at the default scale (config.yaml)
 smoke: $(VENV)/.ready  ## Every rule and every method for a few steps, into results/smoke
 	$(BIN)/snakemake --cores $(CORES) --config scale=smoke $(ARGS)
 
-plan: $(VENV)/.ready  ## Show the training stages, who uses them and what sharing saves; nothing is run
+plan: $(VENV)/.ready  ## Show what a run costs, its stages, what sharing saves; nothing is run
 	$(BIN)/python scripts/show_plan.py --config $(or $(SCALE),config.yaml) $(ARGS)
 
 watch: $(VENV)/.ready  ## Show the stages that run now: step, speed, time left

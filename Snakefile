@@ -9,9 +9,11 @@ from snakemake.utils import min_version
 from retort.config import resolve, typed
 from retort.config.model import as_text
 from retort.errors import InputError
-from retort.files import write_text
+from retort.files import digest_of, sha256_of, write_text
 from retort.fingerprint import fingerprint
 from retort.plan import Plan
+from retort.reporting import figure2, figure5
+from retort.reporting.tables import TEMPLATES
 
 min_version("9.27")
 

@@ -38,10 +38,6 @@ def code_of(name):
     return plan.code(plan.stage(name))
 
 
-def scored_stages():
-    return dict.fromkeys(stage for cell in plan.cells for stage in cell.stages)
-
-
 def last_stages(role):
     return [stage for cell in plan.cells if cell.role == role for stage in cell.stages]
 
@@ -89,8 +85,12 @@ TABLES |= {
     "table7": "retort.reporting.table7:table7",
     "table8": "retort.reporting.table8:table8",
     "table9": "retort.reporting.table9:table9",
+    "quirk_effects": "retort.reporting.quirk_effects:quirk_effects",
 }
-FIGURES = {name: f"retort.reporting.{name}" for name in ("figure2", "figure3")}
+FIGURES = {
+    name: f"retort.reporting.{name}"
+    for name in ("overview", "figure2", "figure3", "figure5")
+}
 
 
 def exhibits():
@@ -105,12 +105,23 @@ def exhibits():
     return [*tables, *figures, f"{RESULTS}/report/index.html"]
 
 
+def templates():
+    """Digest of the page's templates, style and script: a fingerprint of code does not see them."""
+    return digest_of(
+        {path.name: sha256_of(path) for path in sorted(TEMPLATES.iterdir())}
+    )
+
+
 def drawn_from(name):
-    """Files a figure reads besides the text: figure 2 needs what was measured while students pretrained."""
-    if name != "figure2":
-        return []
-    return [
-        f"{stage_folder(stage.id)}/log.jsonl"
-        for stage in plan.stages.values()
-        if stage.phase == "pretraining" and stage.teachers
+    """Files a figure reads besides the text: logs of the pretraining of the methods that it shows."""
+    shown = {"figure2": figure2.METHODS, "figure5": figure5.METHODS}.get(name, ())
+    ends = [
+        stage for cell in plan.cells if cell.method in shown for stage in cell.stages
     ]
+    logs = []
+    for stage in ends:
+        while stage is not None:
+            if stage.phase == "pretraining" and stage.teachers:
+                logs.append(f"{stage_folder(stage.id)}/log.jsonl")
+            stage = stage.init
+    return sorted(set(logs))

@@ -2,7 +2,7 @@
 # (predictions and metrics are written by the task stages).
 rule scores:
     input:
-        [made_by(stage) for stage in scored_stages()],
+        [made_by(stage) for cell in plan.cells for stage in cell.stages],
         f"{TEXT}/summary.json",
     output:
         f"{RESULTS}/glmd/scores.csv",

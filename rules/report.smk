@@ -4,9 +4,13 @@ rule table:
         f"{RESULTS}/glmd/scores.csv",
         f"{RESULTS}/glmd/hyper_parameters.csv",
     output:
-        expand(
-            f"{RESULTS}/glmd/tables/{{{{table}}}}.{{kind}}", kind=("csv", "md", "tex")
+        report(
+            f"{RESULTS}/glmd/tables/{{table}}.csv",
+            caption="captions/table.rst",
+            category="Tables",
+            labels={"table": "{table}"},
         ),
+        expand(f"{RESULTS}/glmd/tables/{{{{table}}}}.{{kind}}", kind=("md", "tex")),
     log:
         f"{LOGS}/{{table}}.log",
     conda:
@@ -28,7 +32,13 @@ rule figure:
         f"{RESULTS}/glmd/scores.csv",
         lambda wildcards: drawn_from(wildcards.figure),
     output:
-        expand(f"{RESULTS}/glmd/figures/{{{{figure}}}}.{{kind}}", kind=("png", "svg")),
+        f"{RESULTS}/glmd/figures/{{figure}}.png",
+        report(
+            f"{RESULTS}/glmd/figures/{{figure}}.svg",
+            caption="captions/figure.rst",
+            category="Figures",
+            labels={"figure": "{figure}"},
+        ),
     log:
         f"{LOGS}/{{figure}}.log",
     conda:
@@ -50,13 +60,19 @@ rule report:
         expand(f"{RESULTS}/glmd/figures/{{name}}.png", name=FIGURES),
         f"{RESULTS}/gates.json",
     output:
-        f"{RESULTS}/report/index.html",
+        report(
+            f"{RESULTS}/report/index.html",
+            caption="captions/page.rst",
+            category="Page",
+            labels={"page": "index.html"},
+        ),
     log:
         f"{LOGS}/report.log",
     conda:
         "../envs/report.yaml"
     params:
         code=fingerprint(["retort.reporting.page:write_page"]),
+        templates=templates(),
         results=lambda wildcards: RESULTS,
         text=lambda wildcards: TEXT,
     shell:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Show the stages of a configuration: what each stands on, who uses it, what sharing saves."""
+"""Show what a configuration costs and what stages it has: who uses each, what sharing saves. Runs nothing."""
 
 from retort.cli import plan_of, plan_parser
 from retort.errors import run_cli
@@ -9,12 +9,19 @@ def main() -> None:
     """Print the whole plan, or one stage as JSON."""
     parser = plan_parser(__doc__ or "")
     parser.add_argument("--stage", help="id of one stage to show with its settings and files")
+    parser.add_argument("--devices", type=int, help="devices that work at the same time")
+    parser.add_argument("--all", action="store_true", help="list all stages, however many there are")
     arguments = parser.parse_args()
+    if arguments.devices is not None and arguments.devices < 1:
+        parser.error("--devices: give 1 or more")
     plan = plan_of(arguments)
 
     from retort.plan_view import details, overview
 
-    print(details(plan, arguments.stage) if arguments.stage else overview(plan))
+    if arguments.stage:
+        print(details(plan, arguments.stage))
+    else:
+        print(overview(plan, arguments.devices, arguments.all))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ FEW = {
     "pairs": ["T1-S1"],
     "columns": "all",
     "seeds": [1, 2],
-    "variants": {"tables": [], "seeds": [1]},
+    "variants": {"tables": [], "quirks": [], "seeds": [1]},
 }
 """Of all that the smoke scale has, what can be counted by hand."""
 

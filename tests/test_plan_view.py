@@ -9,9 +9,14 @@ import pytest
 from retort.config import load
 from retort.errors import InputError
 from retort.plan import Plan
-from retort.plan_view import counts, details, files, is_made, overview
+from retort.plan_view import LISTED, counts, details, files, is_made, overview
 
-FEW = {"methods": ["KD", "PD", "TinyBERT", "GLMD-vc", "GLMD"], "pairs": ["T1-S1"], "seeds": [1, 2]}
+FEW = {
+    "methods": ["KD", "PD", "TinyBERT", "GLMD-vc", "GLMD"],
+    "pairs": ["T1-S1"],
+    "seeds": [1, 2],
+    "variants": {"tables": []},
+}
 """Of all that the smoke scale has, what can be counted by hand."""
 
 
@@ -39,6 +44,26 @@ def test_a_line_says_who_stands_on_a_stage(plan):
     )
 
 
+def test_costs_come_first(plan):
+    lines = overview(plan, devices=3).splitlines()
+    titles = ("device time", "wall time", "critical path", "disk", "sharing", "core-hours by method")
+    places = [next(i for i, line in enumerate(lines) if line.strip().startswith(title)) for title in titles]
+    assert places == sorted(places) and places[-1] < 20
+    assert places[-1] < lines.index("9 pretraining stages")
+    assert "on 3 cores" in lines[places[1]]
+    stage = next(iter(plan.stages))
+    assert any(line.split()[:1] == [stage] and line.split()[2] == "h" for line in lines)
+
+
+def test_a_long_list_is_cut_unless_all_is_asked_for(tmp_path):
+    plan = Plan(load("paper"), tmp_path)
+    tuned = [name for name, stage in plan.stages.items() if stage.phase == "task"]
+    short, whole = overview(plan, 8), overview(plan, 8, everything=True)
+    assert f"  .. and {len(tuned) - LISTED:,} more; --all lists them" in short and tuned[-1] not in short
+    assert tuned[-1] in whole and "--all" not in whole
+    assert max(map(len, short.splitlines())) < 250 < max(map(len, whole.splitlines()))
+
+
 def test_sharing_is_counted(plan, tmp_path):
     # Teacher alone 2; KD 3 with its teacher, PD 4, the others 5; two seeds each.
     assert counts(plan) == (2 + 2 * (3 + 4 + 5 + 5 + 5), 26)
@@ -53,6 +78,7 @@ def test_one_stage_with_its_files(plan, number):
     assert found["id"] == stage.id and found["code"] == plan.code(stage) and not found["made"]
     assert found["needs"] == [parent.id for parent in stage.ancestors()]
     assert found["stage"]["is"] == "Stage" and found["stage"]["seed"] == stage.seed
+    assert found["estimate"]["seconds"] > 0 and found["estimate"]["flops"]["student"] > 0
     assert found["files"] == [str(path) for path in files(plan, stage)]
     last = files(plan, stage)[-1]
     last.parent.mkdir(parents=True)

@@ -167,7 +167,7 @@ EVERYTHING = {
     "pairs": PAIRS,
     "columns": "all",
     "seeds": [1],
-    "variants": {"tables": [], "seeds": [1]},
+    "variants": {"tables": [], "quirks": [], "seeds": [1]},
 }
 
 
@@ -188,9 +188,9 @@ def stages():
 def test_plans_change_in_the_same_rows(stages, switch):
     before, after = stages(), stages(*switch)
     assert before.keys() == after.keys()
-    assert {method for method, pair in before if before[method, pair] != after[method, pair]} == CHANGES[
-        switch
-    ]
+    # At the paper's sizes most truncated students are as wide as what they are cut from.
+    cut = {"Universal-KD", "TAKD", "DGKD"} if switch[0] == "fused-truncation" else CHANGES[switch]
+    assert {method for method, pair in before if before[method, pair] != after[method, pair]} == cut
 
 
 @pytest.mark.parametrize(
@@ -540,8 +540,11 @@ def test_students_are_cut_by_projection():
     methods = {"methods": ["TAKD", "Theseus"], "pairs": ["T1-S1", "T2-A1-A2-S2"], "columns": "all"}
     for fused, quirks in ((True, {}), (False, {"fused-truncation": "fixed"})):
         plan = Plan(load("paper", methods | {"seeds": [1], "quirks": quirks}))
-        cut = [stage.truncated for stage in plan.stages.values() if stage.truncated is not None]
-        assert len(cut) > 3 and {truncation.fused for truncation in cut} == {fused}
+        taken = [stage for stage in plan.stages.values() if stage.truncated is not None]
+        assert len(taken) > 3
+        for stage in taken:
+            equal = stage.truncated.source.architecture.width == stage.architecture.width
+            assert stage.truncated.fused == (fused or equal)
 
 
 def test_students_are_cut_from_the_pretrained_teacher():

@@ -82,9 +82,8 @@ class Workbench:
     """A plan, its encoded world and fresh models, in a folder of its own."""
 
     def __init__(self, folder: Path, scale: str = "pocket") -> None:
-        self.plan = Plan(
-            load(scale, {"data": {"pocket": WORLD}, "methods": ["GLMD-vc"], "seeds": [1]}), folder
-        )
+        few = {"methods": ["GLMD-vc"], "seeds": [1], "variants": {"tables": [], "quirks": []}}
+        self.plan = Plan(load(scale, {"data": {"pocket": WORLD}} | few), folder)
         raw = self.plan.layout.data(self.plan.data)
         provide(self.plan.config, raw)
         encode(self.plan.config, raw / "manifest.json", self.plan.layout.text(self.plan.text))
@@ -132,11 +131,12 @@ def pretraining(bench: Workbench, repeats: int) -> list[Measurement]:
     floor = _by_itself(GLMFamily(bench.model(stage)), teacher, all_words=False)
     with_words = _by_itself(GLMFamily(bench.model(stage)), teacher, all_words=True)
     batches = bench.pretraining_batches(stage, 16)
-    took = _alternate([update, floor, with_words], batches, repeats)
+    took = _alternate([update, floor, with_words, _seen(teacher)], batches, repeats)
     tokens = statistics.mean(int(batch.valid.sum()) for batch in batches)
     return [
         Measurement("pretraining step over its floor", _ratio(took[0], took[1]), "", 1.10, repeats),
         Measurement("the same, logits in the floor", _ratio(took[0], took[2]), "", None, repeats),
+        Measurement("teacher's forward, share of the step", _ratio(took[3], took[0]), "", None, repeats),
         Measurement("pretraining step", 1000 * statistics.median(took[0]), "ms", None, repeats),
         Measurement("pretraining speed", tokens / statistics.median(took[0]), "tokens/s", None, repeats),
     ]
@@ -214,6 +214,16 @@ def _update(student: Family, teachers: Sequence[Family], objective: Objective, s
     bound = BoundObjective(objective, student.shape, [teacher.shape for teacher in teachers])
     trainer = Trainer(student, teachers, bound, settings, 10**6)
     return lambda batch: trainer.update([batch])
+
+
+def _seen(teacher: GLMFamily) -> Step:
+    """A teacher's forward pass: all that students who share a job and its batches would save."""
+
+    @torch.no_grad()
+    def step(batch: GLMBatch) -> object:
+        return teacher.observe(batch, frozenset({WORDS}))
+
+    return step
 
 
 def _by_itself(student: GLMFamily, teacher: GLMFamily, all_words: bool) -> Step:

@@ -16,7 +16,7 @@ from retort.errors import InputError
 from retort.files import digest_of
 from retort.fingerprint import fingerprint
 from retort.layout import Layout
-from retort.quirks import chosen_switches, rewrite
+from retort.quirks import chosen_switches, quirk_of, rewrite, switches_of
 from retort.recipes import Method, Step
 from retort.recipes.glmd import FINE_TUNE, LANGUAGE_MODEL, METHODS
 from retort.recipes.glmd_variants import VARIANTS, Variant
@@ -40,7 +40,8 @@ class Cell:
     """One entry of a table: a method on a pair with a seed, trained on all tasks.
 
     Attributes:
-        role: ``teacher``, ``student``, or ``variant`` (of a student, for an ablation table).
+        role: ``teacher``, ``student``, ``variant`` (a student of an ablation table) or ``quirk`` (a student
+            with a quirk switched).
         method: as the paper names it; ``pair``: e.g. ``T1-S1`` (a teacher: ``T1``).
         seed: training seed.
         stages: the stages that hold its results, one for each group of tasks.
@@ -115,19 +116,41 @@ class Plan:
         for method in self.methods:
             for pair in self.columns(method):
                 for seed in self.config.seeds:
-                    stages = tuple(last_stage(self, method, pair, seed, group) for group in self.groups)
-                    found.append(Cell("student", method.name, pair, seed, stages))
-        return (*found, *self._variant_cells())
-
-    def _variant_cells(self) -> Iterator[Cell]:
-        """Rows of ablation tables, on the first pair that their method fits, as the paper has them."""
-        for variant in self.variants:
-            for pair in columns(variant.method, self.config.pairs)[:1]:
-                for seed in self.config.variants.seeds:
-                    stages = tuple(
-                        last_stage(self, variant.method, pair, seed, group) for group in self.groups
+                    found.append(
+                        Cell("student", method.name, pair, seed, self._results_of(method, pair, seed))
                     )
-                    yield Cell("variant", variant.method.name, pair, seed, stages)
+        ablated = [("variant", variant.method, variant.method) for variant in self.variants]
+        flipped = [("quirk", method, like) for method, like in self.flipped]
+        return (*found, *(c for role, *methods in (*ablated, *flipped) for c in self._varied(role, *methods)))
+
+    def _varied(self, role: str, method: Method, like: Method) -> Iterator[Cell]:
+        """A varied method on the first pair of the one that it is ``like``, as the paper's ablations are."""
+        for pair in columns(like, self.config.pairs)[:1]:
+            for seed in self.config.variants.seeds:
+                stages = self._results_of(method, pair, seed)
+                if role == "variant" or stages != self._results_of(like, pair, seed):
+                    yield Cell(role, method.name, pair, seed, stages)
+
+    def _results_of(self, method: Method, pair: str, seed: int) -> tuple[Stage, ...]:
+        """The last stages of a method, one for each group of tasks."""
+        return tuple(last_stage(self, method, pair, seed, group) for group in self.groups)
+
+    @cached_property
+    def flipped(self) -> tuple[tuple[Method, Method], ...]:
+        """Configured methods with one more quirk switched, each with the method as it is run.
+
+        Raises:
+            InputError: no such quirk, or it has no switch.
+        """
+        found = []
+        for name in self.config.variants.quirks:
+            for switch, change in switches_of(name).items():
+                for method in self.methods:
+                    changed = change(method) if quirk_of(name).concerns(method.name) else method
+                    if changed != method:
+                        label = f"{method.name} [{name}: {switch}]"
+                        found.append((replace(changed, name=label, tuned_as=method.name), method))
+        return tuple(found)
 
     @cached_property
     def variants(self) -> tuple[Variant, ...]:
@@ -269,7 +292,7 @@ class Plan:
             data=self.text,
             seed=seed,
             init=before,
-            truncated=self._truncation(method, pair, teachers) if truncated else None,
+            truncated=self._truncation(method, pair, student, teachers) if truncated else None,
             teachers=teachers if step.objective.needs_teacher else (),
             compression=self._compression(method),
             mapped_by=mapped_by,
@@ -277,12 +300,15 @@ class Plan:
             precision=self.config.precision,
         )
 
-    def _truncation(self, method: Method, pair: str, teachers: tuple[Stage, ...]) -> Truncation:
+    def _truncation(self, method: Method, pair: str, student: str, teachers: tuple[Stage, ...]) -> Truncation:
         """Start from the first teacher's first layers; an encoder in front of the teachers is none."""
         if method.cut.source == "pretrained":
-            return Truncation(self.pretrained(pair_models(pair)[0]), method.cut.fused)
-        tuned = [teacher for teacher in teachers if teacher.phase == "task"] or list(teachers)
-        return Truncation(tuned[0], method.cut.fused)
+            source = self.pretrained(pair_models(pair)[0])
+        else:
+            source = next((t for t in teachers if t.phase == "task"), teachers[0])
+        # Between equal widths nothing is cut off, whichever way: such stages are the same.
+        equal = source.architecture.width == self.architecture(student).width
+        return Truncation(source, method.cut.fused or equal)
 
     def architecture(self, name: str) -> Architecture:
         """The architecture of a model symbol.

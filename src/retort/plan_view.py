@@ -1,36 +1,66 @@
-"""A plan for people: which stages there are, what each stands on, and what sharing saves."""
+"""A plan for people: what it costs, which stages there are, what each stands on, what sharing saves."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
-from retort.plan import Cell, Plan
+from retort.costs.estimate import Estimate, closure
+from retort.costs.report import default_devices, estimate_of, hours, method_lines, path_lines, summary
+from retort.plan import Plan
 from retort.stages import Stage, to_json
 
+LISTED, NAMED = 200, 4
+"""Stages of a phase that are listed, and users of a stage that are named, unless all are asked for."""
 
-def overview(plan: Plan) -> str:
-    """All stages in order, who uses each, and how many runs sharing saves."""
-    users = _users(plan)
-    lines = [
-        f"scale {plan.config.scale}: {len(plan.cells)} cells (method, pair, seed) on "
-        f"{len(plan.config.tasks)} tasks, results in {plan.layout.root}",
-        "",
+
+def overview(plan: Plan, devices: int | None = None, everything: bool = False) -> str:
+    """The costs on one screen, then what each method takes, then the stages in order and who uses each.
+
+    Args:
+        plan: of any scale.
+        devices: that run jobs at the same time; ``None``: this machine's cores, or a node of GPUs.
+        everything: list all stages and all their users, however many.
+    """
+    estimate = estimate_of(plan)
+    made = frozenset(stage.id for stage in plan.stages.values() if is_made(plan, stage))
+    devices = devices or default_devices(estimate.calibration.kind)
+    parts = [
+        [
+            f"scale {plan.config.scale}: {len(plan.cells)} cells (method, pair, seed) on "
+            f"{len(plan.config.tasks)} tasks, results in {plan.layout.root}"
+        ],
+        summary(estimate, devices, made),
+        method_lines(estimate),
+        path_lines(estimate),
+        *_stage_lists(plan, estimate, made, everything),
     ]
-    width = max(map(len, plan.stages))
-    for kind in ("pretraining", "task"):
-        members = [stage for stage in plan.stages.values() if stage.phase == kind]
-        lines.append(f"{len(members)} {kind} stages{_search(members)}")
-        for stage in members:
-            made = "  made" if is_made(plan, stage) else ""
-            lines.append(f"  {stage.id:{width}}  {_from(stage)}for {', '.join(users[stage.id])}{made}")
-        lines.append("")
     alone, shared = counts(plan)
-    lines.append(
-        f"{alone} stages if every cell ran by itself, {shared} with sharing ({alone - shared} saved)"
-    )
-    return "\n".join(lines)
+    saved = alone - shared
+    parts.append([f"{alone} stages if every cell ran by itself, {shared} with sharing ({saved} saved)"])
+    return "\n\n".join("\n".join(lines) for lines in parts)
+
+
+def _stage_lists(
+    plan: Plan, estimate: Estimate, made: frozenset[str], everything: bool
+) -> Iterator[list[str]]:
+    """A list of stages a phase: hours, id, where it comes from, who uses it."""
+    users = _users(plan)
+    width = max(map(len, plan.stages))
+    for phase in ("pretraining", "task"):
+        members = [stage for stage in plan.stages.values() if stage.phase == phase]
+        shown = members if everything else members[:LISTED]
+        lines = [f"{len(members)} {phase} stages{_search(members)}"]
+        for stage in shown:
+            lines.append(
+                f"  {stage.id:{width}}  {hours(estimate.seconds(stage)):>7} h  {_from(stage)}"
+                f"for {_few(users[stage.id], everything)}{'  made' if stage.id in made else ''}"
+            )
+        if len(shown) < len(members):
+            lines.append(f"  .. and {len(members) - len(shown):,} more; --all lists them")
+        yield lines
 
 
 def details(plan: Plan, name: str) -> str:
@@ -40,6 +70,8 @@ def details(plan: Plan, name: str) -> str:
         retort.errors.InputError: the plan has no such stage.
     """
     stage = plan.stage(name)
+    estimate = estimate_of(plan)
+    work = estimate.work[name]
     described = {
         "id": stage.id,
         "needs": [parent.id for parent in stage.ancestors()],
@@ -47,6 +79,16 @@ def details(plan: Plan, name: str) -> str:
         "code": plan.code(stage),
         "files": [str(path) for path in files(plan, stage)],
         "made": is_made(plan, stage),
+        "estimate": {
+            "seconds": round(estimate.seconds(stage), 1),
+            "updates": round(work.steps),
+            "tokens": round(work.tokens),
+            "flops": {
+                "student": work.student.flops,
+                "teachers": work.teachers.flops,
+                "evaluation": work.evaluation.flops,
+            },
+        },
         "stage": to_json(stage),
     }
     return json.dumps(described, indent=2)
@@ -76,26 +118,14 @@ def is_made(plan: Plan, stage: Stage) -> bool:
 
 def counts(plan: Plan) -> tuple[int, int]:
     """Stages if every cell ran by itself, its teacher included, and stages there are."""
-    return sum(len(_closure(cell)) for cell in plan.cells), len(plan.stages)
-
-
-def _closure(cell: Cell) -> dict[str, Stage]:
-    """A cell's stages with all they stand on."""
-    found: dict[str, Stage] = {}
-    waiting = list(cell.stages)
-    while waiting:
-        stage = waiting.pop()
-        if stage.id not in found:
-            found[stage.id] = stage
-            waiting.extend(stage.ancestors())
-    return found
+    return sum(len(closure(cell)) for cell in plan.cells), len(plan.stages)
 
 
 def _users(plan: Plan) -> dict[str, list[str]]:
     """Methods (with their pair) that need each stage, and for how many seeds."""
     found: dict[str, Counter[str]] = {name: Counter() for name in plan.stages}
     for cell in plan.cells:
-        for name in _closure(cell):
+        for name in closure(cell):
             found[name][f"{cell.method} {cell.pair}"] += 1
     return {name: [_times(user, n) for user, n in users.items()] for name, users in found.items()}
 
@@ -103,7 +133,13 @@ def _users(plan: Plan) -> dict[str, list[str]]:
 def _search(stages: list[Stage]) -> str:
     """What a search adds to the number of stages."""
     runs, tasks = (sum(map(len, sizes)) for sizes in ([s.runs for s in stages], [s.tasks for s in stages]))
-    return f", {runs} runs at {runs // tasks} points a task" if runs > tasks else ""
+    return f", {runs:,} runs at {runs // tasks} points a task" if runs > tasks else ""
+
+
+def _few(users: list[str], everything: bool) -> str:
+    if everything or len(users) <= NAMED + 1:
+        return ", ".join(users)
+    return f"{', '.join(users[:NAMED])} and {len(users) - NAMED} more"
 
 
 def _times(user: str, seeds: int) -> str:

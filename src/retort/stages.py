@@ -216,7 +216,12 @@ class Stage:
 
 
 def _point(run: TaskRun) -> str:
-    return f"{run.task}{_AT}{run.batch_size}-{run.optimiser.learning_rate}"
+    return point_name(run.task, run.batch_size, run.optimiser.learning_rate)
+
+
+def point_name(task: str, batch_size: int, learning_rate: float) -> str:
+    """Name of a task's run at one point of a search."""
+    return f"{task}{_AT}{batch_size}-{learning_rate}"
 
 
 def task_of(run: str) -> str:

@@ -117,7 +117,7 @@ def test_variants_of_what_is_not_run_are_not_run():
     cells = variant_cells(plan_of())
     assert {cell.method for cell in cells} == {v.method.name for v in TABLE4 if v.of == "GLMD-vc"}
     assert variant_cells(plan_of(methods=["KD"])) == []
-    assert variant_cells(plan_of(variants={"tables": [], "seeds": [1]})) == []
+    assert variant_cells(plan_of(variants={"tables": [], "quirks": [], "seeds": [1]})) == []
 
 
 def test_they_run_on_one_pair_with_seeds_of_their_own():

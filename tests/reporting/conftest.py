@@ -15,6 +15,9 @@ from retort.data.superglue.tasks import SPECS
 from retort.data.tokenizer import COMMANDS, Tokenizer
 from retort.evaluation.collect import CHOICES
 from retort.files import write_json, write_text
+from retort.reporting.exhibits import FIGURES, write_figure
+from retort.reporting.page import write_page
+from retort.reporting.results import PUBLISHED, Results
 from retort.reporting.scores import COLUMNS
 
 LEVEL = {"GLM": 88.0, "KD": 46.0, "PD": 60.0, "TinyBERT": 80.0, "GLMD-vc": 86.0, "GLMD": 82.0}
@@ -27,6 +30,14 @@ GATES = {
     }
 }
 MODEL = {"layers": 2, "width": 64, "heads": 2, "vocab": 704, "positions": 96}
+
+
+CLAIMS = """\
+id,where,statement,verdict,effect,low,high,published,n_seeds,needed,note
+a,Table 3,A beats B,supported,4.2,1.1,7.3,2.4,3,3,
+b,"Table 3, section 5",B is worst,undecided,-1.1,-6.0,4.4,-3.2,3,5,holds zero
+c,Table 5,C helps,not run,,,,0.6,0,3,
+"""
 
 
 def score_rows(methods=LEVEL, seeds=(1, 2, 3), protocols=("paper", "held_out")):
@@ -63,10 +74,40 @@ def write_hyper_parameters(path: Path, rows) -> None:
         writer.writerows((*cell, 16, 0.001, 1 if cell[0] == "teacher" else 3, 80.5, 1) for cell in cells)
 
 
+def make_stage(init: str | None, task: str) -> dict:
+    """A resolved stage as a card holds it: words and labels, two steps of training."""
+    plain = {"layers": None, "via": [], "mask": "none", "norm": "all", "above": None, "edited": False}
+    by = {"is": "KL", "temperature": 2.0, "squared": True}
+    optimiser = {"learning_rate": 0.001, "schedule": "linear", "warmup": 0.1, "muon": None}
+    length = {"optimiser": optimiser, "batch_size": 16}
+    return {
+        "is": "Stage",
+        "phase": "task" if task else "pretraining",
+        "architecture": MODEL | {"is": "Architecture"},
+        "objective": {
+            "terms": [
+                plain | {"site": "words", "by": by, "weight": 0.5, "mask": "valid"},
+                plain | {"site": "hard", "by": None, "weight": 1.0},
+            ],
+            "ensemble": {"is": "Mean"},
+            "edit": None,
+        },
+        "schooling": [length | {"task": task, "epochs": 2}] if task else length | {"steps": 100},
+        "task": task or None,
+        "init": init,
+        "teachers": [],
+        "seed": 1,
+        "data": "0123456789",
+    }
+
+
 def write_run(root: Path, name: str, task: str, init: str | None, vocab: int = MODEL["vocab"]) -> None:
     card = {
         "version": 1,
-        "stage": {"is": "Stage", "init": init, "seed": 1, "data": "0123456789"},
+        "stage": make_stage(init, task),
+        "config_digest": "abc123",
+        "inputs": {"text/tasks/x.npz": "ab" * 32},
+        "command": f"python scripts/train.py --stage {name}",
         "code": "c0de",
         "git_commit": "0123456789abcdef",
         "packages": {"torch": "2.0"},
@@ -79,15 +120,21 @@ def write_run(root: Path, name: str, task: str, init: str | None, vocab: int = M
         "tokens": 1000,
         "tokens_per_second": 16.7,
         "peak_memory_mib": {"resident": 400.0},
-        "results": {},
+        "results": {"best": {"accuracy": 61.0}} if task else {"last_loss": 0.5},
     }
     folder = root / "stages" / name / "tasks" / task if task else root / "stages" / name
     write_json(folder / "card.json", card)
     write_json(folder / "config.json", MODEL | {"vocab": vocab})
+    steps = range(10, 1010, 10)
+    lines = [{"step": n, "loss": 9 / n, "parts": {"0-words": 8 / n, "1-hard": 1 / n}} for n in steps]
+    write_text(folder / "log.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    if task:
+        scores = {split: {"accuracy": 61.0} for split in ("all", "select", "report")}
+        write_json(folder / "metrics.json", {"evaluations": [{"step": 0} | scores, {"step": 500} | scores]})
 
 
 def write_distances(path: Path, steps: int = 30) -> None:
-    """Loss falls; layer 1 follows it, layer 2 moves against it, one distance is constant."""
+    """Loss falls, perplexity follows; layer 1 follows, layer 2 moves against it, one distance is constant."""
     lines = []
     for step in range(1, steps + 1):
         loss = 5 / step + 0.01 * math.sin(step)
@@ -95,6 +142,7 @@ def write_distances(path: Path, steps: int = 30) -> None:
             {
                 "step": step,
                 "loss": loss,
+                "lm_loss": 1 + loss,
                 "kl:words": 2 * loss,
                 "mse:scores:1": loss**2,
                 "mse:scores:2": -loss,
@@ -162,3 +210,14 @@ def results_root(tmp_path: Path) -> Path:
 def shared_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same, shared by tests that change nothing but what they write anew."""
     return make_results(tmp_path_factory.mktemp("shared"))
+
+
+@pytest.fixture(scope="session")
+def page(shared_root: Path) -> Path:
+    """The page of that run, with judged claims."""
+    write_text(shared_root / "glmd" / "claims.csv", CLAIMS)
+    for name in FIGURES:
+        write_figure(Results(shared_root), name, shared_root / "glmd" / "figures")
+    path = shared_root / "report" / "index.html"
+    write_page(shared_root, PUBLISHED, path)
+    return path

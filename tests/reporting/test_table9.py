@@ -46,8 +46,8 @@ def test_cells_are_marked_by_metric_and_lead_to_cards(results_root):
     teacher = next(line for line in lines if line.cells[0].text == "GLM")
     record = teacher.cells[3]
     assert "†" not in record.text
-    assert record.link == "../stages/T1.task.GLM.s1234.GLM-1234/tasks/ReCoRD/card.json"
-    assert kd.cells[3].link == "#run-kd-t1-s1"  # three seeds
+    assert record.link == "#run-glm-1234-record"
+    assert kd.cells[3].link == "#run-kd-t1-s1-record"  # three seeds
 
 
 def test_only_the_tasks_of_the_scale_have_columns(results_root):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +18,7 @@ from retort.data.prepare import encode, provide
 from retort.data.store import load_examples, save_examples
 from retort.plan import Plan
 from retort.stages import Stage
+from retort.training import tasks
 from retort.training.checkpoints import Scratch
 from retort.training.loop import Trainer
 from retort.training.pretraining import pretrain
@@ -36,6 +41,16 @@ OVERRIDES = {
 }
 
 
+EVERY_METHOD = {
+    "tasks": ["COPA"],
+    "seeds": [1],
+    "data": {"pocket": {"documents": 300, "train_size": 10, "dev_size": 4}},
+    "task_training": {"epochs": 2, "batch_size": 4, "evaluations": 2},
+    "variants": {"tables": []},
+}
+"""Added to the smoke scale, which has all methods, the models that they need and dropout."""
+
+
 class Killed(BaseException):
     """Stands for the end of a process: nothing in the library catches it."""
 
@@ -46,9 +61,9 @@ class Workshop:
 
     plan: Plan
 
-    def stage(self, method: str, number: int, pair: str = "T1-S1") -> Stage:
-        """Stage ``number`` (0 is the first) of a method's chain."""
-        (cell,) = (c for c in self.plan.cells if c.method == method and c.pair == pair)
+    def stage(self, method: str, number: int) -> Stage:
+        """Stage ``number`` (0 is the first) of a method's chain, on the only pair that it runs on."""
+        (cell,) = (c for c in self.plan.cells if c.method == method)
         chain: list[Stage] = []
         current: Stage | None = cell.stages[0]
         while current is not None:
@@ -89,12 +104,39 @@ class Workshop:
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory) -> Workshop:
     """Everything of four methods, finished. Read it; change only copies (``without``)."""
+    return _finished(OVERRIDES, tmp_path_factory.mktemp("workshop"))
+
+
+@pytest.fixture(scope="session")
+def every_method(tmp_path_factory) -> Workshop:
+    """Everything of all methods on one task, finished. Read it; change only copies, under ``newest_best``."""
+    with _newest_best():
+        return _finished(EVERY_METHOD, tmp_path_factory.mktemp("every_method"))
+
+
+@pytest.fixture
+def newest_best() -> Iterator[None]:
+    """Each evaluation beats those before it, so that published models hang on every update."""
+    with _newest_best():
+        yield
+
+
+@contextmanager
+def _newest_best() -> Iterator[None]:
+    numbers = itertools.count()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tasks, "selection_score", lambda task, metrics: next(numbers))
+        yield
+
+
+def _finished(overrides: dict[str, Any], results: Path) -> Workshop:
     prepare_process(1)
-    plan = Plan(load("smoke", OVERRIDES), tmp_path_factory.mktemp("workshop"))
+    plan = Plan(load("smoke", overrides), results)
     folder = plan.layout.data(plan.data)
     provide(plan.config, folder)
     encode(plan.config, folder / "manifest.json", plan.layout.text(plan.text))
-    _make_ragged(plan.layout.text(plan.text) / "tasks", "ReCoRD.train")
+    if "ReCoRD" in plan.config.tasks:
+        _make_ragged(plan.layout.text(plan.text) / "tasks", "ReCoRD.train")
     made = Workshop(plan)
     for stage in plan.stages.values():
         made.run(stage)

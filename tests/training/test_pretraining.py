@@ -162,13 +162,36 @@ def test_the_log_holds_loss_and_terms(workshop):
     distances = [json.loads(line) for line in (folder / "distances.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in distances] == list(range(1, 9))
     assert all(entry["loss"] == logged["loss"] for entry, logged in zip(distances, log, strict=True))
+    assert {"lm_loss", "kl:words", "gram_kl:hidden:0", "cka:v:2", "kl:scores:1"} <= distances[0].keys()
 
 
-def test_measuring_distances_changes_nothing(workshop, tmp_path, monkeypatch):
-    stage = workshop.stage("GLMD", 0)
+def test_distances_stand_beside_the_mean_loss_since_the_last_ones(
+    workshop, tmp_path, monkeypatch, kill, killed
+):
+    stage = workshop.stage("TinyBERT", 0)
+    log = [json.loads(line) for line in (workshop.plan.layout.stage(stage) / "log.jsonl").open()]
     copy = workshop.without(stage, tmp_path)
-    monkeypatch.setattr(pretraining, "feature_distances", lambda *arguments: {})
-    model = (copy.run(stage) / "model.safetensors").read_bytes()
+    kill({4}, 5)  # in the middle of what the second mean is over
+    monkeypatch.setattr(pretraining, "PROBES", 3)
+    with pytest.raises(killed):
+        copy.run(stage)
+    kill.off()
+    monkeypatch.setattr(pretraining, "PROBES", 3)
+    found = [json.loads(line) for line in (copy.run(stage) / "distances.jsonl").open()]
+    assert [entry["step"] for entry in found] == [3, 6, 8]
+    losses = [entry["loss"] for entry in log]
+    for entry, part in zip(found, (losses[:3], losses[3:6], losses[6:]), strict=True):
+        assert entry["loss"] == pytest.approx(sum(part) / len(part))
+
+
+@pytest.mark.parametrize(("method", "number"), STAGES)
+def test_measuring_distances_changes_nothing(workshop, tmp_path, monkeypatch, method, number):
+    stage = workshop.stage(method, number)
+    copy = workshop.without(stage, tmp_path)
+    monkeypatch.setattr(pretraining, "shapes_compare", lambda *shapes: False)
+    made = copy.run(stage)
+    assert not (made / "distances.jsonl").read_text()
+    model = (made / "model.safetensors").read_bytes()
     assert model == (workshop.plan.layout.stage(stage) / "model.safetensors").read_bytes()
 
 

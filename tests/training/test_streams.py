@@ -95,6 +95,16 @@ def test_batches_are_not_sorted_by_length_over_time():
     assert lengths != sorted(lengths) and lengths != sorted(lengths, reverse=True)
 
 
+@pytest.mark.parametrize("steps", [1, 15, 16, 17, 40])
+def test_unseen_samples_are_none_of_those_before(steps):
+    stream = PretrainingStream(Numbered(), 4, 2, seed=3)
+    batch = stream.unseen(steps, 9)
+    seen = {row for step in range(steps) for row in numbers(stream(step))}
+    assert len(batch.tokens) == 9 and not seen & set(numbers([batch]))
+    assert same([batch], [PretrainingStream(Numbered(), 4, 4, seed=4).unseen(steps, 9)])
+    assert batch.valid.sum(1).unique().numel() > 3, "lengths are mixed"
+
+
 @pytest.mark.parametrize("micro", [1, 2, 3, 5])
 def test_micro_batches_are_the_batch_in_parts(micro):
     whole = PretrainingStream(Numbered(drop=5), 6, 6, seed=2)

@@ -26,7 +26,7 @@ def test_the_output_contract_holds(smoke):
     paper = smoke.tree.results / "glmd"
     for name in ("table1", "table2", "table3", "table6", "table7", "table8", "table9"):
         assert {path.suffix for path in (paper / "tables").glob(f"{name}.*")} == {".csv", ".md", ".tex"}
-    for name in ("figure2", "figure3"):
+    for name in ("overview", "figure2", "figure3", "figure5"):
         assert {path.suffix for path in (paper / "figures").glob(f"{name}.*")} >= {".png", ".svg"}
     page = (smoke.tree.results / "report" / "index.html").read_text(encoding="utf-8")
     assert page.startswith("<!") and len(page) > 10_000

@@ -258,7 +258,10 @@ class Gates(Section):
 class Variants(Section):
     """Ablations: one of the methods with one thing changed, on the first pair it fits."""
 
-    tables: tuple[Literal["table4", "table5"], ...] = Field(description="Tables to run; [] = none.")
+    tables: tuple[Literal["table4", "table5"], ...] = Field(description="Ablation tables to run; [] = none.")
+    quirks: tuple[str, ...] = Field(
+        description="Quirks whose switches are tried on every method that they change; [] = none."
+    )
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         min_length=1, description="Their training seeds; best among those of the methods they vary."
     )

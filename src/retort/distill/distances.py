@@ -81,7 +81,9 @@ class KL(Distance):
         temperature = self.temperature
         log_student = F.log_softmax(wide(student) / temperature, dim=-1)
         log_teacher = F.log_softmax(wide(teacher) / temperature, dim=-1)
-        value = (log_teacher.exp() * (log_teacher - log_student)).sum(-1)
+        # Not log_teacher.exp(): on masked attention scores it underflows, which is 20 times slower on CPUs.
+        target = F.softmax(wide(teacher) / temperature, dim=-1)
+        value = (target * (log_teacher - log_student)).sum(-1)
         return value * temperature**2 if self.squared else value
 
     def with_slope(self, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:

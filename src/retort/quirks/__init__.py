@@ -35,6 +35,30 @@ def chosen_switches(chosen: Mapping[str, str]) -> list[tuple[Quirk, Change]]:
     return [(quirk, quirk.switches[chosen[quirk.id]]) for quirk in changed]
 
 
+def quirk_of(name: str) -> Quirk:
+    """The entry of the ledger with an id.
+
+    Raises:
+        InputError: there is none.
+    """
+    by_id = {quirk.id: quirk for quirk in LEDGER}
+    if name not in by_id:
+        raise InputError(f"quirks: no quirk {name!r}; use one of {', '.join(sorted(by_id))}")
+    return by_id[name]
+
+
+def switches_of(name: str) -> Mapping[str, Change]:
+    """What a quirk offers instead of ``as_run``.
+
+    Raises:
+        InputError: no such quirk, or it is documented only.
+    """
+    switches = quirk_of(name).switches
+    if not switches:
+        raise InputError(f"quirks: {name} has no switch to try; leave it out")
+    return switches
+
+
 def rewrite(method: Method, chosen: Mapping[str, str], row: str | None = None) -> Method:
     """A method with the chosen switches applied, of those quirks that concern it (or the ``row`` it varies).
 

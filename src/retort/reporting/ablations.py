@@ -11,7 +11,7 @@ from retort.reporting.notes import protocol_notes
 from retort.reporting.results import Results
 from retort.reporting.scores import PAPER, averages, select
 from retort.reporting.statistics import Summary, summarise
-from retort.reporting.tables import Cell, Column, Line, Table
+from retort.reporting.tables import Cell, Column, Line, Table, slug
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +20,7 @@ COLUMNS = (
     *("row", "of", "method", "changed", "value", "value_chosen", "pair", "mean", "sd", "n"),
     *("difference", "difference_sd", "difference_n", "paper", "paper_difference"),
 )
+_SCORE = 2  # place of the score among the columns that people see
 _SIZES = {"GLMD-vc": "baseline GLMD-vc", "GLMD": "baseline GLMD (alpha=0.5)"}
 
 
@@ -138,20 +139,15 @@ def _line(row: Ablation) -> Line:
         "unchanged" if variant is None else variant.changed,
         value + (" *" if variant is not None and variant.chosen else ""),
         row.summary.text if ran else "not run at this scale",
-        _signed(row.difference),
+        row.difference.signed_text,
         str(row.summary.n) if ran else "",
         "" if row.paper is None else f"{row.paper:.1f}",
-        "" if row.paper_difference is None else f"{row.paper_difference:+.1f}".replace("-", "−"),
+        Summary(row.paper_difference, None, 1).signed_text,
     )
     group = f"{row.of} {row.pair}".strip()
-    return Line(tuple(map(Cell, texts)), group, "ours" if ran else "not_run")
-
-
-def _signed(summary: Summary) -> str:
-    if summary.mean is None:
-        return ""
-    text = f"{summary.mean:+.1f}" + ("" if summary.sd is None else f" ± {summary.sd:.1f}")
-    return text.replace("-", "−")
+    runs = f"#{slug('run', row.method, row.pair)}" if ran else None
+    cells = (Cell(text, runs if place == _SCORE else None) for place, text in enumerate(texts))
+    return Line(tuple(cells), group, "ours" if ran else "not_run")
 
 
 def _data(rows: list[Ablation]) -> pd.DataFrame:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retort.files import atomic_path, read_json
-from retort.reporting import figure2, figure3, style
+from retort.reporting import figure2, figure3, figure5, overview, style
 from retort.reporting.ablations import table4, table5
+from retort.reporting.quirk_effects import quirk_effects
 from retort.reporting.results import Results
 from retort.reporting.scores import HELD_OUT
 from retort.reporting.table1 import table1
@@ -36,16 +37,24 @@ class Drawing:
     caption: str
 
 
+def _overview(results: Results) -> Drawing:
+    data = overview.scores(results)
+    return Drawing(overview.TITLE, lambda: overview.overview(data), data, overview.caption(results, data))
+
+
 def _figure2(results: Results) -> Drawing:
     data = figure2.correlations(results)
-    title = "Which feature distances fall together with the pretraining loss"
-    return Drawing(title, lambda: figure2.figure2(data), data, figure2.caption(data))
+    return Drawing(figure2.TITLE, lambda: figure2.figure2(data), data, figure2.caption(data))
 
 
 def _figure3(results: Results) -> Drawing:
     data, kept = figure3.long_tail(results), kept_words(results)
-    title = "The long tail of word use"
-    return Drawing(title, lambda: figure3.figure3(data, kept), data, figure3.caption(data, kept))
+    return Drawing(figure3.TITLE, lambda: figure3.figure3(data, kept), data, figure3.caption(data, kept))
+
+
+def _figure5(results: Results) -> Drawing:
+    data = figure5.correlations(results)
+    return Drawing(figure5.TITLE, lambda: figure5.figure5(data), data, figure5.caption(data))
 
 
 TABLES: dict[str, Callable[[Results], Table]] = {
@@ -59,8 +68,14 @@ TABLES: dict[str, Callable[[Results], Table]] = {
     "table7": table7,
     "table8": table8,
     "table9": table9,
+    "quirk_effects": quirk_effects,
 }
-FIGURES: dict[str, Callable[[Results], Drawing]] = {"figure2": _figure2, "figure3": _figure3}
+FIGURES: dict[str, Callable[[Results], Drawing]] = {
+    "overview": _overview,
+    "figure2": _figure2,
+    "figure3": _figure3,
+    "figure5": _figure5,
+}
 
 
 def write_figure(results: Results, name: str, folder: Path) -> list[Path]:

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from retort.data.examples import ClozeExample
     from retort.data.frequencies import Frequencies
 
+TITLE = "Most words are rare, in the pretraining corpus and in every task"
 CORPUS = "pretraining"
 COLUMNS = ("source", "split", "rank", "count", "share")
 SPLITS = {"train": style.BLUE, "val": style.ORANGE}
-_PANELS_PER_ROW = 4
+_PANELS_PER_ROW = 2
 _BINS_PER_DECADE = 6
 
 
@@ -82,14 +83,14 @@ def figure3(data: pd.DataFrame, kept: int | None = None) -> Figure:
     columns = min(_PANELS_PER_ROW, len(tasks))
     rows = -(-len(tasks) // columns)
     with style.style():
-        figure = Figure(figsize=(2.45 * columns + 0.5, 2.2 * rows + 0.7), layout="constrained")
+        figure = Figure(figsize=(2.7 * columns + 0.6, 1.85 * rows + 0.9), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
         for axis, task in zip(axes, tasks, strict=False):
             _panel(axis, data, task, kept)
         for axis in axes[len(tasks) :]:
             axis.set_visible(False)
         handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+        figure.legend(handles, labels, loc="outside upper center", ncols=2)
         figure.supxlabel("rank of the token in the pretraining corpus", fontsize=9)
         figure.supylabel("share of the text's tokens", fontsize=9)
     return figure
@@ -107,7 +108,7 @@ def _panel(axis: Axes, data: pd.DataFrame, task: str, kept: int | None) -> None:
     if kept is not None:
         axis.axvline(kept, color=style.INK, linewidth=0.9, linestyle="--", label=f"kept by GLMD ({kept:,})")
     axis.set(xscale="log", yscale="log", title=task)
-    axis.text(0.03, 0.03, "\n".join(notes), transform=axis.transAxes, fontsize=6.5, va="bottom")
+    axis.text(0.03, 0.03, "\n".join(notes), transform=axis.transAxes, fontsize=7.5, va="bottom")
 
 
 def _binned(part: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ from retort.progress import clock
 from retort.reporting.results import Results
 from retort.reporting.rows import BASELINE, Row, baseline_average, table_rows
 
-_MOST_ROWS = 16
+_MOST_ROWS = 40
 
 
 @dataclass(frozen=True)

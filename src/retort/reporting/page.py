@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+import hashlib
+import re
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from retort.errors import InputError
 from retort.files import write_text
-from retort.progress import clock
 from retort.quirks import LEDGER, rows_of
 from retort.recipes.glmd import METHODS
+from retort.reporting import verdicts
 from retort.reporting.exhibits import FIGURES, TABLES
-from retort.reporting.results import Results, Run
-from retort.reporting.rows import Row, table_rows
-from retort.reporting.tables import Table, environment
+from retort.reporting.first_screen import duration, facts, gates
+from retort.reporting.results import Results
+from retort.reporting.run_data import embedded, run_data
+from retort.reporting.run_lists import RunList, run_lists
+from retort.reporting.tables import TEMPLATES, Table, environment
 
+MAIN, CLAIMS, QUIRKS = "table3", "claims", "quirk_effects"
 _TITLES = {"glmd": "GLMD (Tan et al., ACL 2023)"}
+_SCRIPTS = ("page.js", "sorting.js", "dialogs.js", "cards.js")
 
 
 @dataclass(frozen=True)
@@ -33,30 +36,29 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Gate:
-    """One condition a teacher had to meet: what was scored, and the least score (0 to 100) asked for."""
+class Mark:
+    """A line of the main table on a scale from 0 to 100: mean, spread and the paper's score."""
 
-    teacher: str
-    what: str
-    score: float
-    least: float
-
-    @property
-    def passed(self) -> bool:
-        """Whether the score is high enough."""
-        return self.score >= self.least
+    mean: float | None
+    low: float
+    width: float
+    paper: float | None
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """Everything of one paper."""
+    """Everything of one paper; ``claims`` is ``None`` where they were not judged."""
 
     paper: str
     title: str
     main: Table
+    marks: list[Mark]
     tables: list[Table]
     pictures: list[Picture]
-    runs: list[tuple[Row, list[tuple[str, Run]]]]
+    claims: list[verdicts.Claim] | None
+    quirk_effects: Table
+    runs: list[RunList]
+    files: dict[str, str]
 
 
 def write_page(root: Path, published: Path, path: Path, text: Path | None = None) -> None:
@@ -70,34 +72,67 @@ def write_page(root: Path, published: Path, path: Path, text: Path | None = None
     """
     first = Results(root, published=published, text=text)
     chapters = [chapter(Results(root, paper, published, text)) for paper in first.config.papers]
-    template = environment().get_template("page.html.j2")
-    html = template.render(
+    script = script_text()
+    html = environment().get_template("page.html.j2").render(
         config=first.config,
         facts=facts(first),
         gates=list(gates(first)),
         gates_checked=bool(first.gates),
         chapters=chapters,
-        pretraining=[run for run in first.runs if not run.task],
         quirks=[
             (quirk, first.config.quirks.get(quirk.id, "as_run"), rows_of(quirk, METHODS)) for quirk in LEDGER
         ],
-        clock=clock,
-    )
+        duration=duration,
+        label=label,
+        first_number=first_number,
+        counts=verdicts.counts,
+        intervals=verdicts.intervals,
+        short=verdicts.short,
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        data=embedded(run_data(first)),
+    )  # fmt: skip
     write_text(path, html)
 
 
 def chapter(results: Results) -> Chapter:
-    """Tables and figures of one paper, and the runs behind each row."""
-    tables = {name: build(results) for name, build in TABLES.items()}
-    rows = [row for row in table_rows(results) if row.was_run]
+    """Tables, figures and claims of one paper, and the runs behind each row."""
+    tables = {name: build(results) for name, build in TABLES.items() if name != CLAIMS}
+    main, switched = tables.pop(MAIN), tables.pop(QUIRKS)
     return Chapter(
         results.paper,
         _TITLES.get(results.paper, results.paper),
-        tables["table3"],
+        main,
+        marks(main),
         list(tables.values()),
         [picture(results, name) for name in FIGURES],
-        [(row, row.runs()) for row in rows if row.runs()],
+        verdicts.read_claims(results.root / results.paper / "claims.csv"),
+        switched,
+        run_lists(results),
+        numbers(results),
     )
+
+
+def numbers(results: Results) -> dict[str, str]:
+    """Where the numbers of each exhibit lie as a file, by the exhibit's name, seen from the page."""
+    places = {name: f"{results.paper}/tables/{name}.csv" for name in TABLES}
+    places |= {name: f"{results.paper}/figures/{name}.csv" for name in FIGURES}
+    return {name: f"../{place}" for name, place in places.items() if (results.root / place).is_file()}
+
+
+def marks(table: Table) -> list[Mark]:
+    """What the lines of the main table look like on a scale from 0 to 100, a mark for each line."""
+    found = []
+    for row in table.data.astype(object).where(table.data.notna(), None).to_dict("records"):
+        mean, spread = row["mean"], row["sd"] or 0.0
+        low, high = max((mean or 0.0) - spread, 0.0), min((mean or 0.0) + spread, 100.0)
+        found.append(Mark(mean, round(low, 1), round(high - low, 1), row["paper"]))
+    return found
+
+
+def first_number(table: Table) -> int:
+    """Place of the first column of numbers; the plot of the marks stands before it, in sight on a phone."""
+    return next(index for index, column in enumerate(table.columns) if column.right)
 
 
 def picture(results: Results, name: str) -> Picture:
@@ -114,50 +149,14 @@ def picture(results: Results, name: str) -> Picture:
     return Picture(name, drawing.title, address, drawing.caption)
 
 
-def facts(results: Results) -> list[tuple[str, str]]:
-    """What was run, on what machine, how long: (name, value) pairs for the first screen."""
-    config, cards = results.config, [run.card for run in results.runs]
-    found = [
-        ("Scale", f"{config.scale}, data source {config.data.source}"),
-        ("Methods", ", ".join(config.methods)),
-        ("Pairs", ", ".join(config.pairs)),
-        ("Tasks", ", ".join(config.tasks)),
-        ("Seeds", ", ".join(map(str, config.seeds))),
-    ]
-    if cards:
-        devices = dict.fromkeys(_device(card["device"]) for card in cards)
-        found += [
-            ("Machine", "; ".join(devices)),
-            ("Training time", f"{clock(sum(card['seconds'] for card in cards))} over {len(cards)} runs"),
-            ("Start to end", _span(cards)),
-            (
-                "Peak memory",
-                f"{max(card['peak_memory_mib']['resident'] for card in cards):,.0f} MiB a process",
-            ),
-            ("Code", ", ".join(dict.fromkeys(str(card["git_commit"] or "no git")[:10] for card in cards))),
-        ]
-    return found
+def label(name: str) -> str:
+    """An exhibit's name for people: ``table3_held_out`` becomes ``Table 3, held out``."""
+    head, _, rest = name.partition("_")
+    head = re.sub(r"(?<=[a-z])(?=\d)", " ", head).capitalize()
+    return f"{head}, {rest.replace('_', ' ')}" if rest else head
 
 
-def gates(results: Results) -> Iterator[Gate]:
-    """The configured least scores beside what the teachers reached."""
-    asked = results.config.gates
-    for teacher, report in results.gates.items():
-        for task, least in asked.zero_shot.items():
-            if task in report["zero_shot"]:
-                yield Gate(teacher, f"{task} zero-shot", report["zero_shot"][task], least)
-        if asked.fine_tuned_average is not None:
-            average: float = report["fine_tuned_average"]
-            yield Gate(teacher, "fine-tuned average", average, asked.fine_tuned_average)
-
-
-def _device(device: dict[str, Any]) -> str:
-    threads = device["threads"]
-    return f"{device['name']} ({device['kind']}, {threads} thread{'s' if threads != 1 else ''} a run)"
-
-
-def _span(cards: list[Any]) -> str:
-    started = min(datetime.fromisoformat(card["started"]) for card in cards)
-    finished = max(datetime.fromisoformat(card["finished"]) for card in cards)
-    seconds = (finished - started).total_seconds()
-    return f"{clock(seconds)}, {started:%Y-%m-%d %H:%M} to {finished:%Y-%m-%d %H:%M} UTC"
+def script_text() -> str:
+    """The page's script; its digest is in the page's content policy, so that no other script runs."""
+    parts = [(TEMPLATES / name).read_text(encoding="utf-8") for name in _SCRIPTS]
+    return "(() => {\n'use strict';\n" + "\n".join(parts) + "})();\n"

@@ -15,6 +15,8 @@ from retort.errors import InputError
 from retort.files import read_json
 from retort.layout import run_folder
 from retort.reporting.scores import read_scores
+from retort.reporting.stage_text import parents
+from retort.reporting.tables import slug
 from retort.stages import task_of
 
 if TYPE_CHECKING:
@@ -37,11 +39,20 @@ class Run:
         return task_of(self.name)
 
     @property
+    def folder(self) -> str:
+        """Of its files, seen from the results folder."""
+        stage = Path("stages") / self.stage
+        return (run_folder(stage, self.name) if self.name else stage).as_posix()
+
+    @property
     def address(self) -> str:
         """Of the card, seen from ``report/index.html``."""
-        stage = Path("../stages") / self.stage
-        folder = run_folder(stage, self.name) if self.name else stage
-        return (folder / "card.json").as_posix()
+        return f"../{self.folder}/card.json"
+
+    @property
+    def anchor(self) -> str:
+        """Place of its card on the page."""
+        return slug("run", self.digest, self.name)
 
     @property
     def digest(self) -> str:
@@ -51,8 +62,7 @@ class Run:
     @property
     def parents(self) -> tuple[str, ...]:
         """Digests of the stages whose results it read."""
-        named = (self.card["stage"].get(role) for role in ("init", "teacher", "mapped_by"))
-        return tuple(digest for digest in named if digest)
+        return tuple(digest for _, digest in parents(self.card["stage"]))
 
 
 @dataclass(frozen=True)
@@ -108,14 +118,14 @@ class Results:
         ]
         # After a search a task's own name is the second name of its best run.
         found = [run for run in found if run.card["stage"].get("run", run.name) == run.name]
-        parents = {run.digest: run.parents for run in found}
+        needed = {run.digest: run.parents for run in found}
         used: set[str] = set()
         waiting = [_digest(stage) for stage in self.scores["stage"].unique() if stage]
         while waiting:
             digest = waiting.pop()
             if digest not in used:
                 used.add(digest)
-                waiting += parents.get(digest, ())
+                waiting += needed.get(digest, ())
         return tuple(run for run in found if run.digest in used)
 
     @cached_property

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from retort.reporting.results import Results, Run
-from retort.reporting.scores import PAPER, PROTOCOLS, Averages, averages, select
+from retort.reporting.scores import IN_MAIN_TABLES, PAPER, PROTOCOLS, Averages, averages, select
 from retort.reporting.sizes import parameters_of_stage
 from retort.reporting.statistics import near_baseline
 from retort.reporting.tables import slug
@@ -78,7 +78,11 @@ class Row:
     @property
     def anchor(self) -> str:
         """Place on the page that lists the runs behind this row."""
-        return slug("run", self.method, self.pair)
+        return self.task_anchor()
+
+    def task_anchor(self, task: str = "") -> str:
+        """Place on the page that lists the runs on one task."""
+        return slug("run", self.method, self.pair, task)
 
     def runs(self) -> list[tuple[str, Run]]:
         """(seed, run) of everything whose scores are in this row."""
@@ -86,12 +90,12 @@ class Row:
         used = dict.fromkeys(zip(self.scores["seed"], self.scores["stage"], self.scores["run"], strict=True))
         return [(seed, known[stage, name]) for seed, stage, name in used if (stage, name) in known]
 
-    def address(self, task: str | None = None) -> str | None:
+    def address(self, task: str = "") -> str | None:
         """Where the page leads from a score: the run card, or where there are several, their list."""
-        found = [run for _, run in self.runs() if task in (None, run.task)]
+        found = [run for _, run in self.runs() if task in ("", run.task)]
         if not found:
             return None
-        return found[0].address if len(found) == 1 else f"#{self.anchor}"
+        return f"#{found[0].anchor}" if len(found) == 1 else f"#{self.task_anchor(task)}"
 
     def marked(self, baseline: float | None, protocol: str = PAPER) -> bool:
         """Whether the average does not stand out above the baseline."""
@@ -112,7 +116,7 @@ def published_rows(results: Results) -> dict[tuple[str, str], Published]:
 def table_rows(results: Results) -> list[Row]:
     """Rows in the paper's order of sections: the baseline first, what the paper lacks within its section."""
     published = published_rows(results)
-    scores = results.scores[results.scores["role"] != "variant"]
+    scores = results.scores[results.scores["role"].isin(IN_MAIN_TABLES)]
     measured = list(dict.fromkeys(zip(scores["role"], scores["method"], scores["pair"], strict=True)))
     roles = {(method, pair): role for role, method, pair in measured}
     planned = dict.fromkeys([*_planned(results, published), *roles])

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = ("role", "method", "pair", "seed", "task", "metric", "protocol", "value", "stage")
-ROLES = ("baseline", "teacher", "student", "variant")
+ROLES = ("baseline", "teacher", "student", "variant", "quirk")
+IN_MAIN_TABLES = ("baseline", "teacher", "student")
 PAPER, HELD_OUT = "paper", "held_out"
 PROTOCOLS = {
     PAPER: "the best evaluation on dev, as the authors did",

@@ -25,6 +25,12 @@ class Summary:
             return ""
         return f"{self.mean:.1f}" if self.sd is None else f"{self.mean:.1f} ± {self.sd:.1f}"
 
+    @property
+    def signed_text(self) -> str:
+        """The same of differences: ``+1.2 ± 0.4``, with a true minus sign."""
+        text = self.text if self.mean is None or self.text.startswith("-") else f"+{self.text}"
+        return text.replace("-", "−")
+
 
 def summarise(values: Sequence[float]) -> Summary:
     """Summary of values, one for each seed."""

@@ -103,7 +103,7 @@ def _record(task: str, mine: dict[str, Setting], printed: dict[str, Setting]) ->
 
 def _ours(results: Results) -> dict[Key, Setting]:
     found = select(results.hyper_parameters, protocol=PAPER)
-    rows = found[found["role"] != "variant"].to_dict("records")
+    rows = found[found["role"].isin(("teacher", "student"))].to_dict("records")
     return {(row["method"], row["pair"], row["task"]): row for row in rows}
 
 

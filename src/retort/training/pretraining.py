@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ from retort.runcard import Cost, Origin, write_card
 from retort.stages import Pretraining, Stage, to_json
 from retort.training.checkpoints import Scratch
 from retort.training.loop import StepReport, Trainer, run
-from retort.training.probes import PROBES, feature_distances, shapes_compare
+from retort.training.probes import PROBE_ROWS, PROBES, Probe, shapes_compare
 from retort.training.setup import (
     Job,
     autocast_dtype,
@@ -48,6 +49,8 @@ class _Diary:
     started: float = field(default_factory=time.time)
     log: list[dict[str, Any]] = field(default_factory=list)
     distances: list[dict[str, Any]] = field(default_factory=list)
+    recent: list[float] = field(default_factory=list)
+    """Losses since distances were measured last."""
 
 
 def pretrain(stage: Stage, job: Job) -> None:
@@ -76,6 +79,10 @@ def pretrain(stage: Stage, job: Job) -> None:
     if resumed is not None:
         trainer.restore(resumed[1])
         diary = _Diary(**resumed[1]["extra"])
+    probe = None
+    if len(teachers) == 1 and shapes_compare(student.shape, teachers[0].shape):
+        rows = min(PROBE_ROWS, schooling.micro_batch_size)
+        probe = Probe(student, teachers[0], stream.unseen(schooling.steps, rows).to(job.device), kept)
 
     with Progress(stage.id, job.layout.progress) as progress:
         progress.begin("pretraining", schooling.steps, trainer.step)
@@ -86,11 +93,12 @@ def pretrain(stage: Stage, job: Job) -> None:
             progress.update(report.step, report.tokens, report.loss)
             if _every(report.step, schooling.steps, LOG_LINES):
                 diary.log.append({"step": report.step, "loss": report.loss, "parts": report.parts})
-            probed = len(teachers) == 1 and shapes_compare(student.shape, teachers[0].shape)
-            if probed and _every(report.step, schooling.steps, PROBES):
-                batch = stream(report.step - 1)[-1].to(job.device)
-                found = feature_distances(student, teachers[0], batch, kept)
-                diary.distances.append({"step": report.step, "loss": report.loss} | found)
+            diary.recent.append(report.loss)
+            if probe is not None and _every(report.step, schooling.steps, PROBES):
+                # A single batch's loss says how hard the batch was; the mean says how the training stands.
+                loss = statistics.fmean(diary.recent)
+                diary.distances.append({"step": report.step, "loss": loss} | probe.measure(student))
+                diary.recent.clear()
 
         def batches(step: int) -> list[Any]:
             return [batch.to(job.device) for batch in stream(step)]

@@ -103,15 +103,16 @@ def starting_model(stage: Stage, job: Job, run: str | None) -> GLM:
     """The model a run starts from: its ``init``'s result, or random parameters by its seed.
 
     A run continues the run of the same name, so that the points of a search stay apart from stage to
-    stage; it is cut from what its task's teacher became.
+    stage; it is cut from what its task's teacher became. Leaves the generator seeded either way, so that
+    lenses which are drawn next depend on the stage alone.
     """
+    torch.manual_seed(stage.seed)
     if stage.init is not None:
         model = load_glm(model_folder(stage.init, job.layout, run))
         wanted = glm_config(stage.architecture, model.config.vocab)
         if model.config != wanted:
             raise InputError(f"{stage.id}: starts from {stage.init.id}, which has another architecture")
         return model.to(job.device)
-    torch.manual_seed(stage.seed)
     vocabulary = vocabulary_map(stage, job)
     rows = vocabulary_rows(job.layout.text(stage.data)) if vocabulary is None else len(vocabulary.kept_ids)
     model = GLM(glm_config(stage.architecture, rows))

@@ -44,15 +44,28 @@ class PretrainingStream:
         batch = collate(self._window[1][place])
         return [batch] if self._micro >= self._batch_size else split(batch, self._micro)
 
-    def _fill(self, window: int) -> list[list[GLMExample]]:
-        size = self._batch_size * _WINDOW
-        found = [self._source.example(window * size + i) for i in range(size)]
-        examples = sorted((e for e in found if e is not None), key=len)
+    def unseen(self, steps: int, rows: int) -> GLMBatch:
+        """A batch of the first ``rows`` samples that come after all that ``steps`` updates read.
+
+        Where samples are documents and the run is shorter than one pass over the corpus, it never trains
+        on these; windows at random places may overlap with earlier ones.
+        """
+        return collate(self._examples(-(-steps // _WINDOW) * _WINDOW * self._batch_size, rows))
+
+    def _examples(self, first: int, count: int) -> list[GLMExample]:
+        """Samples ``first`` and the following, without those that the masking drops."""
+        found = [self._source.example(index) for index in range(first, first + count)]
+        examples = [example for example in found if example is not None]
         if not examples:
             raise RetortError(
-                f"pretraining samples {window * size} to {(window + 1) * size - 1}: the masking dropped all; "
+                f"pretraining samples {first} to {first + count - 1}: the masking dropped all; "
                 "give longer documents, a longer pretraining.max_length or another masking"
             )
+        return examples
+
+    def _fill(self, window: int) -> list[list[GLMExample]]:
+        size = self._batch_size * _WINDOW
+        examples = sorted(self._examples(window * size, size), key=len)
         while len(examples) < _WINDOW:  # very small batches: repeat, so that none is empty
             examples = [example for example in examples for _ in range(2)]
         cuts = [len(examples) * i // _WINDOW for i in range(_WINDOW + 1)]

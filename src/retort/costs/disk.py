@@ -1,0 +1,80 @@
+"""Bytes that a plan writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from retort.costs.flops import output_width, parameters
+from retort.costs.sizes import Sizes
+from retort.costs.stage_work import once_a_task
+from retort.stages import Stage, TaskRun
+
+_FLOAT = 4
+_KEPT_STATES = 3
+"""Training states of a run on disk at once: two are kept, one is being written."""
+
+_RAW_BYTES_PER_TOKEN = 4.3
+"""Of English text in BERT word pieces, or of the generated world."""
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Bytes by purpose.
+
+    Attributes:
+        weights: trained models, float32, one a stage and task.
+        signals: of fine-tuned teachers: final hidden states of all training examples.
+        scratch: training states at the peak.
+        text: raw and encoded corpus.
+    """
+
+    weights: float
+    signals: float
+    scratch: float
+    text: float
+
+    @property
+    def all(self) -> float:
+        """Their sum."""
+        return self.weights + self.signals + self.scratch + self.text
+
+
+def model_bytes(stage: Stage, sizes: Sizes) -> float:
+    """One set of a stage's weights."""
+    return float(_FLOAT * parameters(stage.architecture, sizes.compressed(stage.compression)))
+
+
+def state_bytes(stage: Stage, sizes: Sizes) -> float:
+    """One training state: weights and two moments, on tasks the best weights so far too."""
+    return model_bytes(stage, sizes) * (4 if stage.phase == "task" else 3)
+
+
+def signals_bytes(teacher: Stage, sizes: Sizes) -> float:
+    """Stored signals of a fine-tuned teacher: hidden states without padding, and a word table a task."""
+    return sum(signals_file(teacher, run, sizes) for run in once_a_task(teacher).values())
+
+
+def signals_file(teacher: Stage, run: TaskRun, sizes: Sizes) -> float:
+    """Stored signals of one task."""
+    task = sizes.tasks[run.task]
+    tokens = task.train * task.train_rows * min(task.length, run.max_length)
+    return _FLOAT * output_width(teacher.architecture) * (tokens + sizes.rows)
+
+
+def memory_bytes(stage: Stage, sizes: Sizes) -> float:
+    """Least device memory of a run: weights, gradients and two moments, and its teachers' weights."""
+    return 4 * model_bytes(stage, sizes) + sum(model_bytes(teacher, sizes) for teacher in stage.teachers)
+
+
+def disk(stages: Iterable[Stage], teachers: Iterable[Stage], sizes: Sizes, devices: int) -> Disk:
+    """All of a plan's bytes; ``teachers``: those whose signals are stored; ``devices``: jobs at a time."""
+    stages = list(stages)
+    trained = [stage for stage in stages if stage.schooling is not None]
+    states = sorted((state_bytes(stage, sizes) for stage in trained), reverse=True)
+    return Disk(
+        weights=sum(model_bytes(stage, sizes) * max(1, len(stage.runs)) for stage in stages),
+        signals=sum(signals_bytes(teacher, sizes) for teacher in teachers),
+        scratch=_KEPT_STATES * sum(states[:devices]),
+        text=sizes.tokens * (_FLOAT + _RAW_BYTES_PER_TOKEN),
+    )

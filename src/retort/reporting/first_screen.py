@@ -1,0 +1,87 @@
+"""What the page says first: what was run, on what, how long, and whether the teachers were good enough."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from retort.config import Config
+from retort.progress import clock
+from retort.reporting.results import Results
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One condition a teacher had to meet: what was scored, and the least score (0 to 100) asked for."""
+
+    teacher: str
+    what: str
+    score: float
+    least: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the score is high enough."""
+        return self.score >= self.least
+
+
+def facts(results: Results) -> list[tuple[str, str]]:
+    """What was run, on what machine, how long: (name, value) pairs."""
+    config, cards = results.config, [run.card for run in results.runs]
+    found = [
+        ("Scale", f"{config.scale}: {_size(config)}"),
+        ("Data", _data(config)),
+        ("Seeds", ", ".join(map(str, config.seeds))),
+    ]
+    if not cards:
+        return found
+    started = min(datetime.fromisoformat(card["started"]) for card in cards)
+    finished = max(datetime.fromisoformat(card["finished"]) for card in cards)
+    memory = max(card["peak_memory_mib"]["resident"] for card in cards)
+    return [
+        *found,
+        ("Machine", "; ".join(dict.fromkeys(_device(card["device"]) for card in cards))),
+        ("Start to end", duration((finished - started).total_seconds())),
+        ("Training time", f"{duration(sum(card['seconds'] for card in cards))} over {len(cards)} runs"),
+        ("Peak memory", f"{memory:,.0f} MiB a process"),
+        ("Finished", f"{finished:%Y-%m-%d %H:%M} UTC"),
+        ("Code", ", ".join(dict.fromkeys(str(card["git_commit"] or "no git")[:10] for card in cards))),
+    ]
+
+
+def duration(seconds: float) -> str:
+    """A time with its unit: ``4.2 s``, ``21:47 min``, ``2:24:00 h``."""
+    if round(seconds) < 60:
+        return f"{seconds:.1f} s"
+    return f"{clock(seconds)} {'h' if round(seconds) >= 3600 else 'min'}"
+
+
+def gates(results: Results) -> Iterator[Gate]:
+    """The configured least scores beside what the teachers reached."""
+    asked = results.config.gates
+    for teacher, report in results.gates.items():
+        for task, least in asked.zero_shot.items():
+            if task in report["zero_shot"]:
+                yield Gate(teacher, f"{task} zero-shot", report["zero_shot"][task], least)
+        if asked.fine_tuned_average is not None:
+            average: float = report["fine_tuned_average"]
+            yield Gate(teacher, "fine-tuned average", average, asked.fine_tuned_average)
+
+
+def _size(config: Config) -> str:
+    numbers = (("method", config.methods), ("pair", config.pairs), ("task", config.tasks))
+    return ", ".join(f"{len(found)} {name}{'s' if len(found) != 1 else ''}" for name, found in numbers)
+
+
+def _data(config: Config) -> str:
+    world = config.data.pocket
+    if world is None:
+        return f"source {config.data.source}"
+    return f"source pocket (generated, world seed {world.world_seed}): {world.documents:,} documents"
+
+
+def _device(device: dict[str, Any]) -> str:
+    threads = device["threads"]
+    return f"{device['name']} ({device['kind']}, {threads} thread{'s' if threads != 1 else ''} a run)"

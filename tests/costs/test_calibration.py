@@ -1,0 +1,149 @@
+"""Rates from run cards: found again on made-up machines, told apart from the machine's load."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+
+import pytest
+
+from retort.config import load
+from retort.config.model import as_text
+from retort.costs.calibration import (
+    ASSUMED,
+    MINIMUM_RUNS,
+    Rates,
+    Run,
+    calibrate,
+    finished_runs,
+    fit,
+    machine_loads,
+    relative_error,
+)
+from retort.costs.sizes import sizes_of
+from retort.costs.stage_work import stage_work
+from retort.costs.work import Work
+from retort.plan import Plan
+
+MACHINE = Rates(1 / 60e9, 1.2e-9, 6e-6, 3e-6, 4.0)
+
+
+def runs(count=40, noise=0.0, load=lambda number: 1.0, seed=1):
+    """Stages of many shapes on a machine with known rates."""
+    rng = Random(seed)
+    found = []
+    for number in range(count):
+        work = Work(
+            10 ** rng.uniform(11, 13.5), 10 ** rng.uniform(9, 11), 10 ** rng.uniform(4, 6), 1e5 * rng.random()
+        )
+        seconds = MACHINE.seconds(work) * load(number) * (1 + rng.uniform(-noise, noise))
+        phase = rng.choice(["pretraining", "task"])
+        found.append(Run(f"stage{number}", phase, work, seconds, "processor", 100.0 * number))
+    return found
+
+
+def test_exact_times_give_the_machine_s_rates():
+    found = fit(runs(), 4.0)
+    assert (found.flop, found.element, found.launch, found.host) == pytest.approx(
+        (MACHINE.flop, MACHINE.element, MACHINE.launch, MACHINE.host), rel=1e-6
+    )
+    assert calibrate("cpu", runs()).error < 1e-6
+
+
+def test_noise_shows_as_error():
+    errors = [calibrate("cuda", runs(noise=noise)).error for noise in (0.05, 0.3)]
+    assert errors[0] < 0.06 < 0.1 < errors[1] < 0.25
+    found = calibrate("cuda", runs(noise=0.3))
+    assert found.error == found.raw_error and set(found.loads) == {1.0}
+
+
+def test_rates_are_never_negative():
+    for seed in range(5):
+        found = fit(runs(12, noise=0.5, seed=seed), 4.0)
+        assert min(found.flop, found.element, found.launch, found.host) >= 0
+
+
+def test_a_few_wild_runs_change_little():
+    spoiled = [
+        Run(r.stage, r.phase, r.work, r.seconds * (10 if i % 9 == 0 else 1), r.device, r.moment)
+        for i, r in enumerate(runs(noise=0.02))
+    ]
+    found = fit(spoiled, 4.0)
+    assert max(relative_error(found, run) for run in runs()) < 0.15
+
+
+def test_a_busy_hour_is_load_not_speed():
+    busy = runs(60, noise=0.05, load=lambda number: 3.0 if number >= 30 else 1.0)
+    loads = machine_loads(busy)
+    assert loads[5:25] == pytest.approx([1.0] * 20, abs=0.25)
+    assert loads[35:55] == pytest.approx([3.0] * 20, rel=0.2)
+    found = calibrate("cpu", busy)
+    assert found.error < 0.08 < found.raw_error
+    assert found.rates.seconds(busy[40].work) == pytest.approx(MACHINE.seconds(busy[40].work), rel=0.2)
+
+
+def test_too_few_runs_leave_the_assumptions():
+    found = calibrate("cuda", runs(MINIMUM_RUNS - 1))
+    assert found.rates == ASSUMED["cuda"] and found.error is None and found.achieved("task") is None
+
+
+def test_achieved_speed_is_total_work_by_total_time():
+    some = [Run("a", "task", Work(6e9), 2.0, "p"), Run("b", "task", Work(2e9), 2.0, "p")] * 5
+    assert calibrate("cpu", some).achieved("task") == pytest.approx(2e9)
+
+
+# Run cards
+
+
+def card(seconds, begun, ended, kind="cpu"):
+    return {
+        "device": {"kind": kind, "name": "some processor"},
+        "seconds": seconds,
+        "started": f"2026-01-01T10:00:{begun:02}+00:00",
+        "finished": f"2026-01-01T10:00:{ended:02}+00:00",
+    }
+
+
+@pytest.fixture
+def results(tmp_path):
+    """A results folder with a configuration and two finished stages."""
+    config = load(
+        "smoke", {"methods": ["PD"], "pairs": ["T1-S1"], "tasks": ["RTE", "WiC"], "variants": {"tables": []}}
+    )
+    plan = Plan(config, tmp_path)
+    plan.layout.root.mkdir()
+    (plan.layout.root / "config.json").write_text(as_text(config))
+    first, tuned = plan.pretrained("T1"), plan.fine_tuned("T1", ("RTE", "WiC"))
+    cards = {
+        plan.layout.stage(first): card(8.0, 0, 10),
+        plan.layout.task_model(tuned, "RTE"): card(3.0, 20, 24),
+        plan.layout.task_model(tuned, "WiC"): card(3.0, 25, 29),
+    }
+    for folder, content in cards.items():
+        folder.mkdir(parents=True)
+        (folder / "card.json").write_text(json.dumps(content))
+    return plan, first, tuned
+
+
+def test_finished_stages_are_found_with_their_time(results, tmp_path):
+    plan, first, tuned = results
+    found = {run.stage: run for run in finished_runs(tmp_path, "cpu")}
+    assert {name: run.seconds for name, run in found.items()} == {first.id: 10.0, tuned.id: 9.0}
+    assert found[tuned.id].phase == "task" and found[tuned.id].device == "some processor"
+    assert found[tuned.id].moment > found[first.id].moment
+    work = stage_work(first, sizes_of(plan.config, plan.layout.text(plan.text))).all
+    assert found[first.id].work == work
+    assert finished_runs(tmp_path, "cuda") == []
+
+
+def test_a_stage_with_a_card_missing_has_not_finished(results, tmp_path):
+    plan, first, tuned = results
+    (plan.layout.task_model(tuned, "WiC") / "card.json").unlink()
+    assert [run.stage for run in finished_runs(tmp_path, "cpu")] == [first.id]
+
+
+def test_a_night_between_two_halves_of_a_run_is_not_counted(results, tmp_path):
+    plan, first, _ = results
+    late = card(8.0, 0, 10) | {"finished": "2026-01-02T09:00:00+00:00"}
+    (plan.layout.stage(first) / "card.json").write_text(json.dumps(late))
+    assert {run.stage: run.seconds for run in finished_runs(tmp_path, "cpu")}[first.id] == 8.0
