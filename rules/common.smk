@@ -82,6 +82,8 @@ TABLES |= {
     "table4": "retort.reporting.ablations:table4",
     "table5": "retort.reporting.ablations:table5",
     "table6": "retort.reporting.table6:table6",
+    "table7": "retort.reporting.table7:table7",
+    "table8": "retort.reporting.table8:table8",
     "table9": "retort.reporting.table9:table9",
     "claims": "retort.reporting.claims_table:claims_table",
     "quirk_effects": "retort.reporting.quirk_effects:quirk_effects",

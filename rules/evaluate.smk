@@ -1,10 +1,12 @@
-# One long table of all scores (predictions and metrics are written by the task stages).
+# One long table of all scores, and the batch size and learning rate behind each
+# (predictions and metrics are written by the task stages).
 rule scores:
     input:
         [made_by(stage) for cell in plan.cells for stage in cell.stages],
         f"{TEXT}/summary.json",
     output:
         f"{RESULTS}/glmd/scores.csv",
+        f"{RESULTS}/glmd/hyper_parameters.csv",
     log:
         f"{LOGS}/scores.log",
     conda:

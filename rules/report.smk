@@ -2,6 +2,7 @@
 rule table:
     input:
         f"{RESULTS}/glmd/scores.csv",
+        f"{RESULTS}/glmd/hyper_parameters.csv",
         lambda wildcards: (
             f"{RESULTS}/glmd/claims.csv" if wildcards.table == "claims" else []
         ),

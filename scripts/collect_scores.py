@@ -5,7 +5,7 @@ from retort.errors import run_cli
 
 
 def main() -> None:
-    """Write scores.csv."""
+    """Write scores.csv and hyper_parameters.csv."""
     plan = plan_of(plan_parser(__doc__ or "").parse_args())
 
     from retort.evaluation.collect import collect_scores

@@ -259,3 +259,60 @@ def test_the_schema_command_prints_the_committed_file(root):
     command = [sys.executable, "-m", "retort.config"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path.home()).stdout
     assert printed == (root / "config" / "schema.yaml").read_text()
+
+
+# Search
+
+GRID = {"learning_rates": [1e-3, "2e-3"], "batch_sizes": [8, 16]}
+
+
+def test_a_search_is_given_over_any_scale():
+    found = config.load("pocket", {"task_training": {"search": GRID}}).task_training.search
+    assert (found.learning_rates, found.batch_sizes) == ((1e-3, 2e-3), (8, 16))
+    assert config.load("pocket").task_training.search is None
+
+
+def test_the_search_of_the_paper_is_shipped(root):
+    found = config.load(root / "config" / "paper-search.yaml")
+    assert found.scale == "paper" and found.task_training.hyper_parameters is None
+    grid = found.task_training.search.model_dump()
+    assert grid == {"learning_rates": (5e-6, 1e-5, 2e-5), "batch_sizes": (16, 32)}
+    kept = config.load("paper").model_dump()
+    for key in ("search", "hyper_parameters"):
+        kept["task_training"][key] = found.model_dump()["task_training"][key]
+    assert found.model_dump() == kept
+
+
+@pytest.mark.parametrize(
+    ("scale", "search", "line"),
+    [
+        (
+            "paper",
+            GRID,
+            "task_training.hyper_parameters: is given beside search, which tries all points; "
+            "set one of the two to null",
+        ),
+        (
+            "pocket",
+            GRID | {"batch_sizes": [8, 16, 8]},
+            "task_training.search.batch_sizes: 8 is listed twice; list it once",
+        ),
+        (
+            "pocket",
+            GRID | {"learning_rates": [1e-5, "1e-5"]},
+            "task_training.search.learning_rates: 1e-05 is listed twice; list it once",
+        ),
+        ("pocket", {"learning_rates": [1e-5]}, "task_training.search.batch_sizes: is missing; add it"),
+        (
+            "pocket",
+            GRID | {"batch_sizes": []},
+            "task_training.search.batch_sizes: given [], expected 1 or more",
+        ),
+        ("pocket", GRID | {"batch_sizes": [0]}, "task_training.search.batch_sizes[0]: given 0, expected"),
+        ("pocket", GRID | {"batch_sizes": 16}, "task_training.search.batch_sizes: given 16, expected a list"),
+        ("pocket", GRID | {"rates": [1]}, "task_training.search.rates: unknown key; valid: learning_rates"),
+    ],
+)
+def test_a_mistaken_search_gets_one_line(scale, search, line):
+    message = problem({"task_training": {"search": search}}, scale)
+    assert line in message and "\n" not in message

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from retort.config import load, merge
+from retort.config import REPOSITORY, load, merge
 from retort.errors import InputError
 from retort.plan import TEACHER_SEED, Plan
 
@@ -314,6 +314,50 @@ def test_a_malformed_table_is_named_with_its_line(tmp_path, text, message):
 def test_a_missing_table_is_named():
     with pytest.raises(InputError, match="task_training.hyper_parameters: nowhere.csv is not a file"):
         plan({"task_training": {"hyper_parameters": "nowhere.csv"}})
+
+
+# Search
+
+GRID = {"learning_rates": [2e-5, 5e-6], "batch_sizes": [32, 16]}
+SEARCH = {"task_training": {"search": GRID}}
+
+
+def test_a_search_puts_its_points_into_the_stages_there_are():
+    found, before = plan(SEARCH), plan()
+    assert len(found.stages) == len(before.stages)
+    grid = [(16, 5e-6), (16, 2e-5), (32, 5e-6), (32, 2e-5)]
+    for new, old in zip(found.stages.values(), before.stages.values(), strict=True):
+        assert (new.id == old.id) == (new.phase == "pretraining") and new.tasks == old.tasks
+        points = [(run.task, run.batch_size, run.optimiser.learning_rate) for run in new.runs.values()]
+        assert points == [(task, *point) for task in old.tasks for point in grid]
+
+
+def test_the_order_of_a_search_is_no_part_of_its_stages():
+    turned = {name: values[::-1] for name, values in GRID.items()}
+    assert names(plan({"task_training": {"search": turned}})) == names(plan(SEARCH))
+
+
+def test_a_search_of_one_point_is_that_point():
+    one = {"search": {"learning_rates": [1e-3], "batch_sizes": [8]}}
+    teachers = {"learning_rate": {"teacher": 1e-3}}
+    assert names(plan({"task_training": one})) == names(plan({"task_training": teachers}))
+
+
+def test_the_paper_s_search_costs_runs_but_no_stage():
+    chosen, searched = plan(scale="paper"), Plan(load(REPOSITORY / "config" / "paper-search.yaml"))
+    assert len(searched.stages) == len(chosen.stages)
+    runs = [sum(len(stage.runs) for stage in each.stages.values()) for each in (chosen, searched)]
+    assert runs[1] == 6 * runs[0] > 0
+    pretrained = [
+        {s.id for s in each.stages.values() if s.phase == "pretraining"} for each in (chosen, searched)
+    ]
+    assert pretrained[0] == pretrained[1] and searched.layout == chosen.layout
+    points = {
+        (run.batch_size, run.optimiser.learning_rate)
+        for stage in searched.stages.values()
+        for run in stage.runs.values()
+    }
+    assert points == {(size, rate) for size in (16, 32) for rate in (5e-6, 1e-5, 2e-5)}
 
 
 # Scales

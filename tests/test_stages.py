@@ -16,6 +16,7 @@ from retort.stages import (
     Stage,
     TaskRun,
     Truncation,
+    task_of,
     to_json,
 )
 
@@ -129,6 +130,20 @@ def test_tasks_of_a_stage():
     assert TEACHER.tasks == () == replace(TEACHER, schooling=None).tasks
     imported = replace(TEACHER, objective=Objective(()), schooling=None, imported="somewhere")
     assert imported.id.startswith("T1.pre.import.s1.")
+
+
+def test_runs_bear_the_name_of_their_task_and_of_their_point_where_there_are_several():
+    assert TUNED.runs == {"RTE": RUN, "CB": replace(RUN, task="CB")} and TEACHER.runs == {}
+    large, fast = replace(RUN, batch_size=16), replace(RUN, optimiser=replace(OPTIMISER, learning_rate=2e-5))
+    searched = replace(TUNED, schooling=(RUN, large, fast, replace(RUN, task="CB")))
+    assert searched.runs == {
+        "RTE@8-0.0001": RUN,
+        "RTE@16-0.0001": large,
+        "RTE@8-2e-05": fast,
+        "CB": replace(RUN, task="CB"),
+    }
+    assert searched.tasks == ("RTE", "CB")
+    assert [task_of(name) for name in searched.runs] == ["RTE", "RTE", "RTE", "CB"]
 
 
 @pytest.mark.parametrize("value", [{1, 2}, b"x", object(), lambda: 1])

@@ -9,6 +9,11 @@ from retort.files import digest_of
 from retort.stages import Stage, to_json
 
 
+def run_folder(stage: Path, run: str) -> Path:
+    """The folder of a run inside its task stage's: model, predictions, metrics, log, card."""
+    return stage / "tasks" / run
+
+
 @dataclass(frozen=True)
 class Layout:
     """Paths below ``results/<scale>``; folders are named after their content, so old results stay.
@@ -31,9 +36,12 @@ class Layout:
         """What a training stage made."""
         return self.root / "stages" / stage.id
 
-    def task_model(self, stage: Stage, task: str) -> Path:
-        """The model that a task stage made for one task."""
-        return self.stage(stage) / "tasks" / task
+    def task_model(self, stage: Stage, run: str) -> Path:
+        """What one run of a task stage made, by its name (see :attr:`retort.stages.Stage.runs`).
+
+        A task's own name always leads somewhere: after a search, to the stage's best run of that task.
+        """
+        return run_folder(self.stage(stage), run)
 
     def signals(self, teacher: Stage) -> Path:
         """Stored signals of a fine-tuned teacher, one file a task."""

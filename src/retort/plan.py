@@ -250,7 +250,7 @@ class Plan:
             phase="task",
             architecture=self.architecture(name),
             objective=FINE_TUNE.objective,
-            schooling=tuple(self.schooling.task("GLM (teacher)", name, task, "teacher") for task in tasks),
+            schooling=self.schooling.runs("GLM (teacher)", name, tasks, "teacher"),
             data=self.text,
             seed=TEACHER_SEED,
             init=self.pretrained(name),
@@ -280,7 +280,7 @@ class Plan:
         """
         truncated = method.start == "truncate" and before is None
         row = method.tuned_as or method.name
-        runs = tuple(self.schooling.task(row, pair, task, "student") for task in tasks)
+        runs = self.schooling.runs(row, pair, tasks, "student")
         mapped_by = self.pretrained(pair_models(pair)[0]) if method.compression else None
         return Stage(
             phase=step.phase,

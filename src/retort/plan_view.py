@@ -52,7 +52,7 @@ def _stage_lists(
     for phase in ("pretraining", "task"):
         members = [stage for stage in plan.stages.values() if stage.phase == phase]
         shown = members if everything else members[:LISTED]
-        lines = [f"{len(members)} {phase} stages"]
+        lines = [f"{len(members)} {phase} stages{_search(members)}"]
         for stage in shown:
             lines.append(
                 f"  {stage.id:{width}}  {hours(estimate.seconds(stage)):>7} h  {_from(stage)}"
@@ -106,8 +106,8 @@ def files(plan: Plan, stage: Stage) -> list[Path]:
             "metrics.json",
             "card.json",
         )
-        tasks = [plan.layout.task_model(stage, task) / part for task in stage.tasks for part in parts]
-        return [*tasks, folder / "metrics.json"]
+        runs = [plan.layout.task_model(stage, run) / part for run in stage.runs for part in parts]
+        return [*runs, folder / "metrics.json"]
     return [folder / name for name in ("config.json", "log.jsonl", "card.json", "model.safetensors")]
 
 
@@ -128,6 +128,12 @@ def _users(plan: Plan) -> dict[str, list[str]]:
         for name in closure(cell):
             found[name][f"{cell.method} {cell.pair}"] += 1
     return {name: [_times(user, n) for user, n in users.items()] for name, users in found.items()}
+
+
+def _search(stages: list[Stage]) -> str:
+    """What a search adds to the number of stages."""
+    runs, tasks = (sum(map(len, sizes)) for sizes in ([s.runs for s in stages], [s.tasks for s in stages]))
+    return f", {runs:,} runs at {runs // tasks} points a task" if runs > tasks else ""
 
 
 def _few(users: list[str], everything: bool) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Literal
 
 from retort.config.loading import REPOSITORY
@@ -44,12 +45,24 @@ class Schooling:
         batch = max(1, round(run.batch_size * batch_share))
         return Pretraining(optimiser, corpus, run.steps, batch, math.gcd(batch, run.micro_batch_size))
 
-    def task(self, method: str, pair: str, task: str, role: Role) -> TaskRun:
-        """A method's run on a task; the table of hyper-parameters goes before the general values."""
+    def runs(self, method: str, pair: str, tasks: Sequence[str], role: Role) -> tuple[TaskRun, ...]:
+        """A method's runs on tasks: one each, or one at every point of the search, small values first.
+
+        The table of hyper-parameters goes before the general values, a search before both.
+        """
+        search = self._tasks.search
+        if search is not None:
+            points = list(product(sorted(search.batch_sizes), sorted(search.learning_rates)))
+            return tuple(self._run(task, *point) for task in tasks for point in points)
+        settings, found = self._tasks, []
+        for task in tasks:
+            batch: int = settings.batch_size[task]  # type: ignore[index]
+            rate: float = getattr(settings.learning_rate, role)[task]
+            found.append(self._run(task, *self.rates.get((method, pair, task), (batch, rate))))
+        return tuple(found)
+
+    def _run(self, task: str, batch: int, rate: float) -> TaskRun:
         settings = self._tasks
-        batch: int = settings.batch_size[task]  # type: ignore[index]
-        rate: float = getattr(settings.learning_rate, role)[task]
-        batch, rate = self.rates.get((method, pair, task), (batch, rate))
         optimiser = settings.optimiser.model_dump() | {"learning_rate": rate}
         return TaskRun(
             task=task,

@@ -7,6 +7,7 @@ towards what, on what, how and with which seed. Equal stages are one artefact, w
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,9 @@ from typing import Any, Literal
 
 from retort.distill.objective import Objective, Phase
 from retort.files import digest_of
+
+_AT = "@"
+"""Between task and point in the name of a run; no task has it."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,7 @@ class Truncation:
 
 @dataclass(frozen=True)
 class Stage:
-    """One training run (for tasks: one run per task, packed into a job).
+    """One training run (for tasks: one run per task, or one per task and point of a search, in one job).
 
     Attributes:
         phase: ``pretraining`` or ``task``.
@@ -155,7 +159,8 @@ class Stage:
         compression: vocabulary compression of the student, built from ``mapped_by``.
         mapped_by: pretrained teacher whose word embeddings decide the vocabulary map.
         data: digest of the text data (see :mod:`retort.plan`).
-        schooling: how long and on what batches: one run, or one a task.
+        schooling: how long and on what batches: one run, or those on the tasks, task by task; several
+            of a task are the points of a search.
         seed: of initialisation, data order and dropout.
         carry_lenses: also start from the lens parameters of ``init``.
         imported: folder of a checkpoint that is taken as the result, instead of training.
@@ -191,13 +196,37 @@ class Stage:
     @property
     def tasks(self) -> tuple[str, ...]:
         """Tasks trained in this job, none in pretraining."""
-        return tuple(run.task for run in self.schooling) if isinstance(self.schooling, tuple) else ()
+        return tuple(dict.fromkeys(run.task for run in self.runs.values()))
+
+    @cached_property
+    def runs(self) -> dict[str, TaskRun]:
+        """The runs on tasks by name, in order; a run's folder bears its name.
+
+        The name is the task; where that has several runs, batch size and peak rate follow: ``RTE@16-1e-05``.
+        """
+        runs = self.schooling if isinstance(self.schooling, tuple) else ()
+        times = Counter(run.task for run in runs)
+        return {run.task if times[run.task] == 1 else _point(run): run for run in runs}
 
     def ancestors(self) -> list[Stage]:
         """Stages whose results are read, nearest first, without repeats."""
         source = None if self.truncated is None else self.truncated.source
         found = [stage for stage in (self.init, source, *self.teachers, self.mapped_by) if stage is not None]
         return list({stage.id: stage for stage in found}.values())
+
+
+def _point(run: TaskRun) -> str:
+    return point_name(run.task, run.batch_size, run.optimiser.learning_rate)
+
+
+def point_name(task: str, batch_size: int, learning_rate: float) -> str:
+    """Name of a task's run at one point of a search."""
+    return f"{task}{_AT}{batch_size}-{learning_rate}"
+
+
+def task_of(run: str) -> str:
+    """The task of a run's name: ``RTE`` of ``RTE`` as of ``RTE@16-1e-05``."""
+    return run.partition(_AT)[0]
 
 
 def value_types(value: Any) -> Iterator[str]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from types import SimpleNamespace
+from dataclasses import replace
 
 import pytest
 
@@ -13,9 +12,8 @@ from retort.costs.disk import disk, memory_bytes, signals_bytes, signals_file
 from retort.costs.estimate import GATES, SIGNALS, Estimate
 from retort.costs.flops import parameters
 from retort.costs.sizes import sizes_of
-from retort.costs.stage_work import grid_points, stage_work, task_work
+from retort.costs.stage_work import signals_work, stage_work, task_work
 from retort.plan import Plan
-from retort.stages import TaskRun
 
 FEW = {
     "methods": ["KD", "PD", "TinyBERT", "GLMD-vc", "GLMD"],
@@ -93,22 +91,17 @@ def test_a_compressed_vocabulary_is_less_work(tmp_path):
     assert found.work[small.id].all.flops < found.work[whole.id].all.flops
 
 
-@dataclass(frozen=True)
-class Searched(TaskRun):
-    """A run on a task that searches a grid."""
-
-    grid: tuple[tuple[int, float], ...] = ()
-
-
-def test_a_grid_multiplies_a_run(tmp_path):
-    found = estimate(tmp_path)
-    stage = of(found, "PD", "task")[0]
-    plain = stage.schooling[0]
-    searched = Searched(**vars(plain), grid=((8, 1e-4), (8, 2e-4), (16, 1e-4)))
-    assert (grid_points(plain), grid_points(Searched(**vars(plain))), grid_points(searched)) == (1, 1, 3)
-    assert task_work(stage, searched, found.sizes).all.flops == pytest.approx(
-        3 * task_work(stage, plain, found.sizes).all.flops
-    )
+def test_a_search_multiplies_runs_but_no_signals(tmp_path):
+    search = {"learning_rates": [1e-4, 2e-4, 4e-4], "batch_sizes": [8]}
+    plain = estimate(tmp_path)
+    searched = estimate(tmp_path, FEW | {"task_training": {"search": search}})
+    one, three = (of(found, "PD", "task")[0] for found in (plain, searched))
+    assert searched.work[three.id].all.flops == pytest.approx(3 * plain.work[one.id].all.flops)
+    first, second = (of(found, "GLM", "task")[0] for found in (plain, searched))
+    assert signals_work(second, searched.sizes) == signals_work(first, plain.sizes)
+    assert signals_bytes(second, searched.sizes) == signals_bytes(first, plain.sizes) > 0
+    weights = [disk([stage], [], plain.sizes, 1).weights for stage in (one, three)]
+    assert weights[1] == 3 * weights[0]
 
 
 def test_an_imported_teacher_costs_its_start_alone(tmp_path):
@@ -183,4 +176,4 @@ def test_bytes_of_signals(tmp_path):
     )
     assert signals_bytes(tuned, found.sizes) > signals_file(tuned, run, found.sizes)
     assert found.disk(1).signals == signals_bytes(tuned, found.sizes)
-    assert signals_bytes(SimpleNamespace(schooling=None, architecture=tuned.architecture), found.sizes) == 0
+    assert signals_bytes(found.plan.pretrained("T1"), found.sizes) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from retort.config import load
 from retort.data.examples import ClozeExample, GLMExample
 from retort.data.store import save_examples
 from retort.errors import InputError
-from retort.evaluation.collect import COLUMNS, collect_scores, selected
+from retort.evaluation.collect import CHOICES, COLUMNS, choices, collect_scores
+from retort.evaluation.selection import best_run, selected
 from retort.files import write_json
 from retort.plan import Plan
 
@@ -122,3 +124,120 @@ def test_the_same_results_give_the_same_bytes(finished):
     first = path.read_bytes()
     collect_scores(finished)
     assert path.read_bytes() == first and b"\r" not in first
+
+
+# Hyper-parameters
+
+
+def points(plan):
+    with (plan.layout.root / "glmd" / "hyper_parameters.csv").open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_without_a_search_the_only_point_is_told(finished):
+    collect_scores(finished)
+    rows = points(finished)
+    assert tuple(rows[0]) == CHOICES
+    assert len(rows) == 3 * 2 * 2  # methods, tasks, protocols
+    assert {(row["batch_size"], row["points"]) for row in rows} == {("8", "1")}
+    (kd,) = (
+        row
+        for row in rows
+        if (row["role"], row["method"], row["pair"], row["task"], row["protocol"])
+        == ("student", "KD", "T1-S1", "RTE", "paper")
+    )
+    assert (kd["learning_rate"], kd["n_seeds"]) == ("0.001", "2")
+    assert float(kd["score"]) == 61.5  # the second and the third cell: 61 and 62
+    assert all(row["run"] == (row["task"] if row["stage"] else "") for row in read(finished))
+
+
+FOUR = ("RTE@8-0.001", "RTE@8-0.1", "RTE@16-0.001", "RTE@16-0.1")
+
+
+def search(tmp_path, scores):
+    """A plan with a search, two seeds of KD on RTE; ``scores`` by seed and point: (all, select, report)."""
+    overrides = {
+        "tasks": ["RTE"],
+        "methods": ["KD"],
+        "seeds": [1, 2],
+        "variants": {"tables": []},
+        "task_training": {"search": {"learning_rates": [0.1, 0.001], "batch_sizes": [16, 8]}},
+    }
+    plan = Plan(load("smoke", overrides), tmp_path)
+    cells = [cell for cell in plan.cells if cell.role == "student"]
+    assert all(tuple(cell.stages[0].runs) == FOUR for cell in cells)
+    for cell, seed in zip(cells, scores, strict=True):
+        found = {
+            name: {"evaluations": [entry(0, 1, 1, 99), entry(4, *three)]}
+            for name, three in zip(FOUR, seed, strict=True)
+        }
+        write_json(plan.layout.stage(cell.stages[0]) / "metrics.json", found)
+    return plan, cells
+
+
+def test_the_best_mean_over_seeds_is_chosen_not_the_best_seed(tmp_path):
+    first = [(90, 10, 1), (50, 20, 2), (70, 60, 3), (60, 40, 4)]
+    second = [(40, 80, 5), (50, 20, 6), (70, 20, 7), (60, 60, 8)]
+    plan, cells = search(tmp_path, [first, second])
+    found = choices(cells, plan)
+    paper, held_out = found["RTE", "paper"], found["RTE", "held_out"]
+    assert (paper.name, paper.score, paper.seeds, paper.points) == (
+        "RTE@16-0.001",
+        70,
+        2,
+        4,
+    )  # 65, 50, 70, 60
+    assert (held_out.name, held_out.score) == ("RTE@16-0.1", 50)  # 45, 20, 40, 50: the report never counts
+    assert (held_out.run.batch_size, held_out.run.optimiser.learning_rate) == (16, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("scores", "name"),
+    [
+        ([70, 70, 70, 70], "RTE@8-0.001"),
+        ([60, 70, 70, 70], "RTE@8-0.1"),
+        ([60, 60, 70, 70], "RTE@16-0.001"),
+    ],
+)
+def test_of_equal_points_the_smaller_batch_then_the_smaller_rate(tmp_path, scores, name):
+    both = [[(score, score, 0) for score in scores], [(65, 65, 0)] * 4]
+    plan, cells = search(tmp_path, both)
+    assert {choice.name for choice in choices(cells, plan).values()} == {name}
+
+
+def test_means_that_are_equal_on_paper_tie():
+    """In floating point 0.3 + 0.2 + 0.1 < 0.1 + 0.2 + 0.3; the order of the seeds is no reason to choose."""
+    falling, rising = (
+        [[entry(0, score, score, 0)] for score in seeds] for seeds in ([0.3, 0.2, 0.1], [0.1, 0.2, 0.3])
+    )
+    for protocol in ("paper", "held_out"):
+        assert best_run("RTE", {"first": falling, "second": rising}, protocol)[0] == "first"
+        assert best_run("RTE", {"second": rising, "first": falling}, protocol)[0] == "second"
+
+
+def test_scores_of_a_search_are_those_of_the_chosen_runs(tmp_path, finished):
+    first = [(90, 10, 1), (50, 20, 2), (70, 60, 3), (60, 40, 4)]
+    second = [(40, 80, 5), (50, 20, 6), (70, 20, 7), (60, 60, 8)]
+    plan, cells = search(tmp_path / "searched", [first, second])
+    teacher = plan.cells[0]
+    runs = {name: {"evaluations": [entry(0, n, -n, n)]} for n, name in enumerate(FOUR)}
+    write_json(plan.layout.stage(teacher.stages[0]) / "metrics.json", runs)
+    tokens = finished.layout.text(finished.text) / "tasks"
+    shutil.copytree(tokens, plan.layout.text(plan.text) / "tasks")
+    collect_scores(plan)
+    rows = [r for r in read(plan) if r["role"] != "baseline"]
+    found = {(r["role"], r["seed"], r["protocol"]): (r["run"], r["value"]) for r in rows}
+    assert found == {
+        ("teacher", "1234", "paper"): ("RTE@16-0.1", "3"),
+        ("teacher", "1234", "held_out"): ("RTE@8-0.001", "0"),
+        ("student", "1", "paper"): ("RTE@16-0.001", "70"),
+        ("student", "2", "paper"): ("RTE@16-0.001", "70"),
+        ("student", "1", "held_out"): ("RTE@16-0.1", "4"),
+        ("student", "2", "held_out"): ("RTE@16-0.1", "8"),
+    }
+    chosen = {(r["role"], r["protocol"]): r for r in points(plan)}
+    assert len(chosen) == 4 and chosen["student", "paper"]["learning_rate"] == "0.001"
+    assert (
+        chosen["student", "held_out"] | {"batch_size": "16", "score": "50", "points": "4"}
+        == (chosen["student", "held_out"])
+    )

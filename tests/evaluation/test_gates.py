@@ -70,3 +70,19 @@ def test_a_missed_gate_stops_the_run(tmp_path, gates, words):
     assert "give it more steps (pretraining.teacher.steps), or lower the gates" in message
     assert error.value.exit_code == 1
     assert not (plan.layout.root / "gates.json").exists()
+
+
+def test_after_a_search_the_best_run_is_judged(tmp_path):
+    search = {"learning_rates": [0.1, 0.2], "batch_sizes": [8]}
+    overrides = {"tasks": ["RTE"], "methods": ["KD"], "task_training": {"search": search}}
+    plan = Plan(load("smoke", overrides | {"gates": {"fine_tuned_average": 80}}), tmp_path)
+    (stage,) = plan.cells[0].stages
+    runs = {"RTE@8-0.1": [50.0, 60.0], "RTE@8-0.2": [50.0, 80.0, 70.0]}
+    found = {
+        name: {"evaluations": [{"all": {"accuracy": score}} for score in scores]}
+        for name, scores in runs.items()
+    }
+    write_json(plan.layout.stage(stage) / "metrics.json", found)
+    check_gates(plan)
+    report = read_json(plan.layout.root / "gates.json")["T1"]
+    assert (report["zero_shot"], report["fine_tuned"]) == ({"RTE": 50}, {"RTE": 80})

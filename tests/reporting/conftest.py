@@ -13,6 +13,7 @@ from retort.config import load
 from retort.data.frequencies import rank
 from retort.data.superglue.tasks import SPECS
 from retort.data.tokenizer import COMMANDS, Tokenizer
+from retort.evaluation.collect import CHOICES
 from retort.files import write_json, write_text
 from retort.reporting.exhibits import FIGURES, write_figure
 from retort.reporting.page import write_page
@@ -62,6 +63,15 @@ def write_scores(path: Path, rows) -> None:
         writer = csv.writer(stream)
         writer.writerow(COLUMNS)
         writer.writerows(rows)
+
+
+def write_hyper_parameters(path: Path, rows) -> None:
+    """One point a method and task, as without a search: (role, method, pair, task) of scores."""
+    cells = dict.fromkeys((row[0], row[1], row[2], row[4], row[6]) for row in rows if row[0] != "baseline")
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(CHOICES)
+        writer.writerows((*cell, 16, 0.001, 1 if cell[0] == "teacher" else 3, 80.5, 1) for cell in cells)
 
 
 def make_stage(init: str | None, task: str) -> dict:
@@ -176,6 +186,7 @@ def make_results(folder: Path) -> Path:
     write_text(root / "config.json", config.model_dump_json())
     rows = score_rows()
     write_scores(root / "glmd" / "scores.csv", rows)
+    write_hyper_parameters(root / "glmd" / "hyper_parameters.csv", rows)
     for name in {row[-1] for row in rows if row[-1]}:
         method, seed = name.split(".")[2:4]
         for task in SPECS:

@@ -73,3 +73,14 @@ def test_a_missing_file_or_column_is_said(tmp_path):
     (tmp_path / "e.csv").write_text("", encoding="utf-8")
     with pytest.raises(InputError, match="not a table of scores"):
         read_scores(tmp_path / "e.csv")
+
+
+def test_where_runs_are_not_named_they_are_called_after_their_task(results_root):
+    path = results_root / "glmd" / "scores.csv"
+    found = read_scores(path)
+    assert (found["run"] == found["task"].where(found["stage"] != "", "")).all()
+    text = path.read_text().splitlines()
+    named = [f"{text[0]},run", *(f"{line},{'RTE@16-1e-05' if ',RTE,' in line else ''}" for line in text[1:])]
+    path.write_text("\n".join(named) + "\n")
+    found = read_scores(path)
+    assert set(found[found["task"] == "RTE"]["run"]) == {"RTE@16-1e-05"}

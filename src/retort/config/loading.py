@@ -235,4 +235,20 @@ def _bad_training(config: Config) -> list[str]:
                 f"pretraining.{role}.micro_batch_size: {run.micro_batch_size} does not divide "
                 f"batch_size {run.batch_size}; use a divisor, e.g. {near}"
             )
+    return [*found, *_bad_search(config)]
+
+
+def _bad_search(config: Config) -> list[str]:
+    training = config.task_training
+    if training.search is None:
+        return []
+    found = []
+    if training.hyper_parameters is not None:
+        found.append(
+            "task_training.hyper_parameters: is given beside search, which tries all points; "
+            "set one of the two to null"
+        )
+    for name, values in training.search.model_dump().items():
+        repeated = dict.fromkeys(value for value in values if values.count(value) > 1)
+        found += [f"task_training.search.{name}: {v!r} is listed twice; list it once" for v in repeated]
     return found

@@ -200,6 +200,13 @@ class LearningRates(Section):
     student: PerTaskRate = Field(description="Peak rate of students.")
 
 
+class Search(Section):
+    """A grid of points at which every method is trained on every task; the best by dev mean is reported."""
+
+    learning_rates: tuple[Positive, ...] = Field(min_length=1, description="Peak rates, for every role.")
+    batch_sizes: tuple[Count, ...] = Field(min_length=1, description="Examples of one update.")
+
+
 class TaskTraining(Section):
     """Training on one SuperGLUE task. Numbers a task: one for all, or a mapping of task to number."""
 
@@ -212,6 +219,10 @@ class TaskTraining(Section):
     hyper_parameters: str | None = Field(
         description="CSV (method, config, task, batch_size, learning_rate) that overrides both; null = none. "
         "Relative paths start at the repository."
+    )
+    search: Search | None = Field(
+        description="Grid that replaces batch_size and learning_rate; all its points train in one job, and "
+        "each method, pair and task reports its best. hyper_parameters is null then; null = no search."
     )
     optimiser: Optimiser = Field(description="Optimiser and learning-rate curve.")
     max_length: PerTaskCount = Field(description="Longest sequence; longer texts are shortened as GLM does.")

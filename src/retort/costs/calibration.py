@@ -236,7 +236,7 @@ def _cards(plan: Plan, stage: Stage) -> list[dict[str, Any]]:
     """All run cards of a stage, none unless all are there."""
     if stage.schooling is None:
         return []
-    folders = [plan.layout.task_model(stage, task) for task in stage.tasks] or [plan.layout.stage(stage)]
+    folders = [plan.layout.task_model(stage, run) for run in stage.runs] or [plan.layout.stage(stage)]
     paths = [folder / "card.json" for folder in folders]
     return [read_json(path) for path in paths] if all(path.is_file() for path in paths) else []
 

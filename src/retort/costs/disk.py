@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from retort.costs.flops import output_width, parameters
 from retort.costs.sizes import Sizes
+from retort.costs.stage_work import once_a_task
 from retort.stages import Stage, TaskRun
 
 _FLOAT = 4
@@ -51,8 +52,7 @@ def state_bytes(stage: Stage, sizes: Sizes) -> float:
 
 def signals_bytes(teacher: Stage, sizes: Sizes) -> float:
     """Stored signals of a fine-tuned teacher: hidden states without padding, and a word table a task."""
-    runs = teacher.schooling if isinstance(teacher.schooling, tuple) else ()
-    return sum(signals_file(teacher, run, sizes) for run in runs)
+    return sum(signals_file(teacher, run, sizes) for run in once_a_task(teacher).values())
 
 
 def signals_file(teacher: Stage, run: TaskRun, sizes: Sizes) -> float:
@@ -73,7 +73,7 @@ def disk(stages: Iterable[Stage], teachers: Iterable[Stage], sizes: Sizes, devic
     trained = [stage for stage in stages if stage.schooling is not None]
     states = sorted((state_bytes(stage, sizes) for stage in trained), reverse=True)
     return Disk(
-        weights=sum(model_bytes(stage, sizes) * max(1, len(stage.tasks)) for stage in stages),
+        weights=sum(model_bytes(stage, sizes) * max(1, len(stage.runs)) for stage in stages),
         signals=sum(signals_bytes(teacher, sizes) for teacher in teachers),
         scratch=_KEPT_STATES * sum(states[:devices]),
         text=sizes.tokens * (_FLOAT + _RAW_BYTES_PER_TOKEN),

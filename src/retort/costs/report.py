@@ -17,6 +17,7 @@ from retort.costs.disk import memory_bytes, signals_file
 from retort.costs.estimate import SIGNALS, Estimate
 from retort.costs.schedule import Job
 from retort.costs.sizes import sizes_of
+from retort.costs.stage_work import once_a_task
 from retort.plan import Plan
 
 GPUS = 8
@@ -255,8 +256,8 @@ def _large_models(estimate: Estimate) -> list[str]:
 def _large_signals(estimate: Estimate) -> list[str]:
     found: dict[str, float] = {}
     for teacher in estimate.teachers.values():
-        for run in teacher.schooling if isinstance(teacher.schooling, tuple) else ():
-            label = f"{teacher.architecture.name} {run.task}"
+        for task, run in once_a_task(teacher).items():
+            label = f"{teacher.architecture.name} {task}"
             found[label] = max(found.get(label, 0.0), signals_file(teacher, run, estimate.sizes))
     return _too_large(found)
 

@@ -57,11 +57,6 @@ class StageWork:
         return self.student + self.teachers + self.evaluation
 
 
-def grid_points(run: TaskRun) -> int:
-    """Runs that one entry of a stage stands for: the points of its grid, if it searches one."""
-    return max(1, len(getattr(run, "grid", None) or ()))
-
-
 def shape(stage: Stage, sizes: Sizes) -> Shape:
     """Depth, width, heads and vocabulary of a stage's model."""
     model = stage.architecture
@@ -69,7 +64,7 @@ def shape(stage: Stage, sizes: Sizes) -> Shape:
 
 
 def stage_work(stage: Stage, sizes: Sizes) -> StageWork:
-    """Work of a stage, all its tasks together."""
+    """Work of a stage, all its runs together."""
     if isinstance(stage.schooling, Pretraining):
         return _pretraining(stage, stage.schooling, sizes)
     runs = stage.schooling or ()
@@ -104,12 +99,11 @@ def _pretraining(stage: Stage, schooling: Pretraining, sizes: Sizes) -> StageWor
 
 
 def task_work(stage: Stage, run: TaskRun, sizes: Sizes) -> StageWork:
-    """Work of a stage on one task, all points of its grid together."""
+    """Work of one run of a stage on a task."""
     task = sizes.tasks[run.task]
     examples = min(run.micro_batch_size or run.batch_size, run.batch_size)
-    passes = run.epochs * grid_points(run)
-    parts = passes * math.ceil(task.train / examples)
-    steps = passes * math.ceil(task.train / run.batch_size)
+    parts = run.epochs * math.ceil(task.train / examples)
+    steps = run.epochs * math.ceil(task.train / run.batch_size)
     length = min(task.longest, run.max_length) if run.padding == "longest" else float(run.max_length)
     real = min(task.length, run.max_length)
     rows = examples * task.train_rows
@@ -117,7 +111,7 @@ def task_work(stage: Stage, run: TaskRun, sizes: Sizes) -> StageWork:
     batch = Rows(rows * share, length, rows * share * real, rows * share * max(1.0, task.answer))
     student, teachers = _micro_batch(stage, batch, sizes, run.task)
     optimiser = update(stage.architecture, sizes.compressed(stage.compression), run.optimiser)
-    host = Work(host=passes * task.train * task.train_rows * real)
+    host = Work(host=run.epochs * task.train * task.train_rows * real)
     shapes = tuple(shape(teacher, sizes) for teacher in stage.teachers)
     stored = [
         teacher.phase == "task" and cacheable(stage.objective, shapes, number)
@@ -128,10 +122,10 @@ def task_work(stage: Stage, run: TaskRun, sizes: Sizes) -> StageWork:
     return StageWork(
         parts * student + steps * (optimiser + _UPDATE) + host,
         parts * total([*run_again, *logits]),
-        evaluation_work(stage, run, task, sizes) * grid_points(run),
+        evaluation_work(stage, run, task, sizes),
         parts * total([work for work, kept in zip(teachers, stored, strict=False) if kept]),
         steps,
-        passes * task.train * task.train_rows * real,
+        run.epochs * task.train * task.train_rows * real,
     )
 
 
@@ -146,11 +140,15 @@ def evaluation_work(stage: Stage, run: TaskRun, task: TaskSize, sizes: Sizes) ->
     return times * (chunks * once + Work(host=rows * length))
 
 
+def once_a_task(stage: Stage) -> dict[str, TaskRun]:
+    """One run of each task, for what all points of a search share: texts, and the teacher's signals."""
+    return {run.task: run for run in stage.runs.values()}
+
+
 def signals_work(teacher: Stage, sizes: Sizes) -> Work:
     """One pass of a fine-tuned teacher over the training examples of all its tasks."""
-    assert isinstance(teacher.schooling, tuple)
     found = NOTHING
-    for run in teacher.schooling:
+    for run in once_a_task(teacher).values():
         task = sizes.tasks[run.task]
         chunks = math.ceil(task.train / _STORED_AT_ONCE)
         rows = task.train * task.train_rows / chunks

@@ -1,64 +1,112 @@
-"""One long table of scores: every teacher and student, seed, task, metric and selection protocol."""
+"""The long table of scores of every cell, and which batch size and learning rate each came from."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from retort.data.store import load_examples
-from retort.evaluation.metrics import baseline, selection_score
+from retort.evaluation.metrics import baseline
+from retort.evaluation.selection import PROTOCOLS, best_run, runs_by_task, selected
 from retort.files import atomic_path, read_json
 from retort.plan import Cell, Plan
+from retort.stages import TaskRun
 
-COLUMNS = ("role", "method", "pair", "seed", "task", "metric", "protocol", "value", "stage")
+COLUMNS = ("role", "method", "pair", "seed", "task", "metric", "protocol", "value", "stage", "run")
+CHOICES = (
+    *("role", "method", "pair", "task", "protocol"),
+    *("batch_size", "learning_rate", "n_seeds", "score", "points"),
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The point of a search that one method on one pair reports for a task; without a search, the only one.
+
+    Attributes:
+        name: of the runs at this point, one a seed; ``run``: their settings.
+        score: mean over ``seeds`` seeds of what was compared; ``points``: how many were.
+    """
+
+    task: str
+    protocol: str
+    name: str
+    run: TaskRun
+    seeds: int
+    score: float
+    points: int
 
 
 def collect_scores(plan: Plan) -> None:
-    """Write ``glmd/scores.csv`` from the metrics of all cells."""
-    with (
-        atomic_path(plan.layout.root / "glmd" / "scores.csv") as temporary,
-        temporary.open("w", encoding="utf-8", newline="") as stream,
-    ):
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(_baselines(plan))
-        for cell in plan.cells:
-            writer.writerows(_rows(cell, plan))
+    """Write ``glmd/scores.csv`` and ``glmd/hyper_parameters.csv`` from the metrics of all cells."""
+    groups: dict[tuple[str, str, str], list[Cell]] = {}
+    for cell in plan.cells:
+        groups.setdefault((cell.role, cell.method, cell.pair), []).append(cell)
+    chosen = {row: choices(cells, plan) for row, cells in groups.items()}
+    scores = [
+        row for cell in plan.cells for row in _scores(cell, chosen[cell.role, cell.method, cell.pair], plan)
+    ]
+    folder = plan.layout.root / "glmd"
+    _write(folder / "hyper_parameters.csv", CHOICES, _points(chosen))
+    _write(folder / "scores.csv", COLUMNS, [*_baselines(plan), *scores])
 
 
-def selected(task: str, evaluations: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Metrics by selection protocol.
+def choices(cells: list[Cell], plan: Plan) -> dict[tuple[str, str], Choice]:
+    """By task and protocol, the point that the seeds of one method on one pair report.
 
-    ``paper``: the best evaluation on all of dev, reported on the same, as the authors did.
-    ``held_out``: the best on one half of dev, reported on the other.
+    The mean over seeds decides; of equally good points the one with the smaller batch, then the smaller
+    learning rate.
+
+    Args:
+        cells: all seeds.
+        plan: knows where their metrics are.
     """
-    best = max(evaluations, key=lambda e: selection_score(task, e["all"]))
-    chosen = max(evaluations, key=lambda e: selection_score(task, e["select"]))
-    return {"paper": best["all"], "held_out": chosen["report"]}
+    found = {}
+    for stages in zip(*(cell.stages for cell in cells), strict=True):
+        metrics = [read_json(plan.layout.stage(stage) / "metrics.json") for stage in stages]
+        for task, names in runs_by_task(stages[0]).items():
+            runs = {name: [seed[name]["evaluations"] for seed in metrics] for name in names}
+            for protocol in PROTOCOLS:
+                name, score = best_run(task, runs, protocol)
+                settings = stages[0].runs[name]
+                found[task, protocol] = Choice(task, protocol, name, settings, len(cells), score, len(names))
+    return found
 
 
-def _rows(cell: Cell, plan: Plan) -> Iterator[tuple[Any, ...]]:
+def _scores(cell: Cell, chosen: dict[tuple[str, str], Choice], plan: Plan) -> Iterator[tuple[Any, ...]]:
+    head = (cell.role, cell.method, cell.pair, cell.seed)
     for stage in cell.stages:
-        for task, run in read_json(plan.layout.stage(stage) / "metrics.json").items():
-            for protocol, metrics in selected(task, run["evaluations"]).items():
-                for metric, value in metrics.items():
-                    yield (
-                        cell.role,
-                        cell.method,
-                        cell.pair,
-                        cell.seed,
-                        task,
-                        metric,
-                        protocol,
-                        f"{value:.6g}",
-                        stage.id,
-                    )
+        metrics = read_json(plan.layout.stage(stage) / "metrics.json")
+        for task in sorted(stage.tasks):
+            for protocol in PROTOCOLS:
+                run = chosen[task, protocol].name
+                for metric, value in selected(task, metrics[run]["evaluations"])[protocol].items():
+                    yield (*head, task, metric, protocol, f"{value:.6g}", stage.id, run)
+
+
+def _points(
+    chosen: dict[tuple[str, str, str], dict[tuple[str, str], Choice]],
+) -> Iterator[tuple[Any, ...]]:
+    for row, found in chosen.items():
+        for one in found.values():
+            rate = one.run.optimiser.learning_rate
+            numbers = (one.run.batch_size, rate, one.seeds, f"{one.score:.6g}", one.points)
+            yield (*row, one.task, one.protocol, *numbers)
 
 
 def _baselines(plan: Plan) -> Iterator[tuple[Any, ...]]:
     folder = plan.layout.text(plan.text) / "tasks"
     for task in plan.config.tasks:
         for metric, value in baseline(task, load_examples(folder, f"{task}.val")).items():
-            for protocol in ("paper", "held_out"):
-                yield ("baseline", "majority", "", "", task, metric, protocol, f"{value:.6g}", "")
+            for protocol in PROTOCOLS:
+                yield ("baseline", "majority", "", "", task, metric, protocol, f"{value:.6g}", "", "")
+
+
+def _write(path: Path, columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)

@@ -6,6 +6,7 @@ from typing import Any
 
 from retort.errors import RetortError
 from retort.evaluation.metrics import selection_score, superglue_average, task_score
+from retort.evaluation.selection import own_best
 from retort.files import read_json, write_json
 from retort.plan import Cell, Plan
 
@@ -31,9 +32,11 @@ def _report(cell: Cell, plan: Plan) -> dict[str, Any]:
     zero_shot: dict[str, dict[str, float]] = {}
     tuned: dict[str, dict[str, float]] = {}
     for stage in cell.stages:
-        for task, run in read_json(plan.layout.stage(stage) / "metrics.json").items():
-            zero_shot[task] = run["evaluations"][0]["all"]
-            tuned[task] = max((e["all"] for e in run["evaluations"]), key=_selecting(task))
+        metrics = read_json(plan.layout.stage(stage) / "metrics.json")
+        for task, run in own_best(stage, metrics).items():
+            evaluations = metrics[run]["evaluations"]
+            zero_shot[task] = evaluations[0]["all"]
+            tuned[task] = max((e["all"] for e in evaluations), key=_selecting(task))
     average = superglue_average(tuned, tuple(tuned))
     missed = [
         f"scores {task_score(task, zero_shot[task]):.1f} on {task} before fine-tuning, "

@@ -18,6 +18,8 @@ from retort.reporting.table1 import table1
 from retort.reporting.table2 import methods, table2
 from retort.reporting.table3 import table3
 from retort.reporting.table6 import table6
+from retort.reporting.table7 import table7
+from retort.reporting.table8 import table8
 from retort.reporting.table9 import table9
 from retort.reporting.tables import Table
 
@@ -64,6 +66,8 @@ TABLES: dict[str, Callable[[Results], Table]] = {
     "table4": table4,
     "table5": table5,
     "table6": table6,
+    "table7": table7,
+    "table8": table8,
     "table9": table9,
     "claims": claims_table,
     "quirk_effects": quirk_effects,

@@ -31,7 +31,7 @@ def write_reference(results: Results, folder: Path) -> None:
             for kind in KINDS:
                 for path in sorted((source / place).glob(kind)):
                     shutil.copyfile(path, temporary / place / path.name)
-        for name in ("scores.csv", "claims.csv"):
+        for name in ("scores.csv", "hyper_parameters.csv", "claims.csv"):
             if (source / name).is_file():
                 shutil.copyfile(source / name, temporary / name)
         shutil.copyfile(results.root / "config.json", temporary / "config.json")

@@ -13,9 +13,11 @@ from pydantic import ValidationError
 from retort.config import REPOSITORY, Config
 from retort.errors import InputError
 from retort.files import read_json
+from retort.layout import run_folder
 from retort.reporting.scores import read_scores
 from retort.reporting.stage_text import parents
 from retort.reporting.tables import slug
+from retort.stages import task_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,16 +27,22 @@ PUBLISHED = REPOSITORY / "resources" / "paper"
 
 @dataclass(frozen=True)
 class Run:
-    """One training run: its stage, its task (none in pretraining) and its card."""
+    """One training run: its stage, its name there (none in pretraining) and its card."""
 
     stage: str
-    task: str
+    name: str
     card: Mapping[str, Any]
+
+    @property
+    def task(self) -> str:
+        """The task that was trained; empty in pretraining."""
+        return task_of(self.name)
 
     @property
     def folder(self) -> str:
         """Of its files, seen from the results folder."""
-        return f"stages/{self.stage}" + (f"/tasks/{self.task}" if self.task else "")
+        stage = Path("stages") / self.stage
+        return (run_folder(stage, self.name) if self.name else stage).as_posix()
 
     @property
     def address(self) -> str:
@@ -44,7 +52,7 @@ class Run:
     @property
     def anchor(self) -> str:
         """Place of its card on the page."""
-        return slug("run", self.digest, self.task)
+        return slug("run", self.digest, self.name)
 
     @property
     def digest(self) -> str:
@@ -97,7 +105,7 @@ class Results:
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:
-        """Every run behind the scores, pretraining runs first, each kind by stage and task.
+        """Every run behind the scores, pretraining runs first, each kind by stage and name.
 
         Runs of older configurations stay in the folder; only the scored stages and what they start
         from, learn from or take their vocabulary from are listed.
@@ -108,6 +116,8 @@ class Results:
             Run(path.parents[2].name, path.parent.name, read_json(path))
             for path in sorted(stages.glob("*/tasks/*/card.json"))
         ]
+        # After a search a task's own name is the second name of its best run.
+        found = [run for run in found if run.card["stage"].get("run", run.name) == run.name]
         needed = {run.digest: run.parents for run in found}
         used: set[str] = set()
         waiting = [_digest(stage) for stage in self.scores["stage"].unique() if stage]
@@ -125,9 +135,28 @@ class Results:
         found: dict[str, dict[str, Any]] = read_json(path) if path.is_file() else {}
         return found
 
+    @cached_property
+    def hyper_parameters(self) -> pd.DataFrame:
+        """The batch size and learning rate behind each score, all fields as text, see the collecting step.
+
+        Raises:
+            InputError: there is no such file.
+        """
+        import pandas as pd
+
+        path = self.root / self.paper / "hyper_parameters.csv"
+        try:
+            return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such file; run the step that collects the scores first") from None
+
     def stage(self, name: str) -> Path:
         """Folder of a stage."""
         return self.root / "stages" / name
+
+    def run(self, stage: str, name: str) -> Path:
+        """Folder of a run of a task stage: columns ``stage`` and ``run`` of the scores."""
+        return run_folder(self.stage(stage), name)
 
     def published_table(self, name: str) -> pd.DataFrame:
         """Numbers that the paper prints, all fields as text, absent ones empty.

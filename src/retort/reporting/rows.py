@@ -86,9 +86,9 @@ class Row:
 
     def runs(self) -> list[tuple[str, Run]]:
         """(seed, run) of everything whose scores are in this row."""
-        known = {(run.stage, run.task): run for run in self.results.runs}
-        used = dict.fromkeys(zip(self.scores["seed"], self.scores["stage"], self.scores["task"], strict=True))
-        return [(seed, known[stage, task]) for seed, stage, task in used if (stage, task) in known]
+        known = {(run.stage, run.name): run for run in self.results.runs}
+        used = dict.fromkeys(zip(self.scores["seed"], self.scores["stage"], self.scores["run"], strict=True))
+        return [(seed, known[stage, name]) for seed, stage, name in used if (stage, name) in known]
 
     def address(self, task: str = "") -> str | None:
         """Where the page leads from a score: the run card, or where there are several, their list."""

@@ -123,7 +123,7 @@ def _run(results: Results, run: Run, texts: Texts) -> dict[str, Any]:
     folder = results.root / run.folder
     return {
         "stage": run.stage,
-        "task": run.task,
+        "name": run.name,
         "cost": [card["seconds"], card["steps"], card["tokens"], card["tokens_per_second"]],
         "memory": card["peak_memory_mib"],
         "time": [card["started"], card["finished"]],
@@ -131,7 +131,7 @@ def _run(results: Results, run: Run, texts: Texts) -> dict[str, Any]:
         "inputs": [[texts.place(p), texts.place(digest)] for p, digest in card.get("inputs", {}).items()],
         "best": {name: short(value) for name, value in card["results"].get("best", {}).items()},
         "log": curves(read_log(folder / "log.jsonl")),
-        "evaluations": evaluations(folder / "metrics.json") if run.task else {},
+        "evaluations": evaluations(folder / "metrics.json") if run.name else {},
     }
 
 

@@ -66,7 +66,9 @@ def run_lists(results: Results) -> list[RunList]:
     rest = [run for run in results.runs if run.anchor not in scored]
     if rest:
         lines = [_line(str(run.card["stage"]["seed"]), run, seen) for run in rest]
-        found.append(RunList("Assistants and first steps", "run-between", [("", lines)]))
+        searched = any(run.name != run.task for run in rest)
+        title = "Assistants and first steps" + (", points not chosen" if searched else "")
+        found.append(RunList(title, "run-between", [("", lines)]))
     return found
 
 

@@ -47,7 +47,8 @@ class Averages:
 def read_scores(path: Path | str) -> pd.DataFrame:
     """Read ``scores.csv``: one row for each role, method, pair, seed, task, metric and protocol.
 
-    Empty fields become empty strings; ``value`` is a float (0 to 100).
+    Empty fields become empty strings; ``value`` is a float (0 to 100); ``run`` names the run in its stage's
+    folder (where the column is absent, it is the task).
 
     Raises:
         InputError: no such file, missing columns, or a row that cannot be (its line is named).
@@ -72,6 +73,8 @@ def read_scores(path: Path | str) -> pd.DataFrame:
         line = int(repeated.to_numpy().argmax()) + 2
         raise InputError(f"{path}:{line}: repeats an earlier row; collect the scores again")
     table["value"] = table["value"].astype(float)
+    if "run" not in table.columns:
+        table["run"] = table["task"].where(table["stage"] != "", "")
     return table
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from retort.stages import point_name
+
 _ALL_POSITIONS = "none"
 TERM_COLUMNS = ("weight", "distance", "site", "layers", "lenses", "positions")
 
@@ -64,7 +66,9 @@ def schooling(stage: Mapping[str, Any]) -> str:
     """Length, batches and optimiser of a run, in one line; empty where the card does not say."""
     found = stage.get("schooling")
     if isinstance(found, list):
-        found = next((run for run in found if run["task"] == stage.get("task")), None)
+        runs = [run for run in found if run["task"] == stage.get("task")]
+        chosen = [run for run in runs if _point(run) == stage.get("run")]
+        found = next(iter(chosen or runs), None)
     if not found:
         return ""
     length = f"{found['epochs']} epochs" if "epochs" in found else f"{found['steps']} steps"
@@ -72,6 +76,10 @@ def schooling(stage: Mapping[str, Any]) -> str:
     name = "AdamW" if optimiser.get("muon") is None else "Muon and AdamW"
     peak = f"peak {optimiser['learning_rate']:g}, {optimiser['schedule']}"
     return f"{length} in batches of {found['batch_size']}; {name}, {peak}, warm-up {optimiser['warmup']:g}"
+
+
+def _point(run: Mapping[str, Any]) -> str:
+    return point_name(run["task"], run["batch_size"], run["optimiser"]["learning_rate"])
 
 
 def parents(stage: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

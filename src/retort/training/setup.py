@@ -20,7 +20,7 @@ from retort.models.features import Shape
 from retort.models.glm import GLM, Bottleneck, GLMConfig
 from retort.models.glm_family import GLMFamily
 from retort.models.truncation import slice_words, truncate
-from retort.stages import Architecture, SlicedCompression, Stage
+from retort.stages import Architecture, SlicedCompression, Stage, task_of
 
 
 @dataclass(frozen=True)
@@ -99,14 +99,16 @@ def vocabulary_map(stage: Stage, job: Job) -> VocabularyMap | None:
     return VocabularyMap.load(job.layout.vocabulary(stage)).to(job.device)
 
 
-def starting_model(stage: Stage, job: Job, task: str | None) -> GLM:
-    """The model a stage starts from: its ``init``'s result, or random parameters by its seed.
+def starting_model(stage: Stage, job: Job, run: str | None) -> GLM:
+    """The model a run starts from: its ``init``'s result, or random parameters by its seed.
 
-    Leaves the generator seeded either way, so that lenses which are drawn next depend on the stage alone.
+    A run continues the run of the same name, so that the points of a search stay apart from stage to
+    stage; it is cut from what its task's teacher became. Leaves the generator seeded either way, so that
+    lenses which are drawn next depend on the stage alone.
     """
     torch.manual_seed(stage.seed)
     if stage.init is not None:
-        model = load_glm(model_folder(stage.init, job.layout, task))
+        model = load_glm(model_folder(stage.init, job.layout, run))
         wanted = glm_config(stage.architecture, model.config.vocab)
         if model.config != wanted:
             raise InputError(f"{stage.id}: starts from {stage.init.id}, which has another architecture")
@@ -115,6 +117,7 @@ def starting_model(stage: Stage, job: Job, task: str | None) -> GLM:
     rows = vocabulary_rows(job.layout.text(stage.data)) if vocabulary is None else len(vocabulary.kept_ids)
     model = GLM(glm_config(stage.architecture, rows))
     if stage.truncated is not None:
+        task = None if run is None else task_of(run)
         source = load_glm(model_folder(stage.truncated.source, job.layout, task))
         truncate(model, source, stage.truncated.fused)
     if isinstance(stage.compression, SlicedCompression):
@@ -124,12 +127,21 @@ def starting_model(stage: Stage, job: Job, task: str | None) -> GLM:
     return model.to(job.device)
 
 
-def model_folder(stage: Stage, layout: Layout, task: str | None) -> Path:
-    """Where the model that a stage made (for a task) lies."""
+def model_folder(stage: Stage, layout: Layout, run: str | None) -> Path:
+    """Where the model that a stage made lies: in the task phase, that of a run, or of a task's best run."""
     if stage.phase == "task":
-        assert task is not None
-        return layout.task_model(stage, task)
+        assert run is not None
+        return layout.task_model(stage, run)
     return layout.stage(stage)
+
+
+def models_read(stage: Stage, layout: Layout, run: str | None) -> list[Path]:
+    """The models that a run of a stage starts or learns from, nearest first, without repeats."""
+    task = None if run is None else task_of(run)
+    found = [
+        model_folder(parent, layout, run if parent == stage.init else task) for parent in stage.ancestors()
+    ]
+    return [folder / WEIGHTS for folder in found]
 
 
 def load_teachers(stage: Stage, job: Job, task: str | None) -> list[GLMFamily]:
@@ -160,13 +172,10 @@ def scratch_folder(stage: Stage, job: Job) -> Path:
     files = [layout.text(stage.data) / "summary.json"]
     if stage.compression is not None:
         files.append(layout.vocabulary(stage))
-    for task in stage.tasks or (None,):
-        files += [
-            model_folder(parent, layout, task if parent.phase == "task" else None) / WEIGHTS
-            for parent in stage.ancestors()
-        ]
+    for run in stage.runs or (None,):
+        files += models_read(stage, layout, run)
     # What is missing is told by the step that reads it.
-    read = {str(path): sha256_of(path) for path in files if path.exists()}
+    read = {str(path): sha256_of(path) for path in dict.fromkeys(files) if path.exists()}
     return layout.scratch(stage, digest_of([job.code, sorted(read.values())]))
 
 

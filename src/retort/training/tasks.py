@@ -19,9 +19,10 @@ from retort.data.superglue.tasks import spec_of
 from retort.distill.binding import BoundObjective
 from retort.evaluation.metrics import selection_score
 from retort.evaluation.predictions import Evaluation, evaluate, write_predictions
+from retort.evaluation.selection import own_best, runs_by_task
 from retort.files import atomic_folder, read_json, write_json
-from retort.models.checkpoint import WEIGHTS, load_tensors, save_glm, save_tensors
-from retort.models.features import Family, Shape
+from retort.models.checkpoint import load_tensors, save_glm, save_tensors
+from retort.models.features import Family
 from retort.models.glm_family import GLMFamily
 from retort.progress import Progress
 from retort.runcard import Cost, Origin, write_card
@@ -33,6 +34,7 @@ from retort.training.setup import (
     autocast_dtype,
     load_frozen,
     model_folder,
+    models_read,
     scratch_folder,
     shape_of,
     starting_model,
@@ -84,34 +86,58 @@ class TaskBatches:
         return [batch] if micro >= size else split(batch, micro)
 
 
-class TaskTraining:
-    """One run of a stage on one task."""
+class Classroom:
+    """What all runs of a stage on a task share, read once: examples and frozen teachers."""
 
-    def __init__(self, stage: Stage, settings: TaskRun, job: Job, progress: Progress) -> None:
+    def __init__(self, stage: Stage, task: str, job: Job) -> None:
+        text = job.layout.text(stage.data) / "tasks"
+        self.train = load_examples(text, f"{task}.train")
+        self.dev = load_examples(text, f"{task}.val")
+        self.shapes = [shape_of(teacher, job, task) for teacher in stage.teachers]
+        self._stage, self._task, self._job = stage, task, job
+        self._teachers: dict[int, Family] = {}
+
+    def teachers(self, objective: BoundObjective) -> list[Family]:
+        """Each teacher, or its stored signals where they hold all that the objective reads."""
+        return [self._teacher(number, objective) for number in range(len(self.shapes))]
+
+    def _teacher(self, number: int, objective: BoundObjective) -> Family:
+        if number not in self._teachers:
+            source, job = self._stage.teachers[number], self._job
+            if source.phase != "task" or not objective.cacheable(number, CACHED):
+                self._teachers[number] = load_frozen(source, job, self._task)
+            else:
+                stored = job.layout.signals(source) / f"{self._task}.safetensors"
+                self._teachers[number] = CachedTeacher(stored, self.shapes[number], job.device)
+        return self._teachers[number]
+
+
+class TaskTraining:
+    """One run of a stage on one task, by its name in the stage."""
+
+    def __init__(self, stage: Stage, name: str, room: Classroom, job: Job, progress: Progress) -> None:
         self.stage = stage
-        self.settings = settings
+        self.name = name
+        self.settings = settings = stage.runs[name]
         self.job = job
         self.progress = progress
-        text = job.layout.text(stage.data) / "tasks"
-        self.train = load_examples(text, f"{settings.task}.train")
-        self.dev = load_examples(text, f"{settings.task}.val")
+        self.room = room
         self.mean_over_tokens = spec_of(settings.task).length_penalty == 1
-        self.batches = TaskBatches(self.train, settings, stage.seed)
-        self.student = GLMFamily(starting_model(stage, job, settings.task), vocabulary_map(stage, job))
+        self.batches = TaskBatches(room.train, settings, stage.seed)
+        self.student = GLMFamily(starting_model(stage, job, name), vocabulary_map(stage, job))
         self.trainer = self._trainer()
         self.diary = _Diary()
         self.best: tuple[dict[str, torch.Tensor], Evaluation] | None = None
 
     def _trainer(self) -> Trainer:
-        stage, job, task = self.stage, self.job, self.settings.task
-        shapes = [shape_of(teacher, job, task) for teacher in stage.teachers]
+        stage, job, shapes = self.stage, self.job, self.room.shapes
         kept = None if self.student.vocabulary is None else self.student.vocabulary.kept_ids
         objective = BoundObjective(stage.objective, self.student.shape, shapes, kept).to(job.device)
         if stage.carry_lenses:
             assert stage.init is not None
-            folder = model_folder(stage.init, job.layout, task)
+            folder = model_folder(stage.init, job.layout, self.name)
             objective.load_state_dict(load_tensors(folder / "lenses.safetensors"))
-        teachers = [self._teacher(number, shape, objective) for number, shape in enumerate(shapes)]
+        teachers = self.room.teachers(objective)
         torch.manual_seed(stage.seed)
         return Trainer(
             self.student,
@@ -123,14 +149,6 @@ class TaskTraining:
             autocast_dtype(stage.precision),
         )
 
-    def _teacher(self, number: int, shape: Shape, objective: BoundObjective) -> Family:
-        """A teacher, or its stored signals where they hold all that the objective reads."""
-        source, task = self.stage.teachers[number], self.settings.task
-        if source.phase != "task" or not objective.cacheable(number, CACHED):
-            return load_frozen(source, self.job, task)
-        stored = self.job.layout.signals(source) / f"{task}.safetensors"
-        return CachedTeacher(stored, shape, self.job.device)
-
     def run(self, scratch: Scratch) -> None:
         """Train from the newest saved state, evaluating on the way; keep the best model."""
         resumed = scratch.load(self.job.device)
@@ -138,8 +156,7 @@ class TaskTraining:
             self._evaluate(0)
         else:
             self._restore(resumed[1])
-        task = self.settings.task
-        self.progress.begin(task, self.batches.total, self.trainer.step)
+        self.progress.begin(self.name, self.batches.total, self.trainer.step)
         due = evaluation_steps(self.batches, self.settings)
 
         def after(report: StepReport) -> None:
@@ -158,7 +175,7 @@ class TaskTraining:
 
     def _evaluate(self, step: int) -> None:
         """Evaluate on dev; keep the parameters if no earlier evaluation was as good."""
-        found = evaluate(self.student, self.settings.task, self.dev, self.job.device, self.mean_over_tokens)
+        found = self._measure()
         self.diary.evaluations.append(
             {"step": step, "all": found.metrics, "select": found.select, "report": found.report}
         )
@@ -176,9 +193,12 @@ class TaskTraining:
         self.diary = _Diary(**state["extra"]["diary"])
         best = state["extra"]["best"]
         self.student.module.load_state_dict(best)
-        found = evaluate(self.student, self.settings.task, self.dev, self.job.device, self.mean_over_tokens)
-        self.best = (best, found)
+        self.best = (best, self._measure())
         self.trainer.restore(state)
+
+    def _measure(self) -> Evaluation:
+        task, dev = self.settings.task, self.room.dev
+        return evaluate(self.student, task, dev, self.job.device, self.mean_over_tokens)
 
     def publish(self, folder: Path) -> None:
         """Write the best model, its predictions, the logs and a run card to ``folder``."""
@@ -198,11 +218,11 @@ class TaskTraining:
     def _card(self, path: Path, evaluation: Evaluation) -> None:
         layout, task = self.job.layout, self.settings.task
         inputs = [layout.text(self.stage.data) / "tasks" / f"{task}.{part}.npz" for part in ("train", "val")]
-        inputs += [model_folder(parent, layout, task) / WEIGHTS for parent in self.stage.ancestors()]
+        inputs += models_read(self.stage, layout, self.name)
         write_card(
             path,
             Origin(
-                to_json(self.stage) | {"task": task},
+                to_json(self.stage) | {"task": task, "run": self.name},
                 self.job.config_digest,
                 self.job.code,
                 inputs,
@@ -215,29 +235,39 @@ class TaskTraining:
 
 
 def train_tasks(stage: Stage, job: Job) -> None:
-    """Run a task stage on all its tasks and publish them together.
+    """Make all runs of a task stage and publish them together.
 
-    Finished tasks wait in the scratch folder, so that a job that is killed repeats none of them.
+    Finished runs wait in the scratch folder, so that a job that is killed repeats none of them. After a
+    search a task's own name leads to its best run: from that one others learn.
     """
-    assert isinstance(stage.schooling, tuple)
     waiting = scratch_folder(stage, job)
     with Progress(stage.id, job.layout.progress) as progress:
-        for settings in stage.schooling:
-            done = waiting / "done" / settings.task
-            if done.exists():
-                continue
-            training = TaskTraining(stage, settings, job, progress)
-            scratch = Scratch(waiting / settings.task)
-            training.run(scratch)
-            training.publish(done)
-            scratch.remove()
+        for task, names in runs_by_task(stage).items():
+            left = [name for name in names if not (waiting / "done" / name).exists()]
+            if left:
+                _train(stage, left, Classroom(stage, task, job), job, progress, waiting)
+    metrics = {name: read_json(waiting / "done" / name / "metrics.json") for name in stage.runs}
     folder = job.layout.stage(stage)
     with atomic_folder(folder / "tasks") as temporary:
-        for settings in stage.schooling:
-            shutil.copytree(waiting / "done" / settings.task, temporary / settings.task)
-    metrics = {run.task: read_json(folder / "tasks" / run.task / "metrics.json") for run in stage.schooling}
+        for name in stage.runs:
+            shutil.copytree(waiting / "done" / name, temporary / name)
+        for task, name in own_best(stage, metrics).items():
+            if name != task:
+                (temporary / task).symlink_to(name, target_is_directory=True)
     write_json(folder / "metrics.json", metrics)
     shutil.rmtree(waiting)
+
+
+def _train(
+    stage: Stage, names: list[str], room: Classroom, job: Job, progress: Progress, waiting: Path
+) -> None:
+    """Runs on one task, one after the other, each into the folder of its name below ``waiting/done``."""
+    for name in names:
+        training = TaskTraining(stage, name, room, job, progress)
+        scratch = Scratch(waiting / name)
+        training.run(scratch)
+        training.publish(waiting / "done" / name)
+        scratch.remove()
 
 
 def evaluation_steps(batches: TaskBatches, settings: TaskRun) -> frozenset[int]:

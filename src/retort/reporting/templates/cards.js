@@ -78,10 +78,10 @@ function usersOf(id) {
 
 function siblings(id) {
   const run = known.runs[id];
-  if (!run.task) return null;
-  return element("nav", { class: "bar-of-buttons", "aria-label": "Other tasks of this stage" },
+  if (!run.name) return null;
+  return element("nav", { class: "bar-of-buttons", "aria-label": "Other runs of this stage" },
     byStage.get(run.stage).map((other) =>
-      element("a", { href: `#${other}`, "aria-current": other === id ? "true" : null }, known.runs[other].task)));
+      element("a", { href: `#${other}`, "aria-current": other === id ? "true" : null }, known.runs[other].name)));
 }
 
 function curvesOf(run) {
@@ -122,10 +122,10 @@ function runCard(id) {
   const command = origin.find(([name]) => name === "Command")?.[1];
   const [seconds, steps, tokens, speed] = run.cost;
   const best = Object.entries(run.best).map(([name, value]) => [`best ${name}`, value.toFixed(1)]);
-  const folder = `../stages/${run.stage}${run.task ? `/tasks/${run.task}` : ""}`;
+  const folder = `../stages/${run.stage}${run.name ? `/tasks/${run.name}` : ""}`;
   const inputs = run.inputs.map(([path, digest]) => [known.texts[path], element("code", {}, known.texts[digest])]);
   return [
-    top(run.task ? `${run.task}, ${usersOf(id)}` : "Pretraining", element("p", {}, run.stage), siblings(id)),
+    top(run.name ? `${run.name}, ${usersOf(id)}` : "Pretraining", element("p", {}, run.stage), siblings(id)),
     element("div", { class: "inner" },
       pairs([...best, ["time", clock(seconds)], ["steps", numbers.format(steps)], ["tokens", numbers.format(tokens)],
         ["tokens/s", speed === null ? "–" : numbers.format(speed)],
