@@ -8,9 +8,10 @@ import sys
 
 import pytest
 
+from retort.cells import TEACHER_SEED
 from retort.config import REPOSITORY, load, merge
 from retort.errors import InputError
-from retort.plan import TEACHER_SEED, Plan
+from retort.plan import Plan
 
 METHODS = ["KD", "PD", "TinyBERT", "GLMD-vc", "GLMD"]
 

@@ -6,52 +6,29 @@ scripts ask it for the stage behind an id. Nothing here imports torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+from retort.cells import TEACHER_SEED, Cell, cells
 from retort.config.model import Config, pair_models
 from retort.errors import InputError
 from retort.files import digest_of
 from retort.fingerprint import fingerprint
 from retort.layout import Layout
-from retort.quirks import chosen_switches, quirk_of, rewrite, switches_of
+from retort.quirks import chosen_switches, rewrite
 from retort.recipes import Method, Step
 from retort.recipes.glmd import FINE_TUNE, LANGUAGE_MODEL, METHODS
-from retort.recipes.glmd_variants import VARIANTS, Variant
 from retort.recipes.own import module_name, own_methods
 from retort.schooling import Schooling
 from retort.stages import Architecture, Compression, Stage, Truncation, value_types
-from retort.students import architecture, columns, last_stage, student_architecture, teachers_of
-
-TEACHER_SEED = 1234
-"""Teachers are single runs, as in the paper; this is the authors' default seed."""
+from retort.students import architecture, columns, student_architecture
 
 _ENTRY = {
     "import": "retort.training.pretraining:import_teacher",
     "pretraining": "retort.training.pretraining:pretrain",
     "task": "retort.training.tasks:train_tasks",
 }
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One entry of a table: a method on a pair with a seed, trained on all tasks.
-
-    Attributes:
-        role: ``teacher``, ``student``, ``variant`` (a student of an ablation table) or ``quirk`` (a student
-            with a quirk switched).
-        method: as the paper names it; ``pair``: e.g. ``T1-S1`` (a teacher: ``T1``).
-        seed: training seed.
-        stages: the stages that hold its results, one for each group of tasks.
-    """
-
-    role: str
-    method: str
-    pair: str
-    seed: int
-    stages: tuple[Stage, ...]
 
 
 class Plan:
@@ -91,76 +68,12 @@ class Plan:
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
-        """Teachers first, then every method on every pair with every seed.
+        """Every entry of every table.
 
         Raises:
-            InputError: a pair that no method whatever runs on, or no pair for the chosen methods.
+            InputError: a pair that no method runs on, or a quirk to try that cannot be switched.
         """
-        used = [pair for method in self.methods for pair in self.columns(method)]
-        for pair in self.config.pairs:
-            if not any(columns(method, [pair]) for method in (*METHODS, *self.own)):
-                raise InputError(
-                    f"pairs: {pair}: no method runs on these models; most need one teacher and one student, "
-                    "e.g. T1-S1"
-                )
-        if not used:
-            raise InputError(
-                f"pairs: none of the methods runs on {', '.join(self.config.pairs)}; most need one teacher "
-                "and one student, e.g. T1-S1"
-            )
-        teachers = dict.fromkeys(name for pair in used for name in teachers_of(pair))
-        found = [
-            Cell("teacher", "GLM", name, TEACHER_SEED, tuple(self.fine_tuned(name, g) for g in self.groups))
-            for name in teachers
-        ]
-        for method in self.methods:
-            for pair in self.columns(method):
-                for seed in self.config.seeds:
-                    found.append(
-                        Cell("student", method.name, pair, seed, self._results_of(method, pair, seed))
-                    )
-        ablated = [("variant", variant.method, variant.method) for variant in self.variants]
-        flipped = [("quirk", method, like) for method, like in self.flipped]
-        return (*found, *(c for role, *methods in (*ablated, *flipped) for c in self._varied(role, *methods)))
-
-    def _varied(self, role: str, method: Method, like: Method) -> Iterator[Cell]:
-        """A varied method on the first pair of the one that it is ``like``, as the paper's ablations are."""
-        for pair in columns(like, self.config.pairs)[:1]:
-            for seed in self.config.variants.seeds:
-                stages = self._results_of(method, pair, seed)
-                if role == "variant" or stages != self._results_of(like, pair, seed):
-                    yield Cell(role, method.name, pair, seed, stages)
-
-    def _results_of(self, method: Method, pair: str, seed: int) -> tuple[Stage, ...]:
-        """The last stages of a method, one for each group of tasks."""
-        return tuple(last_stage(self, method, pair, seed, group) for group in self.groups)
-
-    @cached_property
-    def flipped(self) -> tuple[tuple[Method, Method], ...]:
-        """Configured methods with one more quirk switched, each with the method as it is run.
-
-        Raises:
-            InputError: no such quirk, or it has no switch.
-        """
-        found = []
-        for name in self.config.variants.quirks:
-            for switch, change in switches_of(name).items():
-                for method in self.methods:
-                    changed = change(method) if quirk_of(name).concerns(method.name) else method
-                    if changed != method:
-                        label = f"{method.name} [{name}: {switch}]"
-                        found.append((replace(changed, name=label, tuned_as=method.name), method))
-        return tuple(found)
-
-    @cached_property
-    def variants(self) -> tuple[Variant, ...]:
-        """Rows of the configured ablation tables that vary a configured method; its quirks are applied."""
-        chosen = self.config.quirks
-        return tuple(
-            replace(variant, method=rewrite(variant.method, chosen, variant.of))
-            for variant in VARIANTS
-            if variant.table in self.config.variants.tables and variant.of in self.config.methods
-        )
+        return cells(self)
 
     @cached_property
     def methods(self) -> tuple[Method, ...]:

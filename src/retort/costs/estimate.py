@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from retort.cells import Cell
 from retort.costs.calibration import Calibration
 from retort.costs.disk import Disk, disk
 from retort.costs.schedule import Job, critical_path, wall_time
 from retort.costs.sizes import Sizes
 from retort.costs.stage_work import StageWork, signals_work, stage_work
 from retort.costs.work import Work, total
-from retort.plan import Cell, Plan
+from retort.plan import Plan
 from retort.stages import Stage
 
 _SMALL_JOB = 10.0

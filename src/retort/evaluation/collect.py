@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from retort.cells import Cell
 from retort.data.store import load_examples
 from retort.evaluation.metrics import baseline
 from retort.evaluation.selection import PROTOCOLS, best_run, runs_by_task, selected
 from retort.files import atomic_path, read_json
-from retort.plan import Cell, Plan
+from retort.plan import Plan
 from retort.stages import TaskRun
 
 COLUMNS = ("role", "method", "pair", "seed", "task", "metric", "protocol", "value", "stage", "run")

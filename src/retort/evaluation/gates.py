@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from retort.cells import Cell
 from retort.errors import RetortError
 from retort.evaluation.metrics import selection_score, superglue_average, task_score
 from retort.evaluation.selection import own_best
 from retort.files import read_json, write_json
-from retort.plan import Cell, Plan
+from retort.plan import Plan
 
 
 def check_gates(plan: Plan) -> None:

@@ -1,0 +1,123 @@
+"""The entries of all tables: which method on which pair of models with which seed.
+
+The plan decides how an entry becomes stages; this module lists which entries a configuration asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from retort.errors import InputError
+from retort.quirks import quirk_of, rewrite, switches_of
+from retort.recipes.glmd import METHODS
+from retort.recipes.glmd_variants import VARIANTS
+from retort.students import columns, last_stage, teachers_of
+
+if TYPE_CHECKING:
+    from retort.plan import Plan
+    from retort.recipes import Method
+    from retort.stages import Stage
+
+TEACHER_SEED = 1234
+"""Teachers are single runs, as in the paper; this is the authors' default seed."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One entry of a table: a method on a pair with a seed, trained on all tasks.
+
+    Attributes:
+        role: ``teacher``, ``student``, ``variant`` (a student of an ablation table) or ``quirk`` (a student
+            with a quirk switched).
+        method: as the paper names it; ``pair``: e.g. ``T1-S1`` (a teacher: ``T1``).
+        seed: training seed.
+        stages: the stages that hold its results, one for each group of tasks.
+    """
+
+    role: str
+    method: str
+    pair: str
+    seed: int
+    stages: tuple[Stage, ...]
+
+
+def cells(plan: Plan) -> tuple[Cell, ...]:
+    """Teachers, every method on every pair with every seed, ablations, switched quirks.
+
+    Raises:
+        InputError: a pair that no method whatever runs on, no pair for the chosen methods, or a quirk to try
+            that cannot be switched.
+    """
+    used = list(dict.fromkeys(pair for method in plan.methods for pair in plan.columns(method)))
+    _check_pairs(plan, used)
+    return (*_teachers(plan, used), *_students(plan), *_variants(plan), *_switched(plan))
+
+
+def _check_pairs(plan: Plan, used: list[str]) -> None:
+    for pair in plan.config.pairs:
+        if not any(columns(method, [pair]) for method in (*METHODS, *plan.own)):
+            raise InputError(
+                f"pairs: {pair}: no method runs on these models; most need one teacher and one student, "
+                "e.g. T1-S1"
+            )
+    if not used:
+        raise InputError(
+            f"pairs: none of the methods runs on {', '.join(plan.config.pairs)}; most need one teacher "
+            "and one student, e.g. T1-S1"
+        )
+
+
+def _teachers(plan: Plan, pairs: list[str]) -> Iterator[Cell]:
+    for name in dict.fromkeys(name for pair in pairs for name in teachers_of(pair)):
+        stages = tuple(plan.fine_tuned(name, group) for group in plan.groups)
+        yield Cell("teacher", "GLM", name, TEACHER_SEED, stages)
+
+
+def _students(plan: Plan) -> Iterator[Cell]:
+    for method in plan.methods:
+        for pair in plan.columns(method):
+            for seed in plan.config.seeds:
+                yield Cell("student", method.name, pair, seed, _results(plan, method, pair, seed))
+
+
+def _variants(plan: Plan) -> Iterator[Cell]:
+    """Rows of the configured ablation tables, on the first pair of the method they vary, as in the paper.
+
+    What varies a method that is not configured is left out; the method's quirks are applied.
+    """
+    chosen = plan.config.variants
+    for variant in VARIANTS:
+        if variant.table in chosen.tables and variant.of in plan.config.methods:
+            method = rewrite(variant.method, plan.config.quirks, variant.of)
+            for pair in columns(method, plan.config.pairs)[:1]:
+                for seed in chosen.seeds:
+                    yield Cell("variant", method.name, pair, seed, _results(plan, method, pair, seed))
+
+
+def _switched(plan: Plan) -> Iterator[Cell]:
+    """Methods with one more quirk switched, on the first of their pairs, where that changes a stage."""
+    for method, like in _flipped(plan):
+        for pair in columns(like, plan.config.pairs)[:1]:
+            for seed in plan.config.variants.seeds:
+                stages = _results(plan, method, pair, seed)
+                if stages != _results(plan, like, pair, seed):
+                    yield Cell("quirk", method.name, pair, seed, stages)
+
+
+def _flipped(plan: Plan) -> Iterator[tuple[Method, Method]]:
+    """Each changed method with the one that it was made from."""
+    for name in plan.config.variants.quirks:
+        quirk = quirk_of(name)
+        for switch, change in switches_of(name).items():
+            for method in plan.methods:
+                changed = change(method) if quirk.concerns(method.name) else method
+                if changed != method:
+                    label = f"{method.name} [{name}: {switch}]"
+                    yield replace(changed, name=label, tuned_as=method.name), method
+
+
+def _results(plan: Plan, method: Method, pair: str, seed: int) -> tuple[Stage, ...]:
+    """The last stages of a method, one for each group of tasks."""
+    return tuple(last_stage(plan, method, pair, seed, group) for group in plan.groups)
