@@ -6,9 +6,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from retort.config import REPOSITORY
 from retort.errors import InputError
 from retort.files import atomic_folder, write_json
 from retort.reporting.results import Results
+from retort.runcard import git_commit
 
 KINDS = ("*.csv", "*.md", "*.png", "*.svg")
 """What visitors look at; LaTeX, predictions and models can be made again."""
@@ -51,6 +53,7 @@ def about(results: Results) -> dict[str, Any]:
     return {
         "scale": results.config.scale,
         "commit": commits.pop(),
+        "exhibits_commit": git_commit(REPOSITORY),
         "machines": sorted({f"{card['device']['kind']}: {card['device']['name']}" for card in cards}),
         "python": sorted({card["python"] for card in cards}),
         "torch": sorted({card["packages"]["torch"] for card in cards}),
