@@ -85,6 +85,7 @@ TABLES |= {
     "table7": "retort.reporting.table7:table7",
     "table8": "retort.reporting.table8:table8",
     "table9": "retort.reporting.table9:table9",
+    "claims": "retort.reporting.claims_table:claims_table",
     "quirk_effects": "retort.reporting.quirk_effects:quirk_effects",
 }
 FIGURES = {

@@ -1,8 +1,11 @@
-# Tables, figures and the page; each exhibit is a file in three forms, made from result files alone.
+# Tables, figures, claims and the page; each exhibit is a file in three forms, made from result files alone.
 rule table:
     input:
         f"{RESULTS}/glmd/scores.csv",
         f"{RESULTS}/glmd/hyper_parameters.csv",
+        lambda wildcards: (
+            f"{RESULTS}/glmd/claims.csv" if wildcards.table == "claims" else []
+        ),
     output:
         report(
             f"{RESULTS}/glmd/tables/{{table}}.csv",
@@ -51,6 +54,28 @@ rule figure:
         text=lambda wildcards: TEXT,
     shell:
         "python scripts/make_figure.py {wildcards.figure} --results {params.results} --text {params.text}"
+        " 2>&1 | tee {log}"
+
+
+rule claims:
+    input:
+        f"{RESULTS}/glmd/scores.csv",
+        expand(f"{RESULTS}/glmd/figures/{{name}}.png", name=FIGURES),
+        ledger="resources/claims/glmd.yaml",
+    output:
+        f"{RESULTS}/glmd/claims.csv",
+    log:
+        f"{LOGS}/claims.log",
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=fingerprint(
+            ["retort.claims.judging:judge", "retort.claims.writing:write_claims"]
+        ),
+        results=lambda wildcards: RESULTS,
+        text=lambda wildcards: TEXT,
+    shell:
+        "python scripts/judge_claims.py --results {params.results} --text {params.text} --ledger {input.ledger}"
         " 2>&1 | tee {log}"
 
 

@@ -24,7 +24,7 @@ PLAN = Plan(load("smoke"))
 
 def test_the_output_contract_holds(smoke):
     paper = smoke.tree.results / "glmd"
-    for name in ("table1", "table2", "table3", "table6", "table7", "table8", "table9"):
+    for name in ("table1", "table2", "table3", "table6", "table7", "table8", "table9", "claims"):
         assert {path.suffix for path in (paper / "tables").glob(f"{name}.*")} == {".csv", ".md", ".tex"}
     for name in ("overview", "figure2", "figure3", "figure5"):
         assert {path.suffix for path in (paper / "figures").glob(f"{name}.*")} >= {".png", ".svg"}

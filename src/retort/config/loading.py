@@ -37,7 +37,7 @@ def load(path_or_scale: str | Path, overrides: Mapping[str, Any] | None = None) 
     if name in scale_names():
         raw, place = {"scale": name}, f"scale {name}"
     elif Path(name).is_file():
-        raw, place = _read_yaml(Path(name)), name
+        raw, place = read_yaml(Path(name)), name
     else:
         raise InputError(f"{name}: neither a scale nor a file; {nearest(name, scale_names())}")
     return resolve(merge(raw, overrides or {}), place)
@@ -117,7 +117,12 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Keys and values of a YAML file.
+
+    Raises:
+        InputError: not YAML, a key that is written twice, or no keys.
+    """
     try:
         value = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except yaml.MarkedYAMLError as error:
@@ -134,14 +139,14 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 def _scale(folder: Path, name: str) -> dict[str, Any]:
     """The values of a scale's file, laid over those of the scale that it ``extends``."""
     path = folder / f"{name}.yaml"
-    values = _read_yaml(path)
+    values = read_yaml(path)
     base = values.pop("extends", None)
     if base is None:
         return values
     names = [other for other in scale_names(folder) if other != name]
     if base not in names:
         raise InputError(f"{path}: extends: no other scale {base!r}; {nearest(str(base), names)}")
-    inherited = _read_yaml(folder / f"{base}.yaml")
+    inherited = read_yaml(folder / f"{base}.yaml")
     if "extends" in inherited:
         raise InputError(f"{path}: extends: {base} extends another scale itself; name that one")
     return merge(inherited, values)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from retort.files import atomic_path, read_json
 from retort.reporting import figure2, figure3, figure5, overview, style
 from retort.reporting.ablations import table4, table5
+from retort.reporting.claims_table import claims_table
 from retort.reporting.quirk_effects import quirk_effects
 from retort.reporting.results import Results
 from retort.reporting.scores import HELD_OUT
@@ -68,6 +69,7 @@ TABLES: dict[str, Callable[[Results], Table]] = {
     "table7": table7,
     "table8": table8,
     "table9": table9,
+    "claims": claims_table,
     "quirk_effects": quirk_effects,
 }
 FIGURES: dict[str, Callable[[Results], Drawing]] = {
