@@ -24,6 +24,8 @@ from retort.files import digest_of
 from retort.reporting.scores import PAPER, select
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     import pandas as pd
 
@@ -91,7 +93,7 @@ class Evidence:
     def pool(self, scope: str) -> Pool | None:
         """What all rows of the run say about the variance of this score between seeds."""
         if scope not in self._pools:
-            rows = [list(self._by_seed(cell, scope).values()) for cell in self._stages]
+            rows = [list(self._by_seed(cell, scope).values()) for cell in self._runs]
             self._pools[scope] = pool(rows)
         return self._pools[scope]
 
@@ -123,12 +125,13 @@ class Evidence:
         }
 
     @cached_property
-    def _stages(self) -> dict[Cell, dict[tuple[str, str], str]]:
-        """Stage by seed and task, of every cell that was trained."""
-        found: dict[Cell, dict[tuple[str, str], str]] = {}
+    def _runs(self) -> dict[Cell, dict[tuple[str, str], Path]]:
+        """Folder of the scored run by seed and task, of every cell that was trained."""
+        found: dict[Cell, dict[tuple[str, str], Path]] = {}
         for row in trained_rows(self._results).to_dict("records"):
             cell = Cell(method=row["method"], pair=row["pair"])
-            found.setdefault(cell, {})[row["seed"], row["task"]] = row["stage"]
+            folder = self._results.run(row["stage"], row["run"])
+            found.setdefault(cell, {})[row["seed"], row["task"]] = folder
         return found
 
     @cached_property
@@ -147,14 +150,14 @@ class Evidence:
     def _task(self, cell: Cell, task: str) -> dict[str, tuple[float, np.ndarray]]:
         """Score of a task and its draws [draws] by seed."""
         if (cell, task) not in self._tasks:
-            stages = {seed: stage for (seed, name), stage in self._stages[cell].items() if name == task}
+            folders = {seed: folder for (seed, name), folder in self._runs[cell].items() if name == task}
             self._tasks[cell, task] = {
-                seed: self._drawn(cell, task, seed, stage) for seed, stage in stages.items()
+                seed: self._drawn(cell, task, seed, folder) for seed, folder in folders.items()
             }
         return self._tasks[cell, task]
 
-    def _drawn(self, cell: Cell, task: str, seed: str, stage: str) -> tuple[float, np.ndarray]:
-        path = self._results.stage(stage) / "tasks" / task / "predictions.jsonl"
+    def _drawn(self, cell: Cell, task: str, seed: str, folder: Path) -> tuple[float, np.ndarray]:
+        path = folder / "predictions.jsonl"
         predictions = read_predictions(task, path)
         sums = tally(task, predictions)
         keys = [item.key for item in predictions]
