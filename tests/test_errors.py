@@ -52,3 +52,11 @@ def test_the_cause_is_not_shown_to_the_user(capsys):
 
 def test_whoever_catches_failures_catches_bad_input_too():
     assert issubclass(InputError, RetortError)
+
+
+def test_a_reader_that_leaves_early_is_no_defect():
+    code = "from retort.errors import *\nrun_cli(lambda: print('x' * 10**7))\n"
+    ended = subprocess.run(
+        f'{sys.executable} -c "{code}" | head -c 1', shell=True, capture_output=True, text=True, check=False
+    )
+    assert (ended.stdout, ended.stderr) == ("x", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -26,6 +27,10 @@ def run_cli(main: Callable[[], None]) -> None:
     """
     try:
         main()
+    except BrokenPipeError:
+        # The reader of our output, ``head`` say, has seen enough. What is left must not fail at exit, too.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
     except RetortError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
