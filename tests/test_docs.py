@@ -63,7 +63,7 @@ def test_each_make_command_is_one(command):
 
 def test_there_are_snakemake_commands_to_try():
     found = commands("snakemake")
-    assert any("scale=" in command and "seeds=[1]" in command for command in found)
+    assert any("scale=" in command and "seeds=[1,2]" in command for command in found)
     assert any("config/scales/real.yaml" in command and "data_root=<folder>" in command for command in found)
 
 

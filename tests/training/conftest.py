@@ -38,6 +38,7 @@ OVERRIDES = {
     "models": {"S1": {"dropout": 0.2}},
     "pretraining": {"student": {"micro_batch_size": 4, "optimiser": {"muon": MUON}}},
     "task_training": {"epochs": 2, "batch_size": 4, "evaluations": 2},
+    "variants": {"tables": [], "quirks": []},
 }
 
 
@@ -46,7 +47,7 @@ EVERY_METHOD = {
     "seeds": [1],
     "data": {"pocket": {"documents": 300, "train_size": 10, "dev_size": 4}},
     "task_training": {"epochs": 2, "batch_size": 4, "evaluations": 2},
-    "variants": {"tables": []},
+    "variants": {"tables": [], "quirks": []},
 }
 """Added to the smoke scale, which has all methods, the models that they need and dropout."""
 

@@ -28,7 +28,7 @@ NAMES = tuple(f"{task}@{point}" for task in TASKS for point in POINTS)
 SEARCH = {
     "methods": ["KD", "TinyBERT"],
     "seeds": [1, 2],
-    "variants": {"tables": []},
+    "variants": {"tables": [], "quirks": []},
     "task_training": {
         "tasks_per_job": len(TASKS),
         "search": {"learning_rates": [2e-3, 5e-4], "batch_sizes": [16, 8]},  # in no order
