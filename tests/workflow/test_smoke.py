@@ -130,8 +130,8 @@ def test_a_changed_distance_reruns_what_uses_it(smoke, tmp_path):
     edited(
         tree,
         "distill/distances.py",
-        "target = F.softmax(wide(teacher) / ",
-        "target = F.softmax(0.5 * wide(teacher) / ",
+        "target = F.softmax(wide(teacher) / self.temperature",
+        "target = F.softmax(0.5 * wide(teacher) / self.temperature",
     )
     jobs = planned(tree.snakemake("--dry-run"))
     again = set()
