@@ -41,7 +41,7 @@ def test_a_difference_is_taken_over_the_seeds_that_both_have(results_root):
         "T1-S1",
     )
     assert (found["as_run"], found["switched"], found["difference"], found["n"]) == (45.5, 44.5, -1.0, 2)
-    assert "−1.0 ± 1.4" in markdown(table) and "soft-loss-t2: at temperature 10" in markdown(table)
+    assert "−1.0 ± 1.4" in markdown(table) and "**soft-loss-t2**" in markdown(table)
 
 
 def cells(**changes):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from retort.quirks import quirk_of
 from retort.reporting.notes import protocol_notes
 from retort.reporting.results import Results
 from retort.reporting.scores import PAPER, averages, select
@@ -87,7 +86,7 @@ def _line(row: dict[Any, Any]) -> Line:
     )
     runs = f"#{slug('run', _label(row), row['pair'])}"
     cells = (Cell(text, runs if place == _SWITCHED else None) for place, text in enumerate(texts))
-    return Line(tuple(cells), f"{row['quirk']}: {quirk_of(row['quirk']).effect}")
+    return Line(tuple(cells), str(row["quirk"]))
 
 
 def _label(row: dict[Any, Any]) -> str:
