@@ -220,7 +220,7 @@ def test_tab_goes_from_the_skip_link_through_the_contents(reader):
     assert reader.run("document.activeElement.className") == "skip"
     assert reader.run("document.activeElement.getBoundingClientRect().left") >= 0
     reader.press("Tab")
-    assert reader.run("document.activeElement.textContent") == "Overview"
+    assert reader.run("document.activeElement.textContent") == "What was run"
     assert reader.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
 
 
