@@ -146,8 +146,10 @@ class Browser:
         )  # fmt: skip
 
     def prefer(self, scheme: str) -> None:
-        """``light`` or ``dark``."""
-        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        """``light`` or ``dark``; nothing scrolls smoothly, so that what is clicked stays where it was seen."""
+        wishes = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
+        features = [{"name": name, "value": value} for name, value in wishes.items()]
+        self.call("Emulation.setEmulatedMedia", features=features)
 
     def pdf(self) -> bytes:
         """The page as it prints."""
