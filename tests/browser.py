@@ -146,7 +146,7 @@ class Browser:
         )  # fmt: skip
 
     def prefer(self, scheme: str) -> None:
-        """``light`` or ``dark``; nothing scrolls smoothly, so that what is clicked stays where it was seen."""
+        """``light`` or ``dark``. Nothing scrolls smoothly: what is clicked stays where it was seen."""
         wishes = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
         features = [{"name": name, "value": value} for name, value in wishes.items()]
         self.call("Emulation.setEmulatedMedia", features=features)
