@@ -38,10 +38,6 @@ def code_of(name):
     return plan.code(plan.stage(name))
 
 
-def last_stages(role):
-    return [stage for cell in plan.cells if cell.role == role for stage in cell.stages]
-
-
 def raw_files():
     """Files of a data folder, so that a changed one is noticed; generated and fetched data have none."""
     if settings.data.source != "folder":

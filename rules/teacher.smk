@@ -2,7 +2,12 @@
 # (Teachers are trained by the rules `pretrain` and `distill_task`, like everyone else.)
 rule gates:
     input:
-        [made_by(stage) for stage in last_stages("teacher")],
+        [
+            made_by(stage)
+            for cell in plan.cells
+            if cell.role == "teacher"
+            for stage in cell.stages
+        ],
     output:
         f"{RESULTS}/gates.json",
     log:

@@ -1,7 +1,7 @@
 """The rows of the GLMD paper's Tables 4 and 5: GLMD-vc or GLMD with one thing changed.
 
 Each row is made from the method it varies, so that a change to the method reaches all of them. Where the
-paper prints scores but not the settings behind them, the settings are ours (``published`` says which).
+paper prints scores but not the settings behind them, the settings are ours (``chosen`` says so).
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from retort.errors import InputError
 from retort.reporting.notes import protocol_notes
 from retort.reporting.results import Results
 from retort.reporting.scores import PAPER, averages, select
@@ -42,7 +43,7 @@ def effects(results: Results) -> pd.DataFrame:
     for (label, pair), rows in switched.groupby(["method", "pair"], sort=False):
         found = _LABEL.fullmatch(str(label))
         if found is None:
-            continue
+            raise InputError(f"{label}: not 'method [quirk: switch]'; collect the scores again")
         plain = select(results.scores, role="student", method=found["method"], pair=str(pair), protocol=PAPER)
         ours = averages(rows, results.config.tasks).by_seed
         theirs = averages(plain, results.config.tasks).by_seed
