@@ -21,6 +21,22 @@ ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = Path(__file__).resolve().parent / "golden"
 
 
+SHARED = ("workflow", "slurm")
+"""Folders whose tests share one run of the whole workflow."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests one worker must run (`make test` has several): a file's, so that what a file sets up
+    is set up once, and all that share the workflow's run, which start first as they take longest."""
+
+    def shares(item: pytest.Item) -> bool:
+        return bool(set(SHARED) & set(item.path.relative_to(ROOT).parts))
+
+    items.sort(key=lambda item: not shares(item))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("workflow" if shares(item) else str(item.path)))
+
+
 @pytest.fixture(autouse=True)
 def _denormal_numbers() -> Iterator[None]:
     """Training jobs flush denormal numbers for their whole process; here other tests come after."""
