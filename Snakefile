@@ -10,10 +10,12 @@ from retort.config import resolve, typed
 from retort.config.model import as_text
 from retort.errors import InputError
 from retort.files import digest_of, sha256_of, write_text
+from retort.hashes import remembered_hashes
 from retort.fingerprint import fingerprint
 from retort.plan import Plan
-from retort.reporting import figure2, figure5
+from retort.reporting.exhibits import FIGURES, JUDGED, JUDGED_BY, TABLES
 from retort.reporting.tables import TEMPLATES
+from retort.texts import CORPUS, part_of
 
 min_version("9.27")
 
@@ -37,8 +39,9 @@ settings = plan.config
 layout = plan.layout
 RESULTS = str(layout.root)
 LOGS = f"{RESULTS}/logs"
-DATA = str(layout.data(plan.data))
-TEXT = str(layout.text(plan.text))
+TEXT = str(layout.text(plan.text[CORPUS]))
+# Exhibits show the configuration itself.
+SETTINGS = digest_of(settings.model_dump(mode="json"))
 
 # Steps read the resolved configuration from a file; it is no input, because each stage's folder
 # is already named after everything that the stage depends on.
@@ -51,6 +54,8 @@ wildcard_constraints:
     pretrained=r"[^/]+\.pre\.[^/]+",
     tuned=r"[^/]+\.task\.[^/]+",
     mapped=r"[0-9a-f]+",
+    raw=r"\w+\.[0-9a-f]+",
+    task=r"(?!corpus\.)\w+\.[0-9a-f]+",
 
 
 include: "rules/common.smk"

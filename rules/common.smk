@@ -13,19 +13,32 @@ def made_by(stage):
     return f"{stage_folder(stage.id)}/{name}"
 
 
+def models_of(stage):
+    """What later stages read of a finished stage, and its cards. Of a task stage that is the folder of its
+    runs: other weights may give the same metrics."""
+    name = "tasks" if stage.phase == "task" else "model.safetensors"
+    return f"{stage_folder(stage.id)}/{name}"
+
+
+def raw_of(part):
+    """The file that stands for the raw data of the corpus or of a task."""
+    return str(layout.data(plan.data[part]) / "manifest.json")
+
+
+def text_of(part):
+    """The file that stands for the encoded corpus or task."""
+    return str(layout.text(plan.text[part]) / "summary.json")
+
+
 def needed_by(name):
-    """Files a stage reads: text, earlier stages, teacher signals, its vocabulary map, the gates."""
+    """Files a stage reads: text, earlier stages, teacher signals, its vocabulary map."""
     stage = plan.stage(name)
-    files = [f"{TEXT}/summary.json", *map(made_by, stage.ancestors())]
-    if stage.imported is not None:
-        files += sorted(
-            str(path) for path in Path(stage.imported).rglob("*") if path.is_file()
-        )
+    files = [text_of(CORPUS), *map(text_of, stage.tasks)]
+    files += map(models_of, stage.ancestors())
+    files += map(ancient, imported_files(stage))
     if stage.compression is not None:
         files.append(str(layout.vocabulary(stage)))
-    if stage.phase == "task" and stage.teachers:
-        # Other gates do not change what a student learns, so a newer file is no reason to train again.
-        files.append(ancient(f"{RESULTS}/gates.json"))
+    if stage.phase == "task":
         files.extend(
             str(layout.signals(teacher))
             for teacher in stage.teachers
@@ -34,27 +47,44 @@ def needed_by(name):
     return files
 
 
+def imported_files(stage):
+    """Files of the checkpoint that is taken as the result of a stage."""
+    if stage.imported is None:
+        return []
+    return sorted(
+        str(path) for path in Path(stage.imported).rglob("*") if path.is_file()
+    )
+
+
 def code_of(name):
     return plan.code(plan.stage(name))
 
 
-def raw_files():
-    """Files of a data folder, so that a changed one is noticed; generated and fetched data have none."""
+def raw_files(part):
+    """A part's files in a data folder; generated and fetched data have none."""
     if settings.data.source != "folder":
         return []
     root = Path(settings.data_root)
-    vocab_txt = settings.data.vocabulary.vocab_txt
-    vocabulary = [] if vocab_txt is None else [root / vocab_txt]
-    named = [
-        root / "superglue" / task / f"{split}.jsonl"
-        for task in settings.tasks
-        for split in ("train", "val")
-    ]
-    return [
-        str(path)
-        for path in (*named, *sorted((root / "corpus").glob("*.txt")), *vocabulary)
-        if path.exists()
-    ]
+    if part == CORPUS:
+        vocab_txt = settings.data.vocabulary.vocab_txt
+        vocabulary = [] if vocab_txt is None else [root / vocab_txt]
+        named = [*sorted((root / "corpus").glob("*.txt")), *vocabulary]
+    else:
+        named = [
+            root / "superglue" / part / f"{split}.jsonl" for split in ("train", "val")
+        ]
+    return [str(path) for path in named if path.exists()]
+
+
+def bytes_of(files):
+    """Digest of what given files hold: their times say nothing, as copies have new ones."""
+    return digest_of(remembered_hashes(files, Path(RESULTS) / ".hashes.json"))
+
+
+def raw_code(part):
+    """Fingerprint of what makes raw data of this source."""
+    kind = "corpus" if part == CORPUS else "task"
+    return fingerprint([f"retort.data.prepare:{settings.data.source}_{kind}"])
 
 
 def mapped_stage(wildcards):
@@ -65,29 +95,6 @@ def mapped_stage(wildcards):
         if stage.compression is not None
         and layout.vocabulary(stage).parent.name == wildcards.mapped
     )
-
-
-# Exhibits and the code that makes each.
-TABLES = {
-    "table1": "retort.reporting.table1:table1",
-    "table2": "retort.reporting.table2:table2",
-    "table3": "retort.reporting.table3:table3",
-}
-TABLES |= {
-    "table3_held_out": TABLES["table3"],
-    "table4": "retort.reporting.ablations:table4",
-    "table5": "retort.reporting.ablations:table5",
-    "table6": "retort.reporting.table6:table6",
-    "table7": "retort.reporting.table7:table7",
-    "table8": "retort.reporting.table8:table8",
-    "table9": "retort.reporting.table9:table9",
-    "claims": "retort.reporting.claims_table:claims_table",
-    "quirk_effects": "retort.reporting.quirk_effects:quirk_effects",
-}
-FIGURES = {
-    name: f"retort.reporting.{name}"
-    for name in ("overview", "figure2", "figure3", "figure5")
-}
 
 
 def exhibits():
@@ -109,16 +116,36 @@ def templates():
     )
 
 
-def drawn_from(name):
-    """Files a figure reads besides the text: logs of the pretraining of the methods that it shows."""
-    shown = {"figure2": figure2.METHODS, "figure5": figure5.METHODS}.get(name, ())
+def shown_in(exhibit):
+    """Files that an exhibit reads besides scores and configuration."""
+    files = [text_of(CORPUS), *exhibit.reads, *logs_of(exhibit.logs)]
+    return files + (list(map(text_of, settings.tasks)) if exhibit.texts else [])
+
+
+def logs_of(methods):
+    """Logs of the pretraining of methods: where their distances to the teacher are."""
     ends = [
-        stage for cell in plan.cells if cell.method in shown for stage in cell.stages
+        stage for cell in plan.cells if cell.method in methods for stage in cell.stages
     ]
     logs = []
     for stage in ends:
         while stage is not None:
             if stage.phase == "pretraining" and stage.teachers:
-                logs.append(f"{stage_folder(stage.id)}/log.jsonl")
+                logs.append(f"{stage_folder(stage.id)}/distances.jsonl")
             stage = stage.init
     return sorted(set(logs))
+
+
+def scored():
+    """The folders of all runs whose scores are shown."""
+    stages = {stage.id: stage for cell in plan.cells for stage in cell.stages}
+    return list(map(models_of, stages.values()))
+
+
+def rows():
+    """Digest of what the rows of the scores are called and where they come from."""
+    cells = [
+        [cell.role, cell.method, cell.pair, cell.seed, *(s.id for s in cell.stages)]
+        for cell in plan.cells
+    ]
+    return digest_of([cells, list(settings.tasks)])

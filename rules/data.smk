@@ -1,25 +1,29 @@
-# Raw data in official layouts, then tokens. Nothing after this knows where the data came from.
+# Raw data in official layouts, then tokens; the corpus and each task by itself, so that a change of one task
+# leaves pretraining and the other tasks alone. Nothing after this knows where the data came from.
 rule data:
     input:
-        raw_files(),
+        # What they hold decides, see the parameter; a touched file is no other file.
+        lambda wildcards: ancient(raw_files(part_of(wildcards.raw))),
     output:
-        f"{DATA}/manifest.json",
+        f"{RESULTS}/data/{{raw}}/manifest.json",
     log:
-        f"{LOGS}/data.log",
+        f"{LOGS}/data.{{raw}}.log",
     conda:
         "../envs/base.yaml"
     params:
-        code=fingerprint(["retort.data.prepare:provide"]),
+        code=lambda wildcards: raw_code(part_of(wildcards.raw)),
+        bytes=lambda wildcards: bytes_of(raw_files(part_of(wildcards.raw))),
         config=CONFIG,
+        part=lambda wildcards: part_of(wildcards.raw),
     shell:
-        "python scripts/prepare_data.py --config {params.config} 2>&1 | tee {log}"
+        "python scripts/prepare_data.py --config {params.config} --part {params.part} 2>&1 | tee {log}"
 
 
 rule text:
     input:
-        f"{DATA}/manifest.json",
+        raw_of(CORPUS),
     output:
-        f"{TEXT}/summary.json",
+        text_of(CORPUS),
         f"{TEXT}/tokenizer.json",
         f"{TEXT}/frequencies.tsv",
     log:
@@ -27,7 +31,26 @@ rule text:
     conda:
         "../envs/base.yaml"
     params:
-        code=fingerprint(["retort.data.prepare:encode"]),
+        code=fingerprint(["retort.data.prepare:encode_text"]),
         config=CONFIG,
+        part=CORPUS,
     shell:
-        "python scripts/encode_text.py --config {params.config} 2>&1 | tee {log}"
+        "python scripts/encode_text.py --config {params.config} --part {params.part} 2>&1 | tee {log}"
+
+
+rule examples:
+    input:
+        f"{TEXT}/tokenizer.json",
+        lambda wildcards: raw_of(part_of(wildcards.task)),
+    output:
+        f"{RESULTS}/text/{{task}}/summary.json",
+    log:
+        f"{LOGS}/text.{{task}}.log",
+    conda:
+        "../envs/base.yaml"
+    params:
+        code=fingerprint(["retort.data.prepare:encode_examples"]),
+        config=CONFIG,
+        part=lambda wildcards: part_of(wildcards.task),
+    shell:
+        "python scripts/encode_text.py --config {params.config} --part {params.part} 2>&1 | tee {log}"

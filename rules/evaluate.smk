@@ -3,7 +3,7 @@
 rule scores:
     input:
         [made_by(stage) for cell in plan.cells for stage in cell.stages],
-        f"{TEXT}/summary.json",
+        [text_of(task) for task in settings.tasks],
     output:
         f"{RESULTS}/glmd/scores.csv",
         f"{RESULTS}/glmd/hyper_parameters.csv",
@@ -13,6 +13,7 @@ rule scores:
         "../envs/train.yaml"
     params:
         code=fingerprint(["retort.evaluation.collect:collect_scores"]),
+        rows=rows(),
         config=CONFIG,
     shell:
         "python scripts/collect_scores.py --config {params.config} 2>&1 | tee {log}"

@@ -6,6 +6,7 @@ rule pretrain:
         model=f"{RESULTS}/stages/{{pretrained}}/model.safetensors",
         card=f"{RESULTS}/stages/{{pretrained}}/card.json",
         log=f"{RESULTS}/stages/{{pretrained}}/log.jsonl",
+        distances=f"{RESULTS}/stages/{{pretrained}}/distances.jsonl",
     log:
         f"{LOGS}/{{pretrained}}.log",
     priority: 80
@@ -15,6 +16,9 @@ rule pretrain:
         gpu=GPU,
     params:
         code=lambda wildcards: code_of(wildcards.pretrained),
+        bytes=lambda wildcards: bytes_of(
+            imported_files(plan.stage(wildcards.pretrained))
+        ),
         config=CONFIG,
     shell:
         "python scripts/pretrain.py --config {params.config} --stage {wildcards.pretrained}"

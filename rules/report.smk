@@ -3,6 +3,7 @@ rule table:
     input:
         f"{RESULTS}/glmd/scores.csv",
         f"{RESULTS}/glmd/hyper_parameters.csv",
+        lambda wildcards: shown_in(TABLES[wildcards.table]),
         lambda wildcards: (
             f"{RESULTS}/glmd/claims.csv" if wildcards.table == "claims" else []
         ),
@@ -20,8 +21,9 @@ rule table:
         "../envs/report.yaml"
     params:
         code=lambda wildcards: fingerprint(
-            [TABLES[wildcards.table], "retort.reporting.tables:write_table"]
+            [TABLES[wildcards.table].code, "retort.reporting.tables:write_table"]
         ),
+        settings=SETTINGS,
         results=lambda wildcards: RESULTS,
         text=lambda wildcards: TEXT,
     shell:
@@ -31,11 +33,11 @@ rule table:
 
 rule figure:
     input:
-        f"{TEXT}/summary.json",
         f"{RESULTS}/glmd/scores.csv",
-        lambda wildcards: drawn_from(wildcards.figure),
+        lambda wildcards: shown_in(FIGURES[wildcards.figure]),
     output:
         f"{RESULTS}/glmd/figures/{{figure}}.png",
+        f"{RESULTS}/glmd/figures/{{figure}}.csv",
         report(
             f"{RESULTS}/glmd/figures/{{figure}}.svg",
             caption="captions/figure.rst",
@@ -48,8 +50,12 @@ rule figure:
         "../envs/report.yaml"
     params:
         code=lambda wildcards: fingerprint(
-            [FIGURES[wildcards.figure], "retort.reporting.style"]
+            [
+                FIGURES[wildcards.figure].code,
+                "retort.reporting.exhibits:save_drawing",
+            ]
         ),
+        settings=SETTINGS,
         results=lambda wildcards: RESULTS,
         text=lambda wildcards: TEXT,
     shell:
@@ -60,7 +66,10 @@ rule figure:
 rule claims:
     input:
         f"{RESULTS}/glmd/scores.csv",
-        expand(f"{RESULTS}/glmd/figures/{{name}}.png", name=FIGURES),
+        scored(),
+        text_of(CORPUS),
+        expand(f"{RESULTS}/glmd/figures/{{name}}.csv", name=JUDGED),
+        JUDGED_BY,
         ledger="resources/claims/glmd.yaml",
     output:
         f"{RESULTS}/glmd/claims.csv",
@@ -72,6 +81,7 @@ rule claims:
         code=fingerprint(
             ["retort.claims.judging:judge", "retort.claims.writing:write_claims"]
         ),
+        settings=SETTINGS,
         results=lambda wildcards: RESULTS,
         text=lambda wildcards: TEXT,
     shell:
@@ -82,8 +92,10 @@ rule claims:
 rule report:
     input:
         expand(f"{RESULTS}/glmd/tables/{{name}}.csv", name=TABLES),
-        expand(f"{RESULTS}/glmd/figures/{{name}}.png", name=FIGURES),
+        expand(f"{RESULTS}/glmd/figures/{{name}}.svg", name=FIGURES),
+        f"{RESULTS}/glmd/claims.csv",
         f"{RESULTS}/gates.json",
+        [models_of(stage) for stage in plan.stages.values()],
     output:
         report(
             f"{RESULTS}/report/index.html",
@@ -97,6 +109,7 @@ rule report:
         "../envs/report.yaml"
     params:
         code=fingerprint(["retort.reporting.page:write_page"]),
+        settings=SETTINGS,
         templates=templates(),
         results=lambda wildcards: RESULTS,
         text=lambda wildcards: TEXT,

@@ -1,5 +1,9 @@
-# What students need of fine-tuned teachers: proof that they are good enough, and their signals.
+# Of fine-tuned teachers: proof that all of them are good enough, and the signals that students need.
 # (Teachers are trained by the rules `pretrain` and `distill_task`, like everyone else.)
+
+
+# No student waits for this: it judges its own teachers before it learns (scripts/distill_task.py). Other gates
+# are then no reason to train, and a teacher that is late holds up its own students alone.
 rule gates:
     input:
         [
@@ -25,8 +29,8 @@ rule gates:
 
 rule signals:
     input:
-        f"{RESULTS}/stages/{{tuned}}/metrics.json",
-        f"{TEXT}/summary.json",
+        lambda wildcards: models_of(plan.stage(wildcards.tuned)),
+        lambda wildcards: [text_of(task) for task in plan.stage(wildcards.tuned).tasks],
     output:
         directory(f"{RESULTS}/signals/{{tuned}}"),
     log:
@@ -37,7 +41,12 @@ rule signals:
     resources:
         gpu=GPU,
     params:
-        code=fingerprint(["retort.training.signals:store_signals"]),
+        code=fingerprint(
+            [
+                "retort.training.signals:store_signals",
+                "retort.training.setup:prepare_process",
+            ]
+        ),
         config=CONFIG,
     shell:
         "python scripts/teacher_signals.py --config {params.config} --stage {wildcards.tuned}"

@@ -1,15 +1,19 @@
 """Fine-tune a teacher or distil a student on tasks (one stage)."""
 
-from retort.cli import stage_job, stage_parser
+from retort.cli import plan_of, stage_job, stage_parser
 from retort.errors import run_cli
 
 
 def main() -> None:
     """Train the stage on its tasks, resuming from a saved state where there is one."""
-    stage, job = stage_job(stage_parser(__doc__ or "").parse_args())
+    arguments = stage_parser(__doc__ or "").parse_args()
+    plan = plan_of(arguments)
+    stage, job = stage_job(arguments, plan)
 
+    from retort.evaluation.gates import check_teachers
     from retort.training.tasks import train_tasks
 
+    check_teachers(plan, stage)
     train_tasks(stage, job)
 
 

@@ -1,16 +1,18 @@
 """Generate, check or fetch the raw data of a configuration."""
 
-from retort.cli import plan_of, plan_parser
+from retort.cli import part_parser, parts_of, plan_of
 from retort.errors import run_cli
 
 
 def main() -> None:
-    """Write manifest.json and whatever the source derives."""
-    plan = plan_of(plan_parser(__doc__ or "").parse_args())
+    """Write manifest.json and whatever the source derives, for the corpus and for each task."""
+    arguments = part_parser(__doc__ or "").parse_args()
+    plan = plan_of(arguments)
 
     from retort.data.prepare import provide
 
-    provide(plan.config, plan.layout.data(plan.data))
+    for part in parts_of(arguments, plan):
+        provide(plan.config, part, plan.layout.data(plan.data[part]))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ def test_everything_lies_below_the_scale():
     root = Path("out/smoke")
     stage = next(stage for stage in plan.stages.values() if stage.compression is not None)
     assert plan.layout == Layout(root)
-    assert plan.layout.data("d1") == root / "data/d1" and plan.layout.text("t1") == root / "text/t1"
+    assert plan.layout.data("d.1") == root / "data/d.1" and plan.layout.text("t.1") == root / "text/t.1"
     assert plan.layout.stage(stage) == root / "stages" / stage.id
     assert plan.layout.task_model(stage, "RTE") == root / "stages" / stage.id / "tasks/RTE"
     assert plan.layout.signals(stage) == root / "signals" / stage.id

@@ -26,7 +26,7 @@ SMALL = Architecture("S1", 2, 16, 2, 64, 0.1, 0.02)
 LARGE = replace(SMALL, name="T1", layers=4)
 TEACHER = Stage("pretraining", LARGE, hard(), SCHOOLING, "d4t4", 1)
 STUDENT = Stage("pretraining", SMALL, words(KL(15.0)), SCHOOLING, "d4t4", 1, teachers=(TEACHER,))
-RUN = TaskRun("RTE", OPTIMISER, 2, 8, None, 64, "longest", "per_epoch")
+RUN = TaskRun("RTE", "RTE.0", OPTIMISER, 2, 8, None, 64, "longest", "per_epoch")
 TUNED = Stage("task", SMALL, hard(), (RUN, replace(RUN, task="CB")), "d4t4", 1, init=STUDENT)
 
 

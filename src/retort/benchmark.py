@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from retort.config import load
 from retort.data.batches import GLMBatch
-from retort.data.prepare import encode, provide
+from retort.data.prepare import prepare
 from retort.data.store import load_examples
 from retort.distill.binding import BoundObjective
 from retort.distill.distances import SoftCrossEntropy
@@ -84,9 +84,7 @@ class Workbench:
     def __init__(self, folder: Path, scale: str = "pocket") -> None:
         few = {"methods": ["GLMD-vc"], "seeds": [1], "variants": {"tables": [], "quirks": []}}
         self.plan = Plan(load(scale, {"data": {"pocket": WORLD}} | few), folder)
-        raw = self.plan.layout.data(self.plan.data)
-        provide(self.plan.config, raw)
-        encode(self.plan.config, raw / "manifest.json", self.plan.layout.text(self.plan.text))
+        prepare(self.plan.config, self.plan.layout)
         prepare_process(1)
 
     @property
@@ -147,7 +145,7 @@ def cached_task(bench: Workbench, folder: Path, repeats: int, task: str = "RTE")
     _, stage = bench.chain
     assert isinstance(stage.schooling, tuple)
     settings = next(run for run in stage.schooling if run.task == task)
-    examples = load_examples(bench.plan.layout.text(stage.data) / "tasks", f"{task}.train")
+    examples = load_examples(bench.plan.layout.text(settings.text), "train")
     online = bench.teacher(stage.teachers[0])
     write_signals(folder / "signals.safetensors", online, examples, torch.device("cpu"))
     cached = CachedTeacher(folder / "signals.safetensors", online.shape, torch.device("cpu"))

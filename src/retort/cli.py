@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retort.config import load
+from retort.errors import InputError
 from retort.files import digest_of
 from retort.plan import Plan
 
@@ -42,11 +43,29 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
     return Plan(load(arguments.config), arguments.results)
 
 
-def stage_job(arguments: argparse.Namespace) -> tuple[Stage, Job]:
-    """The stage that the arguments name, and how to run it here (imports torch)."""
+def part_parser(description: str) -> argparse.ArgumentParser:
+    """A parser for steps that make one part of the data."""
+    parser = plan_parser(description)
+    parser.add_argument("--part", help="'corpus' or a task (default: all, one after the other)")
+    return parser
+
+
+def parts_of(arguments: argparse.Namespace, plan: Plan) -> list[str]:
+    """The parts of the data that the arguments name, the corpus first.
+
+    Raises:
+        InputError: the plan has no such part.
+    """
+    if arguments.part is not None and arguments.part not in plan.text:
+        raise InputError(f"--part: no {arguments.part!r} in this plan; there are {', '.join(plan.text)}")
+    return list(plan.text) if arguments.part is None else [arguments.part]
+
+
+def stage_job(arguments: argparse.Namespace, plan: Plan | None = None) -> tuple[Stage, Job]:
+    """The stage that the arguments name, and how to run it here (imports torch); ``plan``: if made."""
     # One thread a job must be settled before torch makes its thread pools.
     os.environ.setdefault("OMP_NUM_THREADS", str(arguments.threads))
-    plan = plan_of(arguments)
+    plan = plan or plan_of(arguments)
     stage = plan.stage(arguments.stage)
 
     from retort.training.setup import Job, choose_device, prepare_process

@@ -24,13 +24,13 @@ class Layout:
 
     root: Path
 
-    def data(self, digest: str) -> Path:
-        """Raw data in official layouts, with ``manifest.json``."""
-        return self.root / "data" / digest
+    def data(self, part: str) -> Path:
+        """Raw data of the corpus or of a task in official layouts, with ``manifest.json``."""
+        return self.root / "data" / part
 
-    def text(self, digest: str) -> Path:
-        """Tokenizer, word frequencies, encoded corpus and encoded tasks."""
-        return self.root / "text" / digest
+    def text(self, part: str) -> Path:
+        """The encoded corpus with tokenizer and word frequencies, or the encoded examples of a task."""
+        return self.root / "text" / part
 
     def stage(self, stage: Stage) -> Path:
         """What a training stage made."""

@@ -13,7 +13,6 @@ from pathlib import Path
 from retort.cells import TEACHER_SEED, Cell, cells
 from retort.config.model import Config, pair_models
 from retort.errors import InputError
-from retort.files import digest_of
 from retort.fingerprint import fingerprint
 from retort.layout import Layout
 from retort.quirks import chosen_switches, rewrite
@@ -23,12 +22,15 @@ from retort.recipes.own import module_name, own_methods
 from retort.schooling import Schooling
 from retort.stages import Architecture, Compression, Stage, Truncation, value_types
 from retort.students import architecture, columns, student_architecture
+from retort.texts import CORPUS, raw_names, text_names
 
+_SETTINGS = "retort.training.setup:prepare_process"
 _ENTRY = {
-    "import": "retort.training.pretraining:import_teacher",
-    "pretraining": "retort.training.pretraining:pretrain",
-    "task": "retort.training.tasks:train_tasks",
+    "import": ("retort.training.pretraining:import_teacher",),
+    "pretraining": ("retort.training.pretraining:pretrain", _SETTINGS),
+    "task": ("retort.training.tasks:train_tasks", _SETTINGS),
 }
+"""What the scripts call, by what a stage does."""
 
 
 class Plan:
@@ -45,26 +47,18 @@ class Plan:
     def __init__(self, config: Config, results: Path = Path("results")) -> None:
         self.config = config
         self.layout = Layout(results / config.scale)
-        self.schooling = Schooling(config)
+        self.schooling = Schooling(config, self.text)
         chosen_switches(config.quirks)  # a mistake is told at once, whether or not a method is affected
 
     @cached_property
-    def data(self) -> str:
-        """Digest of the data source: names the folder of raw data."""
-        data = self.config.data
-        used = {"pocket": data.pocket, "hub": data.hub, "folder": None}[data.source]
-        source = None if used is None else used.model_dump(mode="json")
-        vocab = data.vocabulary.vocab_txt
-        return digest_of([data.source, source, self.config.data_root, sorted(self.config.tasks), vocab])
+    def data(self) -> dict[str, str]:
+        """Folder of raw data by part: the corpus, each task (see :mod:`retort.texts`)."""
+        return raw_names(self.config)
 
     @cached_property
-    def text(self) -> str:
-        """Digest of the encoded data: names the folder of tokens."""
-        data, lengths = self.config.data, self.config.task_training.max_length
-        limits = data.limits.model_dump(mode="json")
-        vocabulary = data.vocabulary.model_dump(mode="json")
-        longest = {task: lengths[task] for task in self.config.tasks}
-        return digest_of([self.data, limits, vocabulary, longest])
+    def text(self) -> dict[str, str]:
+        """Folder of encoded text by part: the corpus with its vocabulary, each task."""
+        return text_names(self.config)
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
@@ -141,7 +135,7 @@ class Plan:
         entry = _ENTRY["import" if stage.imported else stage.phase]
         own = None if self.config.recipes is None else Path(self.config.recipes)
         files = {} if own is None else {module_name(own): own}
-        return fingerprint(sorted({entry, *value_types(stage.objective)}), files)
+        return fingerprint(sorted({*entry, *value_types(stage.objective)}), files)
 
     def pretrained(self, name: str) -> Stage:
         """A teacher's pretraining stage, or its import."""
@@ -151,7 +145,7 @@ class Plan:
             architecture=self.architecture(name),
             objective=LANGUAGE_MODEL.objective,
             schooling=None if imported else self.schooling.pretraining("teacher"),
-            data=self.text,
+            data=self.text[CORPUS],
             seed=TEACHER_SEED,
             imported=imported,
             precision=self.config.precision,
@@ -164,7 +158,7 @@ class Plan:
             architecture=self.architecture(name),
             objective=FINE_TUNE.objective,
             schooling=self.schooling.runs("GLM (teacher)", name, tasks, "teacher"),
-            data=self.text,
+            data=self.text[CORPUS],
             seed=TEACHER_SEED,
             init=self.pretrained(name),
             precision=self.config.precision,
@@ -202,7 +196,7 @@ class Plan:
             schooling=runs
             if step.phase == "task"
             else self.schooling.pretraining("student", step.batch_share),
-            data=self.text,
+            data=self.text[CORPUS],
             seed=seed,
             init=before,
             truncated=self._truncation(method, pair, student, teachers) if truncated else None,

@@ -108,7 +108,8 @@ def files(plan: Plan, stage: Stage) -> list[Path]:
         )
         runs = [plan.layout.task_model(stage, run) / part for run in stage.runs for part in parts]
         return [*runs, folder / "metrics.json"]
-    return [folder / name for name in ("config.json", "log.jsonl", "card.json", "model.safetensors")]
+    names = ("config.json", "log.jsonl", "distances.jsonl", "card.json", "model.safetensors")
+    return [folder / name for name in names]
 
 
 def is_made(plan: Plan, stage: Stage) -> bool:

@@ -19,6 +19,10 @@ Role = Literal["teacher", "student"]
 class Schooling:
     """The training settings of a configuration.
 
+    Args:
+        config: a complete configuration.
+        texts: name of each task's encoded examples.
+
     Attributes:
         rates: batch size and learning rate of single table rows, by (method, pair, task).
 
@@ -26,7 +30,8 @@ class Schooling:
         InputError: the configured table of hyper-parameters is missing or malformed.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, texts: Mapping[str, str]) -> None:
+        self._texts = texts
         self._pretraining = config.pretraining
         self._tasks = config.task_training
         name = config.task_training.hyper_parameters
@@ -66,6 +71,7 @@ class Schooling:
         optimiser = settings.optimiser.model_dump() | {"learning_rate": rate}
         return TaskRun(
             task=task,
+            text=self._texts[task],
             optimiser=Optimiser(**optimiser | {"betas": tuple(optimiser["betas"])}),
             epochs=settings.epochs[task],  # type: ignore[index]
             batch_size=batch,

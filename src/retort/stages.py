@@ -117,12 +117,14 @@ class TaskRun:
     """Length and batches of the training on one task.
 
     Attributes:
+        text: name of the task's encoded examples (see :attr:`retort.plan.Plan.text`).
         evaluations: on dev, evenly spaced; ``per_epoch``: after each epoch. One before training
             is always made.
         padding: ``longest`` pads to the batch's longest row, ``fixed`` to ``max_length``.
     """
 
     task: str
+    text: str
     optimiser: Optimiser
     epochs: int
     batch_size: int
@@ -158,7 +160,7 @@ class Stage:
         teachers: the stages that made the teachers, nearest or smallest first.
         compression: vocabulary compression of the student, built from ``mapped_by``.
         mapped_by: pretrained teacher whose word embeddings decide the vocabulary map.
-        data: digest of the text data (see :mod:`retort.plan`).
+        data: name of the encoded corpus, with its vocabulary (see :attr:`retort.plan.Plan.text`).
         schooling: how long and on what batches: one run, or those on the tasks, task by task; several
             of a task are the points of a search.
         seed: of initialisation, data order and dropout.
@@ -207,6 +209,10 @@ class Stage:
         runs = self.schooling if isinstance(self.schooling, tuple) else ()
         times = Counter(run.task for run in runs)
         return {run.task if times[run.task] == 1 else _point(run): run for run in runs}
+
+    def text(self, task: str) -> str:
+        """Name of the encoded examples of one of its tasks."""
+        return next(run.text for run in self.runs.values() if run.task == task)
 
     def ancestors(self) -> list[Stage]:
         """Stages whose results are read, nearest first, without repeats."""

@@ -131,7 +131,7 @@ def test_finished_stages_are_found_with_their_time(results, tmp_path):
     assert {name: run.seconds for name, run in found.items()} == {first.id: 10.0, tuned.id: 9.0}
     assert found[tuned.id].phase == "task" and found[tuned.id].device == "some processor"
     assert found[tuned.id].moment > found[first.id].moment
-    work = stage_work(first, sizes_of(plan.config, plan.layout.text(plan.text))).all
+    work = stage_work(first, sizes_of(plan)).all
     assert found[first.id].work == work
     assert finished_runs(tmp_path, "cuda") == []
 

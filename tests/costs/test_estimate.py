@@ -26,7 +26,7 @@ FEW = {
 
 def estimate(tmp_path, overrides=FEW, scale="smoke", rates=ASSUMED["cpu"]):
     plan = Plan(load(scale, overrides), tmp_path)
-    sizes = sizes_of(plan.config, plan.layout.text(plan.text))
+    sizes = sizes_of(plan)
     return Estimate(plan, sizes, Calibration(plan.config.device, rates))
 
 
@@ -120,7 +120,8 @@ def test_jobs_are_connected_as_the_rules_connect_them(tmp_path):
     pretrained, task = of(found, "GLMD", "pretraining")[0], of(found, "GLMD", "task")[0]
     assert found.plan.pretrained("T1").id in found.jobs[pretrained.id].needs
     assert any(need.startswith("vocabulary ") for need in found.jobs[pretrained.id].needs)
-    assert {pretrained.id, GATES, SIGNALS + tuned.id} <= set(found.jobs[task.id].needs)
+    assert {pretrained.id, SIGNALS + tuned.id} <= set(found.jobs[task.id].needs)
+    assert not any(GATES in job.needs for job in found.jobs.values())  # students judge their own teachers
     assert found.jobs[of(found, "PD", "pretraining")[0].id].needs == ()
 
 

@@ -16,8 +16,7 @@ from retort.stages import Compression, Corpus
 
 def sizes(scale, overrides=None, folder=None):
     config = load(scale, overrides or {})
-    plan = Plan(config) if folder is None else Plan(config, folder)
-    return sizes_of(config, plan.layout.text(plan.text))
+    return sizes_of(Plan(config) if folder is None else Plan(config, folder))
 
 
 def test_the_paper_s_data(tmp_path):
@@ -53,14 +52,13 @@ def test_the_generated_world_grows_with_its_settings(tmp_path):
 
 def test_the_generated_world_is_as_assumed(tmp_path):
     """What the table says of the world is what the world says of itself."""
-    from retort.data.prepare import encode, provide
+    from retort.data.prepare import prepare
 
     overrides = {"data": {"pocket": {"train_size": 20, "dev_size": 20, "documents": 2000}}}
     config = load("smoke", overrides)
     plan = Plan(config, tmp_path)
     assumed = sizes("smoke", overrides, tmp_path)
-    provide(config, plan.layout.data(plan.data))
-    encode(config, plan.layout.data(plan.data) / "manifest.json", plan.layout.text(plan.text))
+    prepare(config, plan.layout)
     measured = sizes("smoke", overrides, tmp_path)
     assert measured.measured and not assumed.measured
     assert measured.tokens == pytest.approx(assumed.tokens, rel=0.1)
@@ -84,28 +82,22 @@ def example(key, lengths):
 
 def test_a_task_is_measured_batch_by_batch(tmp_path):
     train = [example("a", [4, 6]), example("b", [5, 7]), example("c", [10, 8, 9])]
-    save_examples(tmp_path, "COPA.train", train)
-    save_examples(tmp_path, "COPA.val", train[:1])
-    found = measure_task(tmp_path, "COPA", batch=2)
+    save_examples(tmp_path, "train", train)
+    save_examples(tmp_path, "val", train[:1])
+    found = measure_task(tmp_path, batch=2)
     assert (found.train, found.dev, found.train_rows, found.dev_rows) == (3, 1, 2.5, 2)
     assert (found.length, found.longest, found.answer) == (7, 8.5, 2)  # batches of 7 and of 10
 
 
 def test_text_that_was_encoded_wins(tmp_path):
     plan = Plan(load("smoke", {"tasks": ["COPA"], "methods": ["KD"], "variants": {"tables": []}}), tmp_path)
-    text = plan.layout.text(plan.text)
-    save_examples(text / "tasks", "COPA.train", [example("a", [4, 6])])
-    save_examples(text / "tasks", "COPA.val", [example("a", [4, 6])])
-    write_json(
-        text / "summary.json",
-        {
-            "vocabulary": 90,
-            "vocabulary_rows": 96,
-            "documents": 7,
-            "tokens": 70,
-            "tasks": {"COPA": {"train": 1, "val": 1}},
-        },
-    )
-    found = sizes_of(plan.config, text)
+    corpus, task = (plan.layout.text(plan.text[part]) for part in ("corpus", "COPA"))
+    save_examples(task, "train", [example("a", [4, 6])])
+    save_examples(task, "val", [example("a", [4, 6])])
+    summary = {"vocabulary": 90, "vocabulary_rows": 96, "documents": 7, "tokens": 70}
+    write_json(corpus / "summary.json", summary)
+    assert not sizes_of(plan).measured  # the task is not finished
+    write_json(task / "summary.json", {"train": 1, "val": 1})
+    found = sizes_of(plan)
     assert found.measured and (found.rows, found.words, found.tokens) == (96, 90, 70)
     assert found.tasks["COPA"].length == 5

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from retort.config import load
 from retort.data.corpus import EncodedCorpus
-from retort.data.prepare import encode, provide
+from retort.data.prepare import encode_examples, encode_text, prepare, provide
 from retort.data.store import load_examples
 from retort.data.tokenizer import Tokenizer
 from retort.errors import InputError
+from retort.files import sha256_of
+from retort.layout import Layout
+from retort.texts import CORPUS, raw_names, text_names
 
 SMALL = {"pocket": {"documents": 200, "train_size": 6, "dev_size": 4}}
 TASKS = ["RTE", "COPA", "MultiRC"]
@@ -22,52 +27,78 @@ def config(**changes):
     return load("smoke", {"tasks": TASKS, "data": SMALL} | changes)
 
 
-@pytest.fixture(scope="module")
-def raw(tmp_path_factory):
-    """The data step of a small world."""
-    folder = tmp_path_factory.mktemp("raw")
-    provide(config(), folder)
-    return folder
+PARTS = [CORPUS, *TASKS]
+
+
+class Data:
+    """Folders of raw data and of encoded text by part."""
+
+    def __init__(self, settings, folder):
+        layout = Layout(folder)
+        self.config = settings
+        self.raw = {part: layout.data(name) for part, name in raw_names(settings).items()}
+        self.text = {part: layout.text(name) for part, name in text_names(settings).items()}
+
+    def manifest(self, part):
+        return json.loads((self.raw[part] / "manifest.json").read_text())
+
+    def summary(self, part):
+        return json.loads((self.text[part] / "summary.json").read_text())
+
+    def encode(self, settings, out, part=CORPUS):
+        """Encode the raw data under other settings."""
+        manifest = self.raw[part] / "manifest.json"
+        if part == CORPUS:
+            encode_text(settings, manifest, out)
+        else:
+            encode_examples(settings, part, manifest, self.text[CORPUS], out)
 
 
 @pytest.fixture(scope="module")
-def text(raw):
-    """The text step on it."""
-    folder = raw.parent / "text"
-    encode(config(), raw / "manifest.json", folder)
-    return folder
+def data(tmp_path_factory):
+    """All parts of a small world."""
+    folder = tmp_path_factory.mktemp("data")
+    prepare(config(), Layout(folder))
+    return Data(config(), folder)
 
 
-def test_the_manifest_names_files_that_are_there(raw):
-    manifest = json.loads((raw / "manifest.json").read_text())
-    assert list(manifest["superglue"]) == sorted(TASKS)
-    named = [*manifest["corpus"], *(p for splits in manifest["superglue"].values() for p in splits.values())]
-    assert named and all((raw / path).is_file() for path in [*named, manifest["vocab_txt"]])
-    assert manifest["sha256"].keys() == set(named)
+def test_a_manifest_names_files_that_are_there(data):
+    for part in PARTS:
+        manifest, raw = data.manifest(part), data.raw[part]
+        named = [*manifest["corpus"], *(p for s in manifest["superglue"].values() for p in s.values())]
+        assert named and all((raw / path).is_file() for path in named)
+        assert manifest["sha256"].keys() == set(named)
+        assert list(manifest["superglue"]) == [task for task in TASKS if task == part]
+        assert bool(manifest["corpus"]) == ("vocab_txt" in manifest) == (part == CORPUS)
 
 
-def test_the_summary_says_what_is_there(raw, text):
-    summary = json.loads((text / "summary.json").read_text())
-    tokenizer = Tokenizer.load(text / "tokenizer.json")
-    corpus = EncodedCorpus.open(text / "corpus")
+def test_a_summary_says_what_is_there(data):
+    summary, text = data.summary(CORPUS), data.text[CORPUS]
+    tokenizer, corpus = Tokenizer.load(text / "tokenizer.json"), EncodedCorpus.open(text / "corpus")
     assert summary["vocabulary"] == tokenizer.size <= summary["vocabulary_rows"] < tokenizer.size + 8
     assert summary["vocabulary_rows"] % 8 == 0
-    assert (summary["documents"], summary["tokens"]) == (len(corpus), corpus.total_tokens) and len(
-        corpus
-    ) == 200
-    for task, counts in summary["tasks"].items():
-        for split, count in counts.items():
-            assert len(load_examples(text / "tasks", f"{task}.{split}")) == count
-    assert summary["tasks"]["RTE"] == {"train": 6, "val": 4}
-    assert summary["tasks"]["COPA"] == {"train": 12, "val": 4}  # mirrored in training
-    assert summary["sha256"] == json.loads((raw / "manifest.json").read_text())["sha256"]
-
-
-def test_every_word_of_the_world_is_known(text):
-    tokenizer = Tokenizer.load(text / "tokenizer.json")
-    assert not np.any(EncodedCorpus.open(text / "corpus").tokens == tokenizer.special.unk)
+    assert (summary["documents"], summary["tokens"]) == (200, corpus.total_tokens) and len(corpus) == 200
     for task in TASKS:
-        for example in load_examples(text / "tasks", f"{task}.val"):
+        for split in ("train", "val"):
+            assert len(load_examples(data.text[task], split)) == data.summary(task)[split]
+    assert (data.summary("RTE")["train"], data.summary("RTE")["val"]) == (6, 4)
+    assert data.summary("COPA")["train"] == 12  # mirrored in training
+
+
+def test_a_summary_stands_for_every_byte(data):
+    """What reads a folder waits for its summary, which has to differ whenever any file does."""
+    for part in PARTS:
+        summary, text = data.summary(part), data.text[part]
+        files = {p.relative_to(text).as_posix(): sha256_of(p) for p in text.rglob("*") if p.is_file()}
+        assert summary["encoded"] == {n: digest for n, digest in files.items() if n != "summary.json"}
+        assert summary["sha256"] == data.manifest(part)["sha256"]
+
+
+def test_every_word_of_the_world_is_known(data):
+    tokenizer = Tokenizer.load(data.text[CORPUS] / "tokenizer.json")
+    assert not np.any(EncodedCorpus.open(data.text[CORPUS] / "corpus").tokens == tokenizer.special.unk)
+    for task in TASKS:
+        for example in load_examples(data.text[task], "val"):
             assert not any(np.any(row.tokens == tokenizer.special.unk) for row in example.candidates)
 
 
@@ -75,70 +106,84 @@ def contents(folder):
     return {p.relative_to(folder): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-def test_the_same_configuration_gives_the_same_bytes(raw, text, tmp_path):
-    provide(config(), tmp_path / "raw")
-    assert contents(tmp_path / "raw" / "world") == contents(raw / "world")
-    encode(config(), raw / "manifest.json", tmp_path / "text")
-    assert contents(tmp_path / "text") == contents(text)
+def test_the_same_configuration_gives_the_same_bytes(data, tmp_path):
+    for part in PARTS:
+        provide(config(), part, tmp_path / "raw" / part)
+        assert contents(tmp_path / "raw" / part / "world") == contents(data.raw[part] / "world")
+        data.encode(config(), tmp_path / "text" / part, part)
+        assert contents(tmp_path / "text" / part) == contents(data.text[part])
 
 
-def test_a_world_is_its_seed_s(raw, tmp_path):
-    provide(config(data={"pocket": SMALL["pocket"] | {"world_seed": 2}}), tmp_path)
-    assert (tmp_path / "world/corpus/world.txt").read_bytes() != (raw / "world/corpus/world.txt").read_bytes()
+def test_a_world_is_its_seed_s(data, tmp_path):
+    provide(config(data={"pocket": SMALL["pocket"] | {"world_seed": 2}}), CORPUS, tmp_path)
+    mine, theirs = (folder / "world/corpus/world.txt" for folder in (tmp_path, data.raw[CORPUS]))
+    assert mine.read_bytes() != theirs.read_bytes()
 
 
-def folder_config(root, **data):
-    return config(data={"source": "folder"} | data, data_root=str(root))
+def folder_config(root, **changes):
+    return config(data={"source": "folder"} | changes, data_root=str(root))
 
 
-def test_a_folder_and_the_world_it_came_from_are_the_same_to_all_that_follows(raw, text, tmp_path):
-    settings = folder_config(raw / "world", vocabulary={"vocab_txt": "vocab.txt"})
-    provide(settings, tmp_path / "raw")
-    encode(settings, tmp_path / "raw" / "manifest.json", tmp_path / "text")
-    mine, theirs = contents(tmp_path / "text"), contents(text)
-    assert mine == theirs
-    assert not (tmp_path / "raw" / "world").exists()  # the folder's files stay where they are
+@pytest.fixture
+def root(data, tmp_path):
+    """The world as a folder that someone else put there."""
+    for part in PARTS:
+        shutil.copytree(data.raw[part] / "world", tmp_path / "root", dirs_exist_ok=True)
+    return tmp_path / "root"
 
 
-def test_a_vocabulary_is_trained_where_none_is_given(raw, tmp_path):
-    settings = folder_config(raw / "world", vocabulary={"size": 1024})
-    provide(settings, tmp_path / "raw")
+def test_a_folder_and_the_world_it_came_from_are_the_same_to_all_that_follows(data, root, tmp_path):
+    settings = folder_config(root, vocabulary={"vocab_txt": "vocab.txt"})
+    prepare(settings, Layout(tmp_path / "out"))
+    mine = Data(settings, tmp_path / "out")
+    for part in PARTS:
+        ours, theirs = contents(mine.text[part]), contents(data.text[part])
+        summaries = [json.loads(each.pop(Path("summary.json"))) for each in (ours, theirs)]
+        assert ours == theirs and summaries[0]["encoded"] == summaries[1]["encoded"]
+        assert sorted(summaries[0]["sha256"].values()) == sorted(summaries[1]["sha256"].values())
+        assert not (mine.raw[part] / "world").exists()  # the folder's files stay where they are
+
+
+def test_a_vocabulary_is_trained_where_none_is_given(root, tmp_path):
+    settings = folder_config(root, vocabulary={"size": 1024})
+    provide(settings, CORPUS, tmp_path / "raw")
     assert json.loads((tmp_path / "raw" / "manifest.json").read_text())["vocab_txt"] is None
-    encode(settings, tmp_path / "raw" / "manifest.json", tmp_path / "text")
+    encode_text(settings, tmp_path / "raw" / "manifest.json", tmp_path / "text")
     assert 100 < Tokenizer.load(tmp_path / "text" / "tokenizer.json").size <= 1024
 
 
-def test_limits_bound_what_is_used(raw, tmp_path):
-    encode(
-        config(data=SMALL | {"limits": {"train": 4, "dev": 3, "corpus": 50}}),
-        raw / "manifest.json",
-        tmp_path / "t",
-    )
-    summary = json.loads((tmp_path / "t" / "summary.json").read_text())
-    assert summary["documents"] == 50 and summary["tasks"]["RTE"] == {"train": 4, "val": 3}
-    assert summary["tasks"]["MultiRC"]["val"] == 3  # one question of three answers
+def test_limits_bound_what_is_used(data, tmp_path):
+    settings = config(data=SMALL | {"limits": {"train": 4, "dev": 3, "corpus": 50}})
+    counts = {}
+    for part in PARTS:
+        data.encode(settings, tmp_path / part, part)
+        counts[part] = json.loads((tmp_path / part / "summary.json").read_text())
+    assert counts[CORPUS]["documents"] == 50
+    assert (counts["RTE"]["train"], counts["RTE"]["val"]) == (4, 3)
+    assert counts["MultiRC"]["val"] == 3  # one question of three answers
 
 
-def test_long_texts_are_shortened_to_the_task_s_length(raw, tmp_path):
-    encode(config(task_training={"max_length": 24}), raw / "manifest.json", tmp_path / "t")
+def test_long_texts_are_shortened_to_the_task_s_length(data, tmp_path):
     for task in TASKS:
-        rows = [row for e in load_examples(tmp_path / "t" / "tasks", f"{task}.train") for row in e.candidates]
+        data.encode(config(task_training={"max_length": 24}), tmp_path / task, task)
+        rows = [row for e in load_examples(tmp_path / task, "train") for row in e.candidates]
         assert max(len(row) for row in rows) <= 24
 
 
-def test_a_file_that_disappeared_is_named_and_no_text_left(raw, tmp_path):
-    manifest = json.loads((raw / "manifest.json").read_text())
+def test_a_file_that_disappeared_is_named_and_no_text_left(data, tmp_path):
+    manifest = data.manifest("MultiRC")
     gone = manifest["superglue"]["MultiRC"]["val"] = str(tmp_path / "gone.jsonl")
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    train = tmp_path / manifest["superglue"]["MultiRC"]["train"]
     with pytest.raises(InputError, match="gone.jsonl"):
-        encode(config(), tmp_path / "manifest.json", tmp_path / "text")
-    assert gone and [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
+        encode_examples(config(), "MultiRC", tmp_path / "manifest.json", data.text[CORPUS], tmp_path / "text")
+    assert gone and train.is_file() and [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
 
 
-def test_an_empty_corpus_is_named_and_no_text_left(raw, tmp_path):
+def test_an_empty_corpus_is_named_and_no_text_left(data, tmp_path):
     (tmp_path / "empty.txt").write_text("\n  \n")
-    manifest = json.loads((raw / "manifest.json").read_text()) | {"corpus": [str(tmp_path / "empty.txt")]}
+    manifest = data.manifest(CORPUS) | {"corpus": [str(tmp_path / "empty.txt")]}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(InputError, match="empty.txt.*: no document; give at least one line of text"):
-        encode(config(), tmp_path / "manifest.json", tmp_path / "text")
+        encode_text(config(), tmp_path / "manifest.json", tmp_path / "text")
     assert not (tmp_path / "text").exists()

@@ -57,12 +57,11 @@ def test_the_first_of_equal_evaluations_counts():
 def finished(tmp_path):
     """A plan with two tasks and two seeds whose metrics are made up."""
     plan = Plan(load("smoke", {"tasks": ["RTE", "CB"], "methods": ["KD", "PD"], "seeds": [1, 2]}), tmp_path)
-    folder = plan.layout.text(plan.text) / "tasks"
     tokens = np.ones(3, np.int32)
     row = GLMExample(tokens, np.zeros((2, 3), np.int32), 2, tokens, tokens > 0)
     for task, words, labels in (("RTE", (5, 6), [0, 0, 1]), ("CB", (5, 6, 7), [2, 2, 1, 0])):
         examples = [ClozeExample(f"{task}/val/{n}", (row,), label, words) for n, label in enumerate(labels)]
-        save_examples(folder, f"{task}.val", examples)
+        save_examples(plan.layout.text(plan.text[task]), "val", examples)
     for number, cell in enumerate(plan.cells):
         rte = [entry(0, 40, 40, 40), entry(2, 60 + number, 50, 55)]
         cb = {"accuracy": 70.0, "f1": 50 + number / 3}
@@ -222,8 +221,7 @@ def test_scores_of_a_search_are_those_of_the_chosen_runs(tmp_path, finished):
     teacher = plan.cells[0]
     runs = {name: {"evaluations": [entry(0, n, -n, n)]} for n, name in enumerate(FOUR)}
     write_json(plan.layout.stage(teacher.stages[0]) / "metrics.json", runs)
-    tokens = finished.layout.text(finished.text) / "tasks"
-    shutil.copytree(tokens, plan.layout.text(plan.text) / "tasks")
+    shutil.copytree(finished.layout.root / "text", plan.layout.root / "text")
     collect_scores(plan)
     rows = [r for r in read(plan) if r["role"] != "baseline"]
     found = {(r["role"], r["seed"], r["protocol"]): (r["run"], r["value"]) for r in rows}

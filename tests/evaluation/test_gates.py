@@ -6,7 +6,7 @@ import pytest
 
 from retort.config import load
 from retort.errors import RetortError
-from retort.evaluation.gates import check_gates
+from retort.evaluation.gates import check_gates, check_teachers
 from retort.files import read_json, write_json
 from retort.plan import Plan
 
@@ -86,3 +86,40 @@ def test_after_a_search_the_best_run_is_judged(tmp_path):
     check_gates(plan)
     report = read_json(plan.layout.root / "gates.json")["T1"]
     assert (report["zero_shot"], report["fine_tuned"]) == ({"RTE": 50}, {"RTE": 80})
+
+
+def students(plan):
+    """The last stages of a method whose teacher is the one that is judged."""
+    (cell,) = (cell for cell in plan.cells if cell.role == "student")
+    return cell.stages
+
+
+def test_a_student_does_not_learn_from_a_teacher_that_missed_a_gate(tmp_path):
+    gates = {"zero_shot": {"RTE": 61}, "fine_tuned_average": 95}
+    (student,) = students(plan := plan_with(tmp_path, gates))
+    with pytest.raises(RetortError, match=r"^teacher gates: T1 scores 60.0 on RTE .*; T1 averages 90.0"):
+        check_teachers(plan, student)
+    check_teachers(plan, plan.cells[0].stages[0])  # the teacher itself has no teacher
+
+
+def test_a_student_judges_by_what_it_waits_for(tmp_path):
+    """Its teacher on its own tasks: others may not be finished."""
+    gates = {"zero_shot": {"RTE": 61}, "fine_tuned_average": 95}
+    plan = plan_with(tmp_path, gates, tasks_per_job=1)
+    on_rte, on_cb = students(plan)
+    (plan.layout.stage(on_rte.teachers[0]) / "metrics.json").rename(tmp_path / "unfinished")
+    check_teachers(plan, on_cb)  # the average would need RTE
+    (tmp_path / "unfinished").rename(plan.layout.stage(on_rte.teachers[0]) / "metrics.json")
+    with pytest.raises(RetortError, match=r"T1 scores 60.0 on RTE .*, 61 are asked for\. The"):
+        check_teachers(plan, on_rte)
+    with pytest.raises(RetortError, match="T1 averages 90.0 after fine-tuning, 95 are asked for"):
+        check_gates(plan)
+
+
+def test_assistants_are_not_gated(tmp_path):
+    overrides = {"tasks": TASKS, "methods": ["TAKD"], "gates": {"fine_tuned_average": 100}}
+    plan = Plan(load("smoke", overrides), tmp_path)
+    (student,) = students(plan)
+    (assistant,) = student.teachers
+    assert assistant.id not in {stage.id for stage in plan.cells[0].stages}
+    check_teachers(plan, student)  # reads nothing

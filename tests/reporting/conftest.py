@@ -92,12 +92,14 @@ def make_stage(init: str | None, task: str) -> dict:
             "ensemble": {"is": "Mean"},
             "edit": None,
         },
-        "schooling": [length | {"task": task, "epochs": 2}] if task else length | {"steps": 100},
+        "schooling": [length | {"task": task, "text": f"{task}.0123456789", "epochs": 2}]
+        if task
+        else length | {"steps": 100},
         "task": task or None,
         "init": init,
         "teachers": [],
         "seed": 1,
-        "data": "0123456789",
+        "data": "corpus.0123456789",
     }
 
 
@@ -153,13 +155,14 @@ def write_distances(path: Path, steps: int = 30) -> None:
     write_text(path, "".join(json.dumps(line) + "\n" for line in lines))
 
 
-def make_text(folder: Path) -> None:
+def make_text(text: Path) -> None:
     """A tokenizer, Zipf-like frequencies and encoded tasks of one scale."""
     import numpy as np
 
     from retort.data.examples import ClozeExample, GLMExample
     from retort.data.store import save_examples
 
+    folder = text / "corpus.0123456789"
     tokenizer = Tokenizer([*COMMANDS, *(f"w{i}" for i in range(193))])
     tokenizer.save(folder / "tokenizer.json")
     counts = np.array([0] * len(COMMANDS) + [10000 // (i + 1) for i in range(193)])
@@ -176,7 +179,7 @@ def make_text(folder: Path) -> None:
                     tokens, np.zeros((2, len(tokens)), np.int32), len(tokens) - 1, tokens, tokens == 5
                 )
                 examples.append(ClozeExample(str(index), (row, row), 0, None, {}))
-            save_examples(folder / "tasks", f"{task}.{split}", examples)
+            save_examples(text / f"{task}.0123456789", split, examples)
 
 
 def make_results(folder: Path) -> Path:
@@ -195,7 +198,7 @@ def make_results(folder: Path) -> Path:
         write_run(root, pretraining.name, "", None)
         if method in ("GLMD-vc", "TinyBERT"):
             write_distances(pretraining / "distances.jsonl")
-    make_text(root / "text" / "0123456789")
+    make_text(root / "text")
     write_json(root / "gates.json", GATES)
     return root
 

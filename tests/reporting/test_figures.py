@@ -271,9 +271,16 @@ def test_the_kept_vocabulary_is_marked_only_where_a_method_compresses(results_ro
     assert kept_words(Results(results_root)) is None
 
 
-def test_the_text_folder_is_the_one_that_the_runs_read(results_root):
-    (results_root / "text" / "older").mkdir()
-    assert Results(results_root).text_folder() == results_root / "text" / "0123456789"
-    (results_root / "text" / "0123456789").rename(results_root / "text" / "moved")
+def test_the_texts_are_those_that_the_runs_read(results_root):
+    text = results_root / "text"
+    for part in ("corpus", "RTE"):
+        (text / f"{part}.older").mkdir()
+    results = Results(results_root)
+    assert results.text_folder() == text / "corpus.0123456789"
+    assert results.examples_folder("RTE") == text / "RTE.0123456789"
+    for part in ("corpus", "RTE"):
+        (text / f"{part}.0123456789").rename(text / f"{part}.moved")
     with pytest.raises(InputError, match="the runs read 0 folders of it; name the right one with --text"):
-        Results(results_root).text_folder()
+        results.text_folder()
+    with pytest.raises(InputError, match="the runs read 0 folders of it for RTE; run the workflow again"):
+        results.examples_folder("RTE")

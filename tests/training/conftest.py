@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from retort.config import load
-from retort.data.prepare import encode, provide
+from retort.data.prepare import prepare
 from retort.data.store import load_examples, save_examples
 from retort.plan import Plan
 from retort.stages import Stage
@@ -99,7 +99,7 @@ class Workshop:
 
     def examples(self, task: str, split: str = "train"):
         """Encoded examples of a task."""
-        return load_examples(self.plan.layout.text(self.plan.text) / "tasks", f"{task}.{split}")
+        return load_examples(self.plan.layout.text(self.plan.text[task]), split)
 
 
 @pytest.fixture(scope="session")
@@ -133,11 +133,9 @@ def _newest_best() -> Iterator[None]:
 def _finished(overrides: dict[str, Any], results: Path) -> Workshop:
     prepare_process(1)
     plan = Plan(load("smoke", overrides), results)
-    folder = plan.layout.data(plan.data)
-    provide(plan.config, folder)
-    encode(plan.config, folder / "manifest.json", plan.layout.text(plan.text))
+    prepare(plan.config, plan.layout)
     if "ReCoRD" in plan.config.tasks:
-        _make_ragged(plan.layout.text(plan.text) / "tasks", "ReCoRD.train")
+        _make_ragged(plan.layout.text(plan.text["ReCoRD"]), "train")
     made = Workshop(plan)
     for stage in plan.stages.values():
         made.run(stage)

@@ -10,6 +10,7 @@ import torch
 
 from retort.errors import InputError
 from retort.stages import Architecture, SlicedCompression
+from retort.texts import CORPUS
 from retort.training.setup import (
     autocast_dtype,
     choose_device,
@@ -98,7 +99,7 @@ def test_compressed_students_share_one_map(workshop):
     stages = [workshop.stage("GLMD", number) for number in range(3)]
     assert len({workshop.plan.layout.vocabulary(stage) for stage in stages}) == 1
     vocabulary = vocabulary_map(stages[0], workshop.job(stages[0]))
-    rows = vocabulary_rows(workshop.plan.layout.text(workshop.plan.text))
+    rows = vocabulary_rows(workshop.plan.layout.text(workshop.plan.text[CORPUS]))
     assert vocabulary.size < rows == len(vocabulary.substitute)
     assert (
         len(starting_model(stages[0], workshop.job(stages[0]), None).word_embeddings.weight)

@@ -287,7 +287,7 @@ def test_predictions_are_those_of_the_published_model(workshop):
     stage = workshop.stage("GLMD-vc", 2)
     for task in TASKS:
         folder = workshop.plan.layout.stage(stage) / "tasks" / task
-        dev = load_examples(workshop.plan.layout.text(stage.data) / "tasks", f"{task}.val")
+        dev = load_examples(workshop.plan.layout.text(stage.text(task)), "val")
         found = evaluate(GLMFamily(load_glm(folder)), task, dev, torch.device("cpu"), task == "WSC")
         lines = [json.loads(line) for line in (folder / "predictions.jsonl").read_text().splitlines()]
         assert [line["key"] for line in lines] == [example.key for example in dev]

@@ -112,7 +112,8 @@ def encoded(folder, plan):
 def test_a_sound_folder_is_taken(folder):
     plan = folder.plan()
     encoded(folder, plan)
-    assert plan.layout.text(plan.text).joinpath("summary.json").is_file()
+    for name in plan.text.values():
+        assert plan.layout.text(name).joinpath("summary.json").is_file()
 
 
 def test_a_missing_data_folder(folder, refused):
@@ -138,12 +139,18 @@ def test_a_missing_data_folder(folder, refused):
 )
 def test_a_malformed_line(folder, refused, bad, words):
     path = folder.write("RTE", "train", [rte(0, "entailment"), bad])
-    refused("prepare_data", folder.plan(), str(path), *words)
+    refused("prepare_data", folder.plan(), str(path), *words, arguments=("--part", "RTE"))
 
 
 def test_a_missing_file_of_a_task(folder, refused):
     (folder.path / "data" / "superglue" / "WiC" / "val.jsonl").unlink()
-    refused("prepare_data", folder.plan(), "WiC/val.jsonl: cannot be read (No such file or directory)")
+    words = "WiC/val.jsonl: cannot be read (No such file or directory)"
+    refused("prepare_data", folder.plan(), words, arguments=("--part", "WiC"))
+
+
+def test_an_unknown_part_of_the_data(folder, refused):
+    words = "--part: no 'CB' in this plan; there are corpus, RTE, WiC"
+    refused("prepare_data", folder.plan(), words, arguments=("--part", "CB"))
 
 
 @pytest.mark.parametrize("lines", [[], ["", "   "]])
@@ -168,15 +175,17 @@ def test_a_vocabulary_without_the_answer_words(folder, refused):
     write_lines(folder.path / "data" / "vocab.txt", words)
     plan = folder.plan(data={"source": "folder", "vocabulary": {"vocab_txt": "vocab.txt"}})
     assert folder.script("prepare_data", plan) == 0
-    refused("encode_text", plan, "answer word 'yes' is not in the vocabulary; add it there")
+    assert folder.script("encode_text", plan, "--part", "corpus") == 0
+    words = "answer word 'yes' is not in the vocabulary; add it there"
+    refused("encode_text", plan, words, arguments=("--part", "RTE"))
 
 
 def test_a_sequence_that_cannot_be_shortened(folder, refused):
     plan = folder.plan(task_training={"max_length": 6})
     assert folder.script("prepare_data", plan) == 0
-    refused(
-        "encode_text", plan, ".jsonl:1", "even after shortening, more than max_length 6; raise max_length"
-    )
+    assert folder.script("encode_text", plan, "--part", "corpus") == 0
+    words = (".jsonl:1", "even after shortening, more than max_length 6; raise max_length")
+    refused("encode_text", plan, *words, arguments=("--part", "RTE"))
 
 
 def test_an_unknown_stage(folder, refused):
@@ -211,7 +220,9 @@ def test_a_checkpoint_that_does_not_fit(folder, refused, change, words):
     plan = folder.plan(import_teacher={"T1": str(folder.path / "given")})
     encoded(folder, plan)
     stage = plan.pretrained("T1")
-    tensors = GLM(glm_config(stage.architecture, vocabulary_rows(plan.layout.text(plan.text)))).state_dict()
+    tensors = GLM(
+        glm_config(stage.architecture, vocabulary_rows(plan.layout.text(plan.text["corpus"])))
+    ).state_dict()
     change(tensors)
     save_tensors(folder.path / "given" / "model.safetensors", {n: t.clone() for n, t in tensors.items()})
     refused("pretrain", plan, "given/model.safetensors: ", *words, arguments=("--stage", stage.id))

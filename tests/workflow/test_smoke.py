@@ -229,7 +229,7 @@ def test_a_missed_gate_stops_the_run_with_one_line(smoke, tmp_path):
 @pytest.mark.parametrize(
     ("script", "made"),
     [
-        ("prepare_data", lambda plan: plan.layout.data(plan.data) / "manifest.json"),
+        ("prepare_data", lambda plan: plan.layout.data(plan.data["RTE"]) / "manifest.json"),
         ("check_gates", lambda plan: plan.layout.root / "gates.json"),
         ("collect_scores", lambda plan: plan.layout.root / "glmd" / "scores.csv"),
     ],

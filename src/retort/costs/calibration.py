@@ -225,7 +225,7 @@ def runs_of(plan: Plan, stages: Sequence[Stage], kind: str) -> Iterator[Run]:
     for stage in stages:
         cards = _cards(plan, stage)
         if cards and all(card["device"]["kind"].partition(":")[0] == kind for card in cards):
-            sizes = sizes or sizes_of(plan.config, plan.layout.text(plan.text))
+            sizes = sizes or sizes_of(plan)
             seconds, moment = _seconds(cards)
             if seconds > 0:
                 work, name = stage_work(stage, sizes).all, cards[0]["device"]["name"]

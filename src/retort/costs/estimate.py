@@ -85,7 +85,7 @@ class Estimate:
                 needs.append(name)
             if stage.phase == "task" and stage.teachers:
                 taught = [SIGNALS + teacher.id for teacher in stage.teachers if teacher.phase == "task"]
-                needs += [GATES, *dict.fromkeys(taught)]
+                needs += dict.fromkeys(taught)
             found[stage.id] = Job(stage.id, self.seconds(stage), tuple(needs))
         for name in self.teachers:
             found[SIGNALS + name] = Job(SIGNALS + name, self.signal_seconds(name), (name,))

@@ -31,10 +31,7 @@ _INDENT, _NAMED = 17, 4
 def estimate_of(plan: Plan) -> Estimate:
     """The costs of a plan, calibrated by whatever has finished below its results folder."""
     kind = device_kind(plan.config)
-    text = plan.layout.text(plan.text)
-    return Estimate(
-        plan, sizes_of(plan.config, text), calibrate(kind, finished_runs(plan.layout.root.parent, kind))
-    )
+    return Estimate(plan, sizes_of(plan), calibrate(kind, finished_runs(plan.layout.root.parent, kind)))
 
 
 def device_kind(config: Config) -> str:

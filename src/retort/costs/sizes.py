@@ -6,12 +6,16 @@ import csv
 import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from retort.config.loading import REPOSITORY
 from retort.config.model import Config
 from retort.files import read_json
 from retort.stages import Compression, Corpus
+from retort.texts import CORPUS
+
+if TYPE_CHECKING:
+    from retort.plan import Plan
 
 OFFICIAL = REPOSITORY / "resources" / "paper" / "glmd" / "task_sizes.csv"
 """Examples of the official SuperGLUE files in GLM's form: COPA's training set is mirrored, ReCoRD's has one
@@ -111,18 +115,19 @@ _MASKING = {"paper": (1.09, 0.197, 1.05), "mixture": (1.17, 0.364, 1.08)}
 """Tokens after masking and predicted ones by tokens before it, and padding; measured on 1,024 samples."""
 
 
-def sizes_of(config: Config, text: Path) -> Sizes:
-    """Sizes of a configuration's data; ``text`` is the folder of its encoded text, made or not."""
-    summary = text / "summary.json"
-    if summary.is_file():
-        return _measured(read_json(summary), text)
+def sizes_of(plan: Plan) -> Sizes:
+    """Sizes of a plan's data, read from the encoded text if all of it is there."""
+    config, folders = plan.config, {part: plan.layout.text(name) for part, name in plan.text.items()}
+    if all((folder / "summary.json").is_file() for folder in folders.values()):
+        return _measured(folders)
     if config.data.source == "pocket":
         return _generated(config)
     return _known(config)
 
 
-def _measured(summary: dict[str, Any], text: Path) -> Sizes:
-    tasks = {task: measure_task(text / "tasks", task) for task in summary["tasks"]}
+def _measured(folders: dict[str, Path]) -> Sizes:
+    summary = read_json(folders[CORPUS] / "summary.json")
+    tasks = {part: measure_task(folder) for part, folder in folders.items() if part != CORPUS}
     return Sizes(
         summary["vocabulary_rows"],
         summary["vocabulary"],
@@ -134,12 +139,12 @@ def _measured(summary: dict[str, Any], text: Path) -> Sizes:
 
 
 @functools.cache
-def measure_task(folder: Path, task: str, batch: int = 16) -> TaskSize:
+def measure_task(folder: Path, batch: int = 16) -> TaskSize:
     """Sizes of an encoded task, batches taken in the order of the file."""
     import numpy as np
 
     def part(split: str) -> tuple[int, float, float, float, float]:
-        with np.load(folder / f"{task}.{split}.npz", allow_pickle=False) as stored:
+        with np.load(folder / f"{split}.npz", allow_pickle=False) as stored:
             length, candidates = stored["length"], stored["candidates"]
             answer = float(stored["predicted"].sum()) / len(length)
         starts = np.concatenate([[0], np.cumsum(candidates)[:-1]])
@@ -150,7 +155,7 @@ def measure_task(folder: Path, task: str, batch: int = 16) -> TaskSize:
 
     train, rows, answer, length, longest = part("train")
     dev, dev_rows, *_ = part("val")
-    single = read_json(folder / f"{task}.train.json")["verbalizers"] is not None
+    single = read_json(folder / "train.json")["verbalizers"] is not None
     return TaskSize(train, dev, rows, dev_rows, 0 if single else answer, length, longest)
 
 

@@ -1,7 +1,7 @@
-"""From a data source to what training reads: official files, then tokens.
+"""From a data source to what training reads: official files, then tokens; the corpus and each task by itself.
 
-Whatever the source, :func:`provide` ends with the same manifest; nothing after it knows where the
-data came from.
+Whatever the source, providing a part ends with the same manifest; nothing after it knows where the data
+came from.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from retort.config.model import Config
 from retort.data.corpus import EncodedCorpus, encode_corpus, read_documents
 from retort.data.frequencies import count_corpus
-from retort.data.pocket.world import generate_world
+from retort.data.pocket.world import generate_corpus, generate_task
 from retort.data.sources import HubCorpus, fetch_hub, fetch_vocabulary, open_folder
 from retort.data.store import limit, save_examples
 from retort.data.superglue.encode import encode_task
@@ -21,71 +21,108 @@ from retort.data.superglue.instances import load_task
 from retort.data.superglue.tasks import Split
 from retort.data.tokenizer import Tokenizer
 from retort.errors import InputError
-from retort.files import atomic_folder, read_json, write_json
+from retort.files import atomic_folder, read_json, sha256_of, write_json
+from retort.layout import Layout
+from retort.texts import CORPUS, raw_names, text_names
 
 SPLITS: tuple[Split, ...] = ("train", "val")
+Manifest = dict[str, Any]
 
 
-def provide(config: Config, out: Path) -> None:
-    """Generate, check or fetch the data; ``out/manifest.json`` says where everything is.
+def provide(config: Config, part: str, out: Path) -> None:
+    """Generate, check or fetch the corpus or a task; ``out/manifest.json`` says where everything is.
 
     Raises:
         InputError: missing or malformed data.
     """
-    data = config.data
-    vocabulary = _vocabulary(config, out)
-    if data.source == "pocket":
-        assert data.pocket is not None
-        generate_world(
-            data.pocket.world_seed,
-            out / "world",
-            documents=data.pocket.documents,
-            train_size=data.pocket.train_size,
-            dev_size=data.pocket.dev_size,
-        )
-        manifest = open_folder(out / "world", out, config.tasks)
-    elif data.source == "folder":
-        assert config.data_root is not None
-        manifest = open_folder(Path(config.data_root), out, config.tasks)
-    else:
-        assert data.hub is not None
-        corpora = [HubCorpus(c.name, c.subset, c.split, c.column, c.revision) for c in data.hub.corpus]
-        manifest = fetch_hub(out, corpora, data.hub.superglue, data.hub.superglue_revision, config.tasks)
-        if vocabulary is None and data.hub.tokenizer is not None:
-            vocabulary = fetch_vocabulary(data.hub.tokenizer, out)
-    manifest["vocab_txt"] = None if vocabulary is None else str(vocabulary.absolute())
+    source = config.data.source
+    manifest = _CORPUS[source](config, out) if part == CORPUS else _TASK[source](config, part, out)
     write_json(out / "manifest.json", manifest)
 
 
-def _vocabulary(config: Config, out: Path) -> Path | None:
-    """The vocabulary file, checked before anything is written; ``None`` where one is trained."""
-    data = config.data
-    if data.source == "pocket":
-        return out / "world" / "vocab.txt"
-    root = Path()
-    if data.source == "folder":
-        assert config.data_root is not None
-        root = Path(config.data_root)
-        if not root.is_dir():
-            raise InputError(f"data_root: {root} is not a folder; name one with superglue/ and corpus/ in it")
-    if data.vocabulary.vocab_txt is None:
+def pocket_corpus(config: Config, out: Path) -> Manifest:
+    """Corpus and vocabulary of the generated world."""
+    world = config.data.pocket
+    assert world is not None
+    generate_corpus(world.world_seed, out / "world", documents=world.documents)
+    return open_folder(out / "world", out, ()) | _vocabulary(out / "world" / "vocab.txt")
+
+
+def pocket_task(config: Config, task: str, out: Path) -> Manifest:
+    """A task of the generated world."""
+    world = config.data.pocket
+    assert world is not None
+    sizes = {"train_size": world.train_size, "dev_size": world.dev_size}
+    generate_task(world.world_seed, out / "world", task, **sizes)
+    return open_folder(out / "world", out, (task,), corpus=False)
+
+
+def folder_corpus(config: Config, out: Path) -> Manifest:
+    """Corpus and vocabulary of a folder, checked."""
+    root = _folder(config)
+    vocabulary = _named_vocabulary(config, root)
+    return open_folder(root, out, ()) | _vocabulary(vocabulary)
+
+
+def folder_task(config: Config, task: str, out: Path) -> Manifest:
+    """A task of a folder, checked."""
+    return open_folder(_folder(config), out, (task,), corpus=False)
+
+
+def hub_corpus(config: Config, out: Path) -> Manifest:
+    """Corpus and vocabulary from the hub."""
+    hub = config.data.hub
+    assert hub is not None
+    vocabulary = _named_vocabulary(config, Path())
+    corpora = [HubCorpus(c.name, c.subset, c.split, c.column, c.revision) for c in hub.corpus]
+    manifest = fetch_hub(out, corpora, tasks=())
+    if vocabulary is None and hub.tokenizer is not None:
+        vocabulary = fetch_vocabulary(hub.tokenizer, out)
+    return manifest | _vocabulary(vocabulary)
+
+
+def hub_task(config: Config, task: str, out: Path) -> Manifest:
+    """A task from the hub."""
+    hub = config.data.hub
+    assert hub is not None
+    return fetch_hub(out, (), hub.superglue, hub.superglue_revision, (task,))
+
+
+# The rule of this step names these functions, so that another source's code is no reason to run it again.
+_CORPUS = {"pocket": pocket_corpus, "folder": folder_corpus, "hub": hub_corpus}
+_TASK = {"pocket": pocket_task, "folder": folder_task, "hub": hub_task}
+
+
+def _folder(config: Config) -> Path:
+    assert config.data_root is not None
+    root = Path(config.data_root)
+    if not root.is_dir():
+        raise InputError(f"data_root: {root} is not a folder; name one with superglue/ and corpus/ in it")
+    return root
+
+
+def _named_vocabulary(config: Config, root: Path) -> Path | None:
+    """The configured vocabulary file, checked before anything is written; ``None`` where none is named."""
+    named = config.data.vocabulary.vocab_txt
+    if named is None:
         return None
-    path = root / data.vocabulary.vocab_txt
-    if not path.is_file():
-        raise InputError(f"data.vocabulary.vocab_txt: {path} is not a file; name a vocabulary file")
-    return path
+    if not (root / named).is_file():
+        raise InputError(f"data.vocabulary.vocab_txt: {root / named} is not a file; name a vocabulary file")
+    return root / named
 
 
-def encode(config: Config, manifest_path: Path, out: Path) -> None:
-    """Tokenise all: ``tokenizer.json``, ``frequencies.tsv``, ``corpus/``, ``tasks/``, ``summary.json``.
+def _vocabulary(path: Path | None) -> Manifest:
+    return {"vocab_txt": None if path is None else str(path.absolute())}
+
+
+def encode_text(config: Config, manifest_path: Path, out: Path) -> None:
+    """Tokenise the corpus: ``tokenizer.json``, ``frequencies.tsv``, ``corpus/``, ``summary.json``.
 
     Raises:
-        InputError: an empty corpus, an answer word missing from the vocabulary, a sequence that
-            cannot be shortened to its task's length.
+        InputError: an empty corpus, or one that gives no vocabulary.
     """
-    manifest: dict[str, Any] = read_json(manifest_path)
-    folder = manifest_path.parent
-    paths = [folder / path for path in manifest["corpus"]]
+    manifest: Manifest = read_json(manifest_path)
+    paths = [manifest_path.parent / path for path in manifest["corpus"]]
     with atomic_folder(out) as temporary:
         tokenizer = _tokenizer(config, manifest["vocab_txt"], paths)
         tokenizer.save(temporary / "tokenizer.json")
@@ -93,38 +130,66 @@ def encode(config: Config, manifest_path: Path, out: Path) -> None:
         corpus = EncodedCorpus.open(temporary / "corpus")
         frequencies = count_corpus(corpus, tokenizer)
         frequencies.write(temporary / "frequencies.tsv", tokenizer)
-        tasks = {
-            task: _encode_task(config, task, folder, manifest["superglue"][task], tokenizer, temporary)
-            for task in config.tasks
-        }
-        summary = {
+        sizes = {
             "vocabulary": tokenizer.size,
             "vocabulary_rows": tokenizer.padded_size(config.data.vocabulary.multiple_of),
             "reserved_words": frequencies.reserved,
             "documents": len(corpus),
             "tokens": int(corpus.total_tokens),
-            "tasks": tasks,
-            "sha256": manifest["sha256"],
         }
-        write_json(temporary / "summary.json", summary)
+        _summarise(temporary, sizes, manifest)
+
+
+def encode_examples(config: Config, task: str, manifest_path: Path, corpus: Path, out: Path) -> None:
+    """Tokenise a task: ``train`` and ``val`` (see :mod:`retort.data.store`), ``summary.json``.
+
+    Args:
+        config: a complete configuration.
+        task: its name.
+        manifest_path: of its raw data.
+        corpus: folder with the tokenizer.
+        out: folder to write.
+
+    Raises:
+        InputError: an answer word missing from the vocabulary, a sequence that cannot be shortened.
+    """
+    manifest: Manifest = read_json(manifest_path)
+    tokenizer = Tokenizer.load(corpus / "tokenizer.json")
+    length = config.task_training.max_length[task]  # type: ignore[index]
+    limits = {"train": config.data.limits.train, "val": config.data.limits.dev}
+    counts: dict[str, int] = {}
+    with atomic_folder(out) as temporary:
+        for split in SPLITS:
+            raw = load_task(task, manifest_path.parent / manifest["superglue"][task][split], split)
+            examples = limit(encode_task(task, raw, tokenizer, length, split), limits[split])
+            save_examples(temporary, split, examples)
+            counts[split] = len(examples)
+        _summarise(temporary, counts, manifest)
+
+
+def prepare(config: Config, layout: Layout) -> None:
+    """Provide and encode all parts, one after the other."""
+    text = {part: layout.text(name) for part, name in text_names(config).items()}
+    for part, name in raw_names(config).items():
+        provide(config, part, layout.data(name))
+        manifest = layout.data(name) / "manifest.json"
+        if part == CORPUS:
+            encode_text(config, manifest, text[part])
+        else:
+            encode_examples(config, part, manifest, text[CORPUS], text[part])
+
+
+def _summarise(folder: Path, sizes: dict[str, int], manifest: Manifest) -> None:
+    """Write ``summary.json``. It stands for the folder, so it says what the bytes of every file are."""
+    encoded = {
+        path.relative_to(folder).as_posix(): sha256_of(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    write_json(folder / "summary.json", sizes | {"sha256": manifest["sha256"], "encoded": encoded})
 
 
 def _tokenizer(config: Config, vocab_txt: str | None, corpus: Sequence[Path]) -> Tokenizer:
     if vocab_txt is not None:
         return Tokenizer.from_vocab(vocab_txt)
     return Tokenizer.train(read_documents(corpus), config.data.vocabulary.size)
-
-
-def _encode_task(
-    config: Config, task: str, folder: Path, files: dict[str, str], tokenizer: Tokenizer, out: Path
-) -> dict[str, int]:
-    """Encode both splits of a task; returns how many examples each has."""
-    length = config.task_training.max_length[task]  # type: ignore[index]
-    limits = {"train": config.data.limits.train, "val": config.data.limits.dev}
-    counts: dict[str, int] = {}
-    for split in SPLITS:
-        raw = load_task(task, folder / files[split], split)
-        examples = limit(encode_task(task, raw, tokenizer, length, split), limits[split])
-        save_examples(out / "tasks", f"{task}.{split}", examples)
-        counts[split] = len(examples)
-    return counts

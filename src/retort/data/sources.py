@@ -34,7 +34,7 @@ class HubCorpus:
     revision: str | None = None
 
 
-def open_folder(root: Path, out: Path, tasks: Sequence[str] = TASKS) -> dict[str, Any]:
+def open_folder(root: Path, out: Path, tasks: Sequence[str] = TASKS, corpus: bool = True) -> dict[str, Any]:
     """Check a folder in the official layouts and write the manifest for it.
 
     The layout is ``root/superglue/<Task>/{train,val}.jsonl`` and ``root/corpus/*.txt`` (UTF-8, one
@@ -45,6 +45,7 @@ def open_folder(root: Path, out: Path, tasks: Sequence[str] = TASKS) -> dict[str
         root: the folder.
         out: where ``manifest.json`` and derived files go.
         tasks: the tasks that must be there; other folders, AX-b and AX-g included, are ignored.
+        corpus: whether the corpus must be there; otherwise it is left out.
 
     Returns:
         The manifest: ``corpus`` (paths), ``superglue`` (task -> split -> path), ``sha256`` (path -> hex).
@@ -58,10 +59,10 @@ def open_folder(root: Path, out: Path, tasks: Sequence[str] = TASKS) -> dict[str
         task: {split: _checked(task, split, root, out) for split in SPLITS}
         for task in (spec_of(task).name for task in tasks)
     }
-    corpus = _corpus_files(root / "corpus")
-    paths = corpus + [path for splits in superglue.values() for path in splits.values()]
+    texts = _corpus_files(root / "corpus") if corpus else []
+    paths = texts + [path for splits in superglue.values() for path in splits.values()]
     manifest = {
-        "corpus": corpus,
+        "corpus": texts,
         "superglue": superglue,
         "sha256": {path: sha256_of(out / path) for path in paths},
     }
@@ -82,7 +83,7 @@ def fetch_hub(
 
     Args:
         out: where everything is written.
-        corpora: text corpora, one file each.
+        corpora: text corpora, one file each; none: tasks alone.
         superglue: repository with the eight tasks as configurations.
         superglue_revision: its commit or branch, ``None`` for the newest.
         tasks: the tasks to fetch.
@@ -102,7 +103,7 @@ def fetch_hub(
     for number, corpus in enumerate(corpora):
         name = corpus.name.replace("/", "_")
         write_lines(root / "corpus" / f"{number:02d}_{name}.txt", _documents(corpus))
-    return open_folder(root, out, tasks)
+    return open_folder(root, out, tasks, corpus=bool(corpora))
 
 
 def fetch_vocabulary(repository: str, out: Path) -> Path:

@@ -99,9 +99,9 @@ def _points(
 
 
 def _baselines(plan: Plan) -> Iterator[tuple[Any, ...]]:
-    folder = plan.layout.text(plan.text) / "tasks"
     for task in plan.config.tasks:
-        for metric, value in baseline(task, load_examples(folder, f"{task}.val")).items():
+        examples = load_examples(plan.layout.text(plan.text[task]), "val")
+        for metric, value in baseline(task, examples).items():
             for protocol in PROTOCOLS:
                 yield ("baseline", "majority", "", "", task, metric, protocol, f"{value:.6g}", "", "")
 

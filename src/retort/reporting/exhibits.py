@@ -1,11 +1,15 @@
-"""The exhibits there are, by the names of their files."""
+"""The exhibits there are, by the names of their files, and what each is made of and from.
+
+The one list of them: scripts make what it names, and the workflow reads from it which code and which files an
+exhibit depends on.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from retort.files import atomic_path, read_json
 from retort.reporting import figure2, figure3, figure5, overview, style
@@ -16,7 +20,7 @@ from retort.reporting.results import Results
 from retort.reporting.scores import HELD_OUT
 from retort.reporting.table1 import table1
 from retort.reporting.table2 import methods, table2
-from retort.reporting.table3 import table3
+from retort.reporting.table3 import table3, table3_held_out
 from retort.reporting.table6 import table6
 from retort.reporting.table7 import table7
 from retort.reporting.table8 import table8
@@ -26,6 +30,40 @@ from retort.reporting.tables import Table
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class Exhibit(Generic[Made]):
+    """How an exhibit is made, and from what besides scores, configuration and vocabulary.
+
+    Attributes:
+        make: makes it; a function with a name, so that its code can be told from that of others.
+        reads: files of the repository.
+        logs: methods whose distances to the teacher it shows.
+        texts: whether it counts the words of corpus and tasks.
+    """
+
+    make: Callable[[Results], Made]
+    reads: tuple[str, ...] = ()
+    logs: tuple[str, ...] = ()
+    texts: bool = False
+
+    def __call__(self, results: Results) -> Made:
+        """Make it."""
+        return self.make(results)
+
+    @property
+    def code(self) -> str:
+        """Where its code starts, as a root of fingerprints."""
+        return f"{self.make.__module__}:{self.make.__qualname__}"
+
+
+def printed(*tables: str) -> tuple[str, ...]:
+    """Files with the paper's numbers."""
+    return tuple(f"resources/paper/glmd/{table}.csv" for table in tables)
 
 
 @dataclass(frozen=True)
@@ -58,31 +96,39 @@ def _figure5(results: Results) -> Drawing:
     return Drawing(figure5.TITLE, lambda: figure5.figure5(data), data, figure5.caption(data))
 
 
-TABLES: dict[str, Callable[[Results], Table]] = {
-    "table1": table1,
-    "table2": table2,
-    "table3": table3,
-    f"table3_{HELD_OUT}": lambda results: table3(results, HELD_OUT),
-    "table4": table4,
-    "table5": table5,
-    "table6": table6,
-    "table7": table7,
-    "table8": table8,
-    "table9": table9,
-    "claims": claims_table,
-    "quirk_effects": quirk_effects,
+TABLES: dict[str, Exhibit[Table]] = {
+    "table1": Exhibit(table1, printed("table3")),
+    "table2": Exhibit(table2, (*printed("table2", "table3"), "config/scales/paper.yaml")),
+    "table3": Exhibit(table3, printed("table3")),
+    f"table3_{HELD_OUT}": Exhibit(table3_held_out, printed("table3")),
+    "table4": Exhibit(table4, printed("table4")),
+    "table5": Exhibit(table5, printed("table5")),
+    "table6": Exhibit(table6, printed("table3")),
+    "table7": Exhibit(table7, printed("table3", "table7_hparams")),
+    "table8": Exhibit(table8, printed("table8_hparams")),
+    "table9": Exhibit(table9, printed("table3", "table9")),
+    "claims": Exhibit(claims_table),
+    "quirk_effects": Exhibit(quirk_effects),
 }
-FIGURES: dict[str, Callable[[Results], Drawing]] = {
-    "overview": _overview,
-    "figure2": _figure2,
-    "figure3": _figure3,
-    "figure5": _figure5,
+FIGURES: dict[str, Exhibit[Drawing]] = {
+    "overview": Exhibit(_overview, printed("table3")),
+    "figure2": Exhibit(_figure2, printed("table3"), logs=figure2.METHODS),
+    "figure3": Exhibit(_figure3, texts=True),
+    "figure5": Exhibit(_figure5, printed("table3"), logs=figure5.METHODS),
 }
+JUDGED = ("figure2", "figure3", "figure5")
+"""Figures whose numbers claims are about."""
+JUDGED_BY = printed("table3", "table4", "table5", "table9")
+"""Files that claims are judged by, beside their ledger."""
 
 
 def write_figure(results: Results, name: str, folder: Path) -> list[Path]:
     """Write ``<name>.png``, ``.svg`` and, with the plotted numbers, ``.csv``; returns the three paths."""
-    drawing = FIGURES[name](results)
+    return save_drawing(FIGURES[name](results), name, folder)
+
+
+def save_drawing(drawing: Drawing, name: str, folder: Path) -> list[Path]:
+    """Write the three files of a figure that was made."""
     numbers = folder / f"{name}.csv"
     with atomic_path(numbers) as temporary:
         drawing.data.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")

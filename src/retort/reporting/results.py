@@ -73,8 +73,8 @@ class Results:
         root: ``results/<scale>``, with ``config.json``, ``stages/`` and ``<paper>/scores.csv``.
         paper: name of the paper.
         published: folder with the paper's numbers, ``<paper>/<table>.csv``.
-        text: folder with the tokenizer, the word frequencies and the encoded tasks; ``None`` = the one
-            that the runs read.
+        text: folder of the encoded corpus, with tokenizer and word frequencies; ``None`` = the one that
+            the runs read.
     """
 
     root: Path
@@ -173,20 +173,32 @@ class Results:
             raise InputError(f"{path}: no such file; it holds the numbers that the paper prints") from None
 
     def text_folder(self) -> Path:
-        """Folder with the tokenizer, the word frequencies and the encoded tasks: what the runs read.
+        """Folder with the tokenizer and the word frequencies: the encoded corpus that the runs read.
 
         Raises:
             InputError: none was given, and the run cards do not name exactly one that exists.
         """
         if self.text is not None:
             return self.text
-        named = dict.fromkeys(run.card["stage"].get("data", "") for run in self.runs)
-        found = [self.root / "text" / name for name in named if name and (self.root / "text" / name).is_dir()]
+        return self._read_by_all(
+            {run.card["stage"].get("data", "") for run in self.runs}, "; name the right one with --text"
+        )
+
+    def examples_folder(self, task: str) -> Path:
+        """Folder with the encoded examples of a task that the runs read.
+
+        Raises:
+            InputError: the run cards do not name exactly one that exists.
+        """
+        runs = [run.card["stage"]["schooling"] for run in self.runs if run.task == task]
+        names = {each["text"] for schooling in runs for each in schooling if each["task"] == task}
+        return self._read_by_all(names, f" for {task}; run the workflow again")
+
+    def _read_by_all(self, names: set[str], remedy: str) -> Path:
+        place = self.root / "text"
+        found = [place / name for name in names if name and (place / name).is_dir()]
         if len(found) != 1:
-            place = self.root / "text"
-            raise InputError(
-                f"{place}: the runs read {len(found)} folders of it; name the right one with --text"
-            )
+            raise InputError(f"{place}: the runs read {len(found)} folders of it{remedy}")
         return found[0]
 
     def vocabulary_rows(self) -> int | None:

@@ -120,6 +120,7 @@ def import_teacher(stage: Stage, job: Job) -> None:
     started = time.time()
     save_glm(folder, import_glm(Path(stage.imported), config))
     write_log(folder / "log.jsonl", [])
+    write_log(folder / "distances.jsonl", [])
     _card(stage, job, _Diary(started=started), 0)
 
 

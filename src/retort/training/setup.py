@@ -169,7 +169,7 @@ def scratch_folder(stage: Stage, job: Job) -> Path:
     A state that was saved before an ancestor or the data changed is then never found again.
     """
     layout = job.layout
-    files = [layout.text(stage.data) / "summary.json"]
+    files = [layout.text(name) / "summary.json" for name in (stage.data, *map(stage.text, stage.tasks))]
     if stage.compression is not None:
         files.append(layout.vocabulary(stage))
     for run in stage.runs or (None,):

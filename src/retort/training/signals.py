@@ -143,9 +143,8 @@ class CachedTeacher:
 
 def store_signals(teacher: Stage, job: Job) -> None:
     """Write the signals of a fine-tuned teacher for the training examples of all its tasks."""
-    text = job.layout.text(teacher.data) / "tasks"
     with atomic_folder(job.layout.signals(teacher)) as temporary:
         for task in teacher.tasks:
-            examples = load_examples(text, f"{task}.train")
+            examples = load_examples(job.layout.text(teacher.text(task)), "train")
             family = load_frozen(teacher, job, task)
             write_signals(temporary / f"{task}.safetensors", family, examples, job.device)

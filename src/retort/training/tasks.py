@@ -90,9 +90,9 @@ class Classroom:
     """What all runs of a stage on a task share, read once: examples and frozen teachers."""
 
     def __init__(self, stage: Stage, task: str, job: Job) -> None:
-        text = job.layout.text(stage.data) / "tasks"
-        self.train = load_examples(text, f"{task}.train")
-        self.dev = load_examples(text, f"{task}.val")
+        text = job.layout.text(stage.text(task))
+        self.train = load_examples(text, "train")
+        self.dev = load_examples(text, "val")
         self.shapes = [shape_of(teacher, job, task) for teacher in stage.teachers]
         self._stage, self._task, self._job = stage, task, job
         self._teachers: dict[int, Family] = {}
@@ -217,7 +217,7 @@ class TaskTraining:
 
     def _card(self, path: Path, evaluation: Evaluation) -> None:
         layout, task = self.job.layout, self.settings.task
-        inputs = [layout.text(self.stage.data) / "tasks" / f"{task}.{part}.npz" for part in ("train", "val")]
+        inputs = [layout.text(self.settings.text) / "summary.json"]
         inputs += models_read(self.stage, layout, self.name)
         write_card(
             path,

@@ -31,16 +31,27 @@ def generate_world(seed: int, out: Path, *, documents: int, train_size: int, dev
     Raises:
         InputError: a size is not positive.
     """
-    lexicon = make_lexicon(seed)
     with atomic_folder(out) as folder:
         for task in BUILDERS:
-            for name, size in (("train", train_size), ("val", dev_size)):
-                rng = random.Random(f"pocket {task} {name} {seed}")
-                wanted = (size + 1) // 2 if task == "MultiRC" else size
-                records = task_set(task, lexicon, rng, wanted, train=name == "train")
-                write_lines(folder / "superglue" / task / f"{name}.jsonl", [json.dumps(r) for r in records])
-        rng = random.Random(f"pocket corpus {seed}")
-        write_lines(folder / "corpus" / "world.txt", corpus_documents(lexicon, rng, documents))
-        table = lexicon.table()
-        write_json(folder / "lexicon.json", table)
-        write_lines(folder / "vocab.txt", [*SPECIAL_TOKENS, *table])
+            generate_task(seed, folder, task, train_size=train_size, dev_size=dev_size)
+        generate_corpus(seed, folder, documents=documents)
+
+
+def generate_task(seed: int, out: Path, task: str, *, train_size: int, dev_size: int) -> None:
+    """Write ``superglue/<task>`` of the world of ``seed`` to the folder ``out``."""
+    lexicon = make_lexicon(seed)
+    for name, size in (("train", train_size), ("val", dev_size)):
+        rng = random.Random(f"pocket {task} {name} {seed}")
+        wanted = (size + 1) // 2 if task == "MultiRC" else size
+        records = task_set(task, lexicon, rng, wanted, train=name == "train")
+        write_lines(out / "superglue" / task / f"{name}.jsonl", [json.dumps(r) for r in records])
+
+
+def generate_corpus(seed: int, out: Path, *, documents: int) -> None:
+    """Write ``corpus/world.txt``, ``lexicon.json`` and ``vocab.txt`` of the world of ``seed`` to ``out``."""
+    lexicon = make_lexicon(seed)
+    rng = random.Random(f"pocket corpus {seed}")
+    write_lines(out / "corpus" / "world.txt", corpus_documents(lexicon, rng, documents))
+    table = lexicon.table()
+    write_json(out / "lexicon.json", table)
+    write_lines(out / "vocab.txt", [*SPECIAL_TOKENS, *table])
