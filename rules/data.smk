@@ -10,7 +10,7 @@ rule data:
         "../envs/base.yaml"
     params:
         code=fingerprint(["retort.data.prepare:provide"]),
-        config=CONFIG,
+        config=config_file,
     shell:
         "python scripts/prepare_data.py --config {params.config} 2>&1 | tee {log}"
 
@@ -28,6 +28,6 @@ rule text:
         "../envs/base.yaml"
     params:
         code=fingerprint(["retort.data.prepare:encode"]),
-        config=CONFIG,
+        config=config_file,
     shell:
         "python scripts/encode_text.py --config {params.config} 2>&1 | tee {log}"

@@ -13,6 +13,6 @@ rule scores:
         "../envs/train.yaml"
     params:
         code=fingerprint(["retort.evaluation.collect:collect_scores"]),
-        config=CONFIG,
+        config=config_file,
     shell:
         "python scripts/collect_scores.py --config {params.config} 2>&1 | tee {log}"

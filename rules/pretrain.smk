@@ -15,7 +15,7 @@ rule pretrain:
         gpu=GPU,
     params:
         code=lambda wildcards: code_of(wildcards.pretrained),
-        config=CONFIG,
+        config=config_file,
     shell:
         "python scripts/pretrain.py --config {params.config} --stage {wildcards.pretrained}"
         " --threads {threads} 2>&1 | tee {log}"

@@ -24,9 +24,10 @@ rule table:
         ),
         results=lambda wildcards: RESULTS,
         text=lambda wildcards: TEXT,
+        config=config_file,
     shell:
         "python scripts/make_table.py {wildcards.table} --results {params.results} --text {params.text}"
-        " 2>&1 | tee {log}"
+        " --config {params.config} 2>&1 | tee {log}"
 
 
 rule figure:
@@ -52,9 +53,10 @@ rule figure:
         ),
         results=lambda wildcards: RESULTS,
         text=lambda wildcards: TEXT,
+        config=config_file,
     shell:
         "python scripts/make_figure.py {wildcards.figure} --results {params.results} --text {params.text}"
-        " 2>&1 | tee {log}"
+        " --config {params.config} 2>&1 | tee {log}"
 
 
 rule claims:
@@ -74,9 +76,10 @@ rule claims:
         ),
         results=lambda wildcards: RESULTS,
         text=lambda wildcards: TEXT,
+        config=config_file,
     shell:
         "python scripts/judge_claims.py --results {params.results} --text {params.text} --ledger {input.ledger}"
-        " 2>&1 | tee {log}"
+        " --config {params.config} 2>&1 | tee {log}"
 
 
 rule report:
@@ -100,5 +103,7 @@ rule report:
         templates=templates(),
         results=lambda wildcards: RESULTS,
         text=lambda wildcards: TEXT,
+        config=config_file,
     shell:
-        "python scripts/make_report.py --results {params.results} --text {params.text} 2>&1 | tee {log}"
+        "python scripts/make_report.py --results {params.results} --text {params.text}"
+        " --config {params.config} 2>&1 | tee {log}"

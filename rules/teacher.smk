@@ -18,7 +18,7 @@ rule gates:
     params:
         code=fingerprint(["retort.evaluation.gates:check_gates"]),
         gates=settings.gates.model_dump_json(),
-        config=CONFIG,
+        config=config_file,
     shell:
         "python scripts/check_gates.py --config {params.config} 2>&1 | tee {log}"
 
@@ -38,7 +38,7 @@ rule signals:
         gpu=GPU,
     params:
         code=fingerprint(["retort.training.signals:store_signals"]),
-        config=CONFIG,
+        config=config_file,
     shell:
         "python scripts/teacher_signals.py --config {params.config} --stage {wildcards.tuned}"
         " --threads {threads} 2>&1 | tee {log}"

@@ -24,6 +24,10 @@ class Layout:
 
     root: Path
 
+    def config(self, digest: str) -> Path:
+        """The resolved configuration with a digest: what the steps of a run read, see :attr:`Plan.digest`."""
+        return self.root / "configs" / f"{digest}.json"
+
     def data(self, digest: str) -> Path:
         """Raw data in official layouts, with ``manifest.json``."""
         return self.root / "data" / digest

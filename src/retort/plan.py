@@ -49,6 +49,11 @@ class Plan:
         chosen_switches(config.quirks)  # a mistake is told at once, whether or not a method is affected
 
     @cached_property
+    def digest(self) -> str:
+        """Digest of the whole configuration: names its file, and stands on run cards."""
+        return digest_of(self.config.model_dump(mode="json"))
+
+    @cached_property
     def data(self) -> str:
         """Digest of the data source: names the folder of raw data."""
         data = self.config.data

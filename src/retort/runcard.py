@@ -85,7 +85,7 @@ def write_card(path: Path | str, origin: Origin, cost: Cost, device: str, result
             "python": platform.python_version(),
             "device": describe_device(device),
             "started": _utc(cost.started),
-            "finished": _utc(time.time()),
+            "finished": _utc(max(cost.started, time.time())),  # the clock may have been set back
             "seconds": round(cost.seconds, 3),
             "steps": cost.steps,
             "tokens": cost.tokens,

@@ -21,7 +21,7 @@ from retort.data.superglue.instances import load_task
 from retort.data.superglue.tasks import Split
 from retort.data.tokenizer import Tokenizer
 from retort.errors import InputError
-from retort.files import atomic_folder, read_json, write_json
+from retort.files import atomic_folder, read_json, seal, sha256_of, write_json
 
 SPLITS: tuple[Split, ...] = ("train", "val")
 
@@ -80,11 +80,12 @@ def encode(config: Config, manifest_path: Path, out: Path) -> None:
     """Tokenise all: ``tokenizer.json``, ``frequencies.tsv``, ``corpus/``, ``tasks/``, ``summary.json``.
 
     Raises:
-        InputError: an empty corpus, an answer word missing from the vocabulary, a sequence that
-            cannot be shortened to its task's length.
+        InputError: a file that has changed since the manifest was written, an empty corpus, an answer word
+            missing from the vocabulary, a sequence that cannot be shortened to its task's length.
     """
     manifest: dict[str, Any] = read_json(manifest_path)
     folder = manifest_path.parent
+    _unchanged(manifest["sha256"], manifest_path)
     paths = [folder / path for path in manifest["corpus"]]
     with atomic_folder(out) as temporary:
         tokenizer = _tokenizer(config, manifest["vocab_txt"], paths)
@@ -107,6 +108,18 @@ def encode(config: Config, manifest_path: Path, out: Path) -> None:
             "sha256": manifest["sha256"],
         }
         write_json(temporary / "summary.json", summary)
+        seal(temporary / "tasks")
+        seal(temporary)
+
+
+def _unchanged(hashes: dict[str, str], manifest: Path) -> None:
+    for name, digest in hashes.items():
+        path = manifest.parent / name
+        if path.exists() and sha256_of(path) != digest:
+            raise InputError(
+                f"{path}: has changed since {manifest} was written; remove that one and run the data "
+                "step again"
+            )
 
 
 def _tokenizer(config: Config, vocab_txt: str | None, corpus: Sequence[Path]) -> Tokenizer:
