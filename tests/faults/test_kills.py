@@ -6,7 +6,8 @@ import signal
 from random import Random
 
 import pytest
-from fault_runs import SABOTAGES, STEPS
+from fault_process import SABOTAGES
+from fault_world import STEPS
 
 KILLS = 3
 """Of each step."""
@@ -22,9 +23,10 @@ def test_a_step_killed_again_and_again_leaves_what_an_undisturbed_one_leaves(for
         if ended.code == -signal.SIGKILL:
             killed += 1
         else:  # it was faster this time
-            assert ended.code == 0, forge.log.read_text()
+            assert ended.code == 0, ended.printed
             forge.without(step)
-    assert forge.attempt(step).code == 0, forge.log.read_text()
+    ended = forge.attempt(step)
+    assert ended.code == 0, ended.printed
     assert forge.differences() == []
 
 
@@ -44,5 +46,6 @@ def test_a_resumed_run_that_makes_a_mistake_is_noticed(forge, mistake):
     (step,) = (name for name, one in STEPS.items() if one.kind == "pretraining: features")
     forge.without(step)
     assert forge.attempt(step, plot="dies in the last update").code == -signal.SIGKILL
-    assert forge.attempt(step, plot=mistake).code == 0, forge.log.read_text()
+    ended = forge.attempt(step, plot=mistake)
+    assert ended.code == 0, ended.printed
     assert forge.differences() != []
