@@ -8,7 +8,7 @@ from snakemake.utils import min_version
 
 from retort.config import resolve, typed
 from retort.config.model import as_text
-from retort.errors import InputError
+from retort.errors import RetortError
 from retort.files import digest_of, sha256_of, write_text
 from retort.hashes import remembered_hashes
 from retort.fingerprint import fingerprint
@@ -31,23 +31,21 @@ os.environ.setdefault("PYTHONHASHSEED", "0")
 try:
     plan = Plan(resolve(typed(config)))
     plan.stages
-except InputError as error:
-    # One line and the exit code of bad input; an exception would come with Snakemake's traceback.
+    settings = plan.config
+    layout = plan.layout
+    # Steps read the resolved configuration from a file that is named after its content: whoever starts or
+    # plans another run in this folder meanwhile writes another file. It is no input, because each stage's
+    # folder is already named after everything that the stage depends on.
+    CONFIG = layout.config(plan.digest)
+    if not CONFIG.exists() or CONFIG.read_text() != as_text(settings):
+        write_text(CONFIG, as_text(settings))
+except RetortError as error:
+    # One line and the exit code; an exception would come with Snakemake's traceback.
     print(f"error: {error}", file=sys.stderr)
     sys.exit(error.exit_code)
-settings = plan.config
-layout = plan.layout
 RESULTS = str(layout.root)
 LOGS = f"{RESULTS}/logs"
 TEXT = str(layout.text(plan.text[CORPUS]))
-# Exhibits show the configuration itself.
-SETTINGS = digest_of(settings.model_dump(mode="json"))
-
-# Steps read the resolved configuration from a file; it is no input, because each stage's folder
-# is already named after everything that the stage depends on.
-CONFIG = f"{RESULTS}/config.json"
-if not Path(CONFIG).exists() or Path(CONFIG).read_text() != as_text(settings):
-    write_text(CONFIG, as_text(settings))
 
 
 wildcard_constraints:
@@ -74,8 +72,15 @@ rule all:
         exhibits(),
 
 
+onstart:
+    # For people and their scripts; no step reads it.
+    write_text(f"{RESULTS}/config.json", as_text(settings))
+
+
 onsuccess:
-    shell(f"python scripts/summarise.py --results {RESULTS} --text {TEXT}")
+    shell(
+        f"python scripts/summarise.py --results {RESULTS} --text {TEXT} --config {CONFIG}"
+    )
 
 
 onerror:

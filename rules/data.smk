@@ -13,7 +13,7 @@ rule data:
     params:
         code=lambda wildcards: raw_code(part_of(wildcards.raw)),
         bytes=lambda wildcards: bytes_of(raw_files(part_of(wildcards.raw))),
-        config=CONFIG,
+        config=config_file,
         part=lambda wildcards: part_of(wildcards.raw),
     shell:
         "python scripts/prepare_data.py --config {params.config} --part {params.part} 2>&1 | tee {log}"
@@ -32,7 +32,7 @@ rule text:
         "../envs/base.yaml"
     params:
         code=fingerprint(["retort.data.prepare:encode_text"]),
-        config=CONFIG,
+        config=config_file,
         part=CORPUS,
     shell:
         "python scripts/encode_text.py --config {params.config} --part {params.part} 2>&1 | tee {log}"
@@ -50,7 +50,7 @@ rule examples:
         "../envs/base.yaml"
     params:
         code=fingerprint(["retort.data.prepare:encode_examples"]),
-        config=CONFIG,
+        config=config_file,
         part=lambda wildcards: part_of(wildcards.task),
     shell:
         "python scripts/encode_text.py --config {params.config} --part {params.part} 2>&1 | tee {log}"

@@ -14,6 +14,6 @@ rule scores:
     params:
         code=fingerprint(["retort.evaluation.collect:collect_scores"]),
         rows=rows(),
-        config=CONFIG,
+        config=config_file,
     shell:
         "python scripts/collect_scores.py --config {params.config} 2>&1 | tee {log}"

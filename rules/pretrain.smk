@@ -19,7 +19,7 @@ rule pretrain:
         bytes=lambda wildcards: bytes_of(
             imported_files(plan.stage(wildcards.pretrained))
         ),
-        config=CONFIG,
+        config=config_file,
     shell:
         "python scripts/pretrain.py --config {params.config} --stage {wildcards.pretrained}"
         " --threads {threads} 2>&1 | tee {log}"

@@ -23,12 +23,13 @@ rule table:
         code=lambda wildcards: fingerprint(
             [TABLES[wildcards.table].code, "retort.reporting.tables:write_table"]
         ),
-        settings=SETTINGS,
+        settings=plan.digest,  # exhibits show the configuration itself
         results=lambda wildcards: RESULTS,
         text=lambda wildcards: TEXT,
+        config=config_file,
     shell:
         "python scripts/make_table.py {wildcards.table} --results {params.results} --text {params.text}"
-        " 2>&1 | tee {log}"
+        " --config {params.config} 2>&1 | tee {log}"
 
 
 rule figure:
@@ -55,12 +56,13 @@ rule figure:
                 "retort.reporting.exhibits:save_drawing",
             ]
         ),
-        settings=SETTINGS,
+        settings=plan.digest,  # exhibits show the configuration itself
         results=lambda wildcards: RESULTS,
         text=lambda wildcards: TEXT,
+        config=config_file,
     shell:
         "python scripts/make_figure.py {wildcards.figure} --results {params.results} --text {params.text}"
-        " 2>&1 | tee {log}"
+        " --config {params.config} 2>&1 | tee {log}"
 
 
 rule claims:
@@ -81,12 +83,13 @@ rule claims:
         code=fingerprint(
             ["retort.claims.judging:judge", "retort.claims.writing:write_claims"]
         ),
-        settings=SETTINGS,
+        settings=plan.digest,  # exhibits show the configuration itself
         results=lambda wildcards: RESULTS,
         text=lambda wildcards: TEXT,
+        config=config_file,
     shell:
         "python scripts/judge_claims.py --results {params.results} --text {params.text} --ledger {input.ledger}"
-        " 2>&1 | tee {log}"
+        " --config {params.config} 2>&1 | tee {log}"
 
 
 rule report:
@@ -109,9 +112,11 @@ rule report:
         "../envs/report.yaml"
     params:
         code=fingerprint(["retort.reporting.page:write_page"]),
-        settings=SETTINGS,
+        settings=plan.digest,  # exhibits show the configuration itself
         templates=templates(),
         results=lambda wildcards: RESULTS,
         text=lambda wildcards: TEXT,
+        config=config_file,
     shell:
-        "python scripts/make_report.py --results {params.results} --text {params.text} 2>&1 | tee {log}"
+        "python scripts/make_report.py --results {params.results} --text {params.text}"
+        " --config {params.config} 2>&1 | tee {log}"

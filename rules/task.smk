@@ -14,7 +14,7 @@ rule distill_task:
         gpu=GPU,
     params:
         code=lambda wildcards: code_of(wildcards.tuned),
-        config=CONFIG,
+        config=config_file,
     shell:
         "python scripts/distill_task.py --config {params.config} --stage {wildcards.tuned}"
         " --threads {threads} 2>&1 | tee {log}"

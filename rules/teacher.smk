@@ -22,7 +22,7 @@ rule gates:
     params:
         code=fingerprint(["retort.evaluation.gates:check_gates"]),
         gates=settings.gates.model_dump_json(),
-        config=CONFIG,
+        config=config_file,
     shell:
         "python scripts/check_gates.py --config {params.config} 2>&1 | tee {log}"
 
@@ -47,7 +47,7 @@ rule signals:
                 "retort.training.setup:prepare_process",
             ]
         ),
-        config=CONFIG,
+        config=config_file,
     shell:
         "python scripts/teacher_signals.py --config {params.config} --stage {wildcards.tuned}"
         " --threads {threads} 2>&1 | tee {log}"

@@ -12,7 +12,7 @@ rule vocabulary_map:
         "../envs/train.yaml"
     params:
         code=fingerprint(["retort.training.vocabularies:make_vocabulary"]),
-        config=CONFIG,
+        config=config_file,
         stage=lambda wildcards: mapped_stage(wildcards).id,
     shell:
         "python scripts/map_vocabulary.py --config {params.config} --stage {params.stage} 2>&1 | tee {log}"

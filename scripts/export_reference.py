@@ -6,8 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from retort.errors import run_cli
-from retort.reporting.arguments import results_parser
-from retort.reporting.results import Results
+from retort.reporting.arguments import results_of, results_parser
 
 
 def main() -> None:
@@ -17,8 +16,7 @@ def main() -> None:
     parser = results_parser(__doc__ or "")
     parser.add_argument("--out", type=Path, default=Path("results/reference"), help="folder to write")
     arguments = parser.parse_args()
-    results = Results(arguments.results, published=arguments.published, text=arguments.text)
-    write_reference(results, arguments.out)
+    write_reference(results_of(arguments, "glmd"), arguments.out)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,7 @@ from __future__ import annotations
 import sys
 
 from retort.errors import run_cli
-from retort.reporting.arguments import results_parser
-from retort.reporting.results import Results
+from retort.reporting.arguments import results_of, results_parser
 
 
 def main() -> None:
@@ -17,10 +16,8 @@ def main() -> None:
     parser = results_parser(__doc__ or "")
     parser.add_argument("--plain", action="store_true", help="no colours, even on a terminal")
     arguments = parser.parse_args()
-    config = Results(arguments.results).config
-    for paper in config.papers:
-        results = Results(arguments.results, paper, arguments.published, arguments.text)
-        show(headline(results), arguments.plain or not sys.stdout.isatty())
+    for paper in results_of(arguments, "glmd").config.papers:
+        show(headline(results_of(arguments, paper)), arguments.plain or not sys.stdout.isatty())
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from retort import progress
-from retort.errors import InputError
+from retort.errors import InputError, RetortError
 from retort.progress import Progress, clock, read_statuses
 
 
@@ -83,6 +83,40 @@ def test_speed_and_time_left_follow_the_present(tmp_path, now):
     assert status.share == 0.6
 
 
+def test_a_clock_that_is_set_back_neither_silences_nor_confuses(tmp_path, now):
+    log, wall = io.StringIO(), Clock()
+    wall.time = 2e9
+    with Progress("T1", tmp_path, log, now, wall) as job:
+        job.begin("pretrain", 200)
+        for step in range(1, 101):
+            now.time += 0.1
+            wall.time += 0.1
+            if step == 30:
+                wall.time -= 3600
+            job.update(step, tokens=50, loss=2.5)
+            status = job.status()
+            assert status.seconds_left == pytest.approx((200 - step) * 0.1)
+            assert status.tokens_per_second == pytest.approx(500)
+    assert len(log.getvalue().splitlines()) == 2 + 2 + 1
+    written = json.loads((tmp_path / "T1.json").read_text())
+    assert written["updated"] == wall.time
+
+
+def test_a_status_that_cannot_be_written_stops_the_start_alone(tmp_path, now, monkeypatch):
+    def refuse(file, value):
+        raise RetortError(f"{file}: cannot be written (No space left on device)")
+
+    log = io.StringIO()
+    with Progress("T1", tmp_path, log, now) as job:
+        job.begin("pretrain", 2)
+        monkeypatch.setattr(progress, "write_json", refuse)
+        now.time += 10
+        job.update(1)
+    assert log.getvalue().count("No space left on device") == 2
+    with pytest.raises(RetortError, match="No space left"), Progress("T1", tmp_path, log, now):
+        pytest.fail("entered")
+
+
 def test_nothing_is_claimed_before_the_first_step(now):
     job = Progress("T1", None, io.StringIO(), now)
     job.begin("pretrain", 10)
@@ -150,7 +184,7 @@ def test_the_overview_shows_each_stage_once(root, tmp_path):
     job = Progress("teacher-T1", folder, io.StringIO())
     job.begin("pretrain", 200)
     old = Clock()
-    Progress("student-S1", folder, io.StringIO(), old).begin("distil", 10, 5)
+    Progress("student-S1", folder, io.StringIO(), wall=old).begin("distil", 10, 5)
     shown = watch(root, tmp_path, "--once")
     assert shown.returncode == 0, shown.stderr
     assert "2 running, 0 finished" in shown.stdout

@@ -22,13 +22,14 @@ import torch
 from torch.nn import functional
 
 from retort.config import load
+from retort.config.model import as_text
 from retort.data.batches import GLMBatch
 from retort.data.prepare import prepare
 from retort.data.store import load_examples
 from retort.distill.binding import BoundObjective
 from retort.distill.distances import SoftCrossEntropy
 from retort.distill.objective import Objective, hard, soft
-from retort.files import atomic_path
+from retort.files import atomic_path, write_text
 from retort.models.checkpoint import save_glm
 from retort.models.features import HARD, WORDS, Family, WordLogits
 from retort.models.glm import GLM
@@ -193,11 +194,8 @@ pretrain(*stage_job(stage_parser("").parse_args()))
 
 def _until_first_update(plan: Plan, stage: Stage) -> float:
     """Seconds; the process runs the code of scripts/pretrain.py and ends where it would train."""
-    config = plan.layout.root / "config.json"
-    if not config.exists():
-        from retort.config.model import as_text
-
-        config.write_text(as_text(plan.config), encoding="utf-8")
+    config = plan.layout.config(plan.digest)
+    write_text(config, as_text(plan.config))
     command = [sys.executable, "-c", _START, "--config", str(config), "--stage", stage.id]
     started = time.time()
     ended = subprocess.run(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from retort.config import load
 from retort.errors import InputError
-from retort.files import digest_of
 from retort.plan import Plan
 
 if TYPE_CHECKING:
@@ -71,12 +70,11 @@ def stage_job(arguments: argparse.Namespace, plan: Plan | None = None) -> tuple[
     from retort.training.setup import Job, choose_device, prepare_process
 
     prepare_process(arguments.threads)
-    config = plan.config
     job = Job(
         layout=plan.layout,
         code=plan.code(stage),
-        device=choose_device(config.device),
-        config_digest=digest_of(config.model_dump(mode="json")),
+        device=choose_device(plan.config.device),
+        config_digest=plan.digest,
         command=("python", *sys.argv),
     )
     return stage, job

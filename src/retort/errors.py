@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 
 class RetortError(Exception):
@@ -17,6 +20,48 @@ class InputError(RetortError):
     """What the user gave (configuration, data, checkpoint, arguments) cannot be used."""
 
     exit_code = 2
+
+
+_REFUSALS = {
+    errno.ENOSPC: "free some space there",
+    errno.EDQUOT: "free some space there or raise the quota",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
+    errno.EROFS: "make it writable or name another folder",
+    errno.EACCES: "make it writable or name another folder",
+    errno.EPERM: "make it writable or name another folder",
+}
+_NEVER_OF_READING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+
+
+def disk_refusal(error: BaseException, folder: Path) -> tuple[str, str] | None:
+    """What the disk said and what helps, where an error is that ``folder`` could not be written to.
+
+    Libraries wrap it: it may be the cause of the error, or a number in the message of one that Rust raised.
+    """
+    for found in _chain(error):
+        code = found.errno if isinstance(found, OSError) else None
+        wrapped = re.search(r"\(os error (\d+)\)", str(found))
+        if code is None and wrapped:
+            code = int(wrapped[1])
+        elif code is None and isinstance(found, OSError) and "requested and" in str(found):
+            code = errno.ENOSPC  # numpy's word for a short write
+        if code in _REFUSALS and (code in _NEVER_OF_READING or _concerns(found, folder)):
+            return os.strerror(code), _REFUSALS[code]
+    return None
+
+
+def _concerns(error: BaseException, folder: Path) -> bool:
+    named = getattr(error, "filename", None)
+    if named is None:
+        return False
+    path = Path(os.fsdecode(named))
+    return path.is_relative_to(folder) or folder.is_relative_to(path)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def run_cli(main: Callable[[], None]) -> None:

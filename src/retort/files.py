@@ -1,18 +1,24 @@
-"""Writing files so that nothing half-written is ever seen under its final name."""
+"""Writing files so that nothing half-written is ever seen under its final name, and damage is noticed."""
 
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
+import re
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from retort.errors import InputError
+from retort.errors import InputError, RetortError, disk_refusal
+
+SEAL = "sha256.json"
+"""Beside published files: the hash of each, as it was when the folder was made."""
 
 
 @contextlib.contextmanager
@@ -21,36 +27,123 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
 
     The temporary file keeps the suffix of ``path``, because several writers choose their
     format by it. On any exception it is removed and ``path`` stays as it was.
+
+    Raises:
+        RetortError: the disk is full, read-only or refuses in another way.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with _told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        prefix = _prefix(path.stem, path.suffix, path.parent)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=path.suffix)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            os.chmod(temporary, 0o666 & ~_umask())
+            _sync(temporary)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def atomic_folder(path: Path | str) -> Iterator[Path]:
-    """Like :func:`atomic_path` for a folder: an older ``path`` is replaced as a whole."""
+    """Like :func:`atomic_path` for a folder: an older ``path`` is replaced as a whole.
+
+    The older one is moved away before the new one gets its name, so that whoever is killed in between
+    leaves no folder rather than half of one.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
+    with _told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        prefix = _prefix(path.name, "", path.parent)
+        temporary, old = (Path(tempfile.mkdtemp(dir=path.parent, prefix=prefix)) for _ in range(2))
+        try:
+            yield temporary
+            os.chmod(temporary, 0o777 & ~_umask())
+            for inside in temporary.rglob("*"):
+                if inside.is_file():
+                    _sync(inside)
+            if path.exists():
+                os.replace(path, old)
+            os.replace(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What the disk said about writing ``path``, in one line."""
     try:
-        yield temporary
-        os.chmod(temporary, 0o777 & ~_umask())
-        if path.exists():
-            shutil.rmtree(path)
-        os.replace(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        yield
+    except Exception as error:
+        refusal = disk_refusal(error, path.parent)
+        if refusal is None:
+            raise
+        said, remedy = refusal
+        raise RetortError(
+            f"{path}: cannot be written ({said}); nothing is left half-written; {remedy} and run again"
+        ) from error
+
+
+def _prefix(stem: str, suffix: str, folder: Path) -> str:
+    """Of temporary names: what is written, by whom. What a writer that was killed left is removed first."""
+    host = re.sub(r"\W", "_", socket.gethostname())
+    ours = f".{stem}-{host}-"
+    for left in folder.glob(f"{glob.escape(ours)}*{glob.escape(suffix)}"):
+        writer = re.fullmatch(rf"{re.escape(ours)}(\d+)-\w{{8}}{re.escape(suffix)}", left.name)
+        if writer is not None and not _alive(int(writer[1])):
+            if left.is_dir():
+                shutil.rmtree(left)
+            else:
+                left.unlink(missing_ok=True)
+    return f"{ours}{os.getpid()}-"
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # of another user
+        return True
+    return True
+
+
+def _sync(path: Path) -> None:
+    """Have the bytes on the disk before the name, or a power failure may leave the name alone."""
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
+def seal(folder: Path) -> None:
+    """Write the hashes of a folder's files to ``sha256.json`` in it; folders inside have their own.
+
+    Run cards, which hold times, are written after it: so the same work leaves the same seal.
+    """
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != SEAL)
+    write_json(folder / SEAL, {path.name: sha256_of(path) for path in files})
+
+
+def verify(path: Path) -> None:
+    """Compare a published file with the hash that was taken when it was made (about 1 s a GB).
+
+    A file that no seal beside it lists, from elsewhere, passes; so does a missing one: its reader tells.
+
+    Raises:
+        RetortError: its bytes have changed since.
+    """
+    record = path.parent / SEAL
+    if not record.exists() or not path.exists():
+        return
+    wanted = read_json(record).get(path.name)
+    if wanted is not None and wanted != sha256_of(path):
+        raise RetortError(
+            f"{path}: damaged, it is not what was written (see {SEAL} beside it); remove {path.parent} and "
+            "run the same command again: the step that makes it runs anew"
+        )
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -61,7 +154,16 @@ def write_text(path: Path | str, text: str) -> None:
 
 def write_json(path: Path | str, value: Any) -> None:
     """Write JSON atomically: sorted keys, two spaces, one final newline, NaN refused."""
-    write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
+    write_text(path, _json_text(value))
+
+
+def json_digest(value: Any) -> str:
+    """Hex SHA-256 of the file that :func:`write_json` makes of a value."""
+    return hashlib.sha256(_json_text(value).encode()).hexdigest()
+
+
+def _json_text(value: Any) -> str:
+    return json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
 def read_json(path: Path | str) -> Any:
@@ -69,9 +171,13 @@ def read_json(path: Path | str) -> Any:
 
     Raises:
         InputError: the file is missing or is not JSON.
+        RetortError: it is one that we published and has been damaged since.
     """
+    path = Path(path)
+    if path.name != SEAL:
+        verify(path)
     try:
-        with Path(path).open(encoding="utf-8") as stream:
+        with path.open(encoding="utf-8") as stream:
             return json.load(stream)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the step that writes it first") from None

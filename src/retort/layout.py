@@ -28,6 +28,10 @@ class Layout:
         """Raw data of the corpus or of a task in official layouts, with ``manifest.json``."""
         return self.root / "data" / part
 
+    def config(self, digest: str) -> Path:
+        """The resolved configuration with a digest: what the steps of a run read, see :attr:`Plan.digest`."""
+        return self.root / "configs" / f"{digest}.json"
+
     def text(self, part: str) -> Path:
         """The encoded corpus with tokenizer and word frequencies, or the encoded examples of a task."""
         return self.root / "text" / part

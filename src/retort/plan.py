@@ -13,6 +13,7 @@ from pathlib import Path
 from retort.cells import TEACHER_SEED, Cell, cells
 from retort.config.model import Config, pair_models
 from retort.errors import InputError
+from retort.files import digest_of
 from retort.fingerprint import fingerprint
 from retort.layout import Layout
 from retort.quirks import chosen_switches, rewrite
@@ -54,6 +55,11 @@ class Plan:
     def data(self) -> dict[str, str]:
         """Folder of raw data by part: the corpus, each task (see :mod:`retort.texts`)."""
         return raw_names(self.config)
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the whole configuration: names its file, and stands on run cards."""
+        return digest_of(self.config.model_dump(mode="json"))
 
     @cached_property
     def text(self) -> dict[str, str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
+from retort.errors import RetortError
 from retort.files import read_json, write_json
 
 LOG_SECONDS = 5.0
@@ -71,7 +72,8 @@ class Progress:
         job: name; unique among jobs that share ``folder``.
         folder: where status files go (``results/<scale>/.progress``); ``None`` = no status file.
         stream: where lines go; a terminal gets one line that is rewritten, a log a line every few seconds.
-        now: clock in seconds since 1970 (tests put their own).
+        now: seconds that only go forward, whatever is done to the clock; ``wall``: seconds since 1970
+            (tests put their own).
     """
 
     def __init__(
@@ -79,21 +81,25 @@ class Progress:
         job: str,
         folder: Path | None,
         stream: TextIO = sys.stderr,
-        now: Callable[[], float] = time.time,
+        now: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._job = job
         self._file = folder / f"{job}.json" if folder else None
         self._stream = stream
         self._now = now
+        self._wall = wall
         self._terminal = stream.isatty()
         self._last_line = self._last_status = -math.inf
         self._phase, self._total, self._step = "starting", 0, 0
         self._loss: float | None = None
         self._history: deque[tuple[float, int, int]] = deque(maxlen=WINDOW)
         self._tokens = 0
+        self._entered = False
 
     def __enter__(self) -> Self:
         self._report("running", force=True)
+        self._entered = True
         return self
 
     def __exit__(
@@ -133,7 +139,7 @@ class Progress:
         loss = self._loss if self._loss is not None and math.isfinite(self._loss) else None
         return Status(
             self._job, self._phase, state, self._step, self._total, loss, speed, left,
-            self._now(), socket.gethostname(), os.getpid(),
+            self._wall(), socket.gethostname(), os.getpid(),
         )  # fmt: skip
 
     def _report(self, state: str, force: bool) -> None:
@@ -149,7 +155,12 @@ class Progress:
             self._stream.flush()
         if status_due and self._file:
             self._last_status = now
-            write_json(self._file, asdict(status))
+            try:
+                write_json(self._file, asdict(status))
+            except RetortError as error:
+                if not self._entered:  # nothing could be written at the end, either
+                    raise
+                self._stream.write(f"{error}\n")  # a full disk: the work itself tells whether it can go on
 
 
 def read_statuses(folder: Path) -> list[Status]:

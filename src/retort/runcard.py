@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import platform
@@ -85,7 +86,7 @@ def write_card(path: Path | str, origin: Origin, cost: Cost, device: str, result
             "python": platform.python_version(),
             "device": describe_device(device),
             "started": _utc(cost.started),
-            "finished": _utc(time.time()),
+            "finished": _utc(max(cost.started, time.time())),  # the clock may have been set back
             "seconds": round(cost.seconds, 3),
             "steps": cost.steps,
             "tokens": cost.tokens,
@@ -113,12 +114,17 @@ def package_versions() -> dict[str, str]:
     An environment that holds only what one step needs lacks some; one that has the project's sources
     on its path, without their metadata, gives all that is installed.
     """
-    installed = {found.name: found.version for found in importlib.metadata.distributions()}
-    if "retort" not in installed:
-        return dict(sorted(installed.items()))
-    lines = importlib.metadata.requires("retort") or []
-    named = {re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in lines if "extra ==" not in line}
-    return {name: version for name, version in sorted(installed.items()) if name in named}
+    try:
+        lines = importlib.metadata.requires("retort") or []
+    except importlib.metadata.PackageNotFoundError:
+        return dict(sorted((found.name, found.version) for found in importlib.metadata.distributions()))
+    found = {}
+    for name in sorted(
+        {re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in lines if "extra ==" not in line}
+    ):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def describe_device(device: str) -> dict[str, Any]:

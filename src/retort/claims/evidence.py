@@ -20,7 +20,7 @@ from retort.claims.tallies import read_predictions, tally, task_scores
 from retort.data.superglue.tasks import SPECS, TASKS
 from retort.errors import InputError
 from retort.evaluation.metrics import task_score
-from retort.files import digest_of
+from retort.files import digest_of, verify
 from retort.reporting.scores import PAPER, select
 
 if TYPE_CHECKING:
@@ -158,6 +158,7 @@ class Evidence:
 
     def _drawn(self, cell: Cell, task: str, seed: str, folder: Path) -> tuple[float, np.ndarray]:
         path = folder / "predictions.jsonl"
+        verify(path)
         predictions = read_predictions(task, path)
         sums = tally(task, predictions)
         keys = [item.key for item in predictions]

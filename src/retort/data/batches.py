@@ -81,10 +81,13 @@ class GLMBatch:
         )
 
 
-def collate(examples: Sequence[GLMExample], length: int | None = None) -> GLMBatch:
+def collate(
+    examples: Sequence[GLMExample], length: int | None = None, keys: Sequence[str] | None = None
+) -> GLMBatch:
     """Pad pretraining examples to the longest (or to ``length``) and stack them.
 
-    Pads carry token 0, position 0 and target 0, as in the authors' code.
+    Pads carry token 0, position 0 and target 0, as in the authors' code. ``keys`` name the rows; without
+    them they are numbered.
     """
     longest = max(len(example) for example in examples) if length is None else length
     rows = len(examples)
@@ -109,7 +112,7 @@ def collate(examples: Sequence[GLMExample], length: int | None = None) -> GLMBat
         predicted,
         valid,
         torch.arange(rows),
-        tuple(str(row) for row in range(rows)),
+        tuple(map(str, range(rows)) if keys is None else keys),
         totals,
     )
 

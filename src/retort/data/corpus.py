@@ -11,7 +11,7 @@ import numpy as np
 
 from retort.data.tokenizer import Tokenizer, normalise
 from retort.errors import InputError
-from retort.files import atomic_folder, read_json, write_json
+from retort.files import atomic_folder, read_json, seal, verify, write_json
 
 
 def read_documents(paths: Iterable[Path | str]) -> Iterator[str]:
@@ -63,6 +63,7 @@ def encode_corpus(
         np.save(temporary / "offsets.npy", np.frombuffer(offsets, dtype=np.int64))
         sizes = {"documents": len(offsets) - 1, "tokens": offsets[-1], "vocabulary": tokenizer.size}
         write_json(temporary / "corpus.json", sizes)
+        seal(temporary)
 
 
 class EncodedCorpus:
@@ -79,9 +80,12 @@ class EncodedCorpus:
 
         Raises:
             InputError: a file is missing, or its size contradicts ``corpus.json``.
+            RetortError: a file has been damaged.
         """
         folder = Path(folder)
         sizes = read_json(folder / "corpus.json")
+        for name in ("offsets.npy", "tokens.bin"):
+            verify(folder / name)
         try:
             offsets = np.load(folder / "offsets.npy")
             tokens = np.memmap(folder / "tokens.bin", dtype=np.int32, mode="r")

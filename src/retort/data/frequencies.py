@@ -15,7 +15,7 @@ import numpy as np
 from retort.data.corpus import EncodedCorpus
 from retort.data.tokenizer import Tokenizer
 from retort.errors import InputError
-from retort.files import write_lines
+from retort.files import verify, write_lines
 
 # Every label word of GLMKD's SuperGLUE patterns (pvp.py) that is one token of bert-base-uncased.
 VERBALIZERS = (
@@ -97,7 +97,9 @@ class Frequencies:
 
         Raises:
             InputError: the file is missing, malformed or inconsistent.
+            RetortError: it has been damaged.
         """
+        verify(Path(path))
         table = _parse(path)
         order = table[:, 1]
         if not np.array_equal(np.sort(order), np.arange(len(order))):

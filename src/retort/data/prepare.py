@@ -21,7 +21,7 @@ from retort.data.superglue.instances import load_task
 from retort.data.superglue.tasks import Split
 from retort.data.tokenizer import Tokenizer
 from retort.errors import InputError
-from retort.files import atomic_folder, read_json, sha256_of, write_json
+from retort.files import atomic_folder, read_json, seal, sha256_of, write_json
 from retort.layout import Layout
 from retort.texts import CORPUS, raw_names, text_names
 
@@ -119,9 +119,10 @@ def encode_text(config: Config, manifest_path: Path, out: Path) -> None:
     """Tokenise the corpus: ``tokenizer.json``, ``frequencies.tsv``, ``corpus/``, ``summary.json``.
 
     Raises:
-        InputError: an empty corpus, or one that gives no vocabulary.
+        InputError: a file that has changed since the manifest was written, an empty corpus, or one that gives
+            no vocabulary.
     """
-    manifest: Manifest = read_json(manifest_path)
+    manifest = _manifest(manifest_path)
     paths = [manifest_path.parent / path for path in manifest["corpus"]]
     with atomic_folder(out) as temporary:
         tokenizer = _tokenizer(config, manifest["vocab_txt"], paths)
@@ -151,9 +152,10 @@ def encode_examples(config: Config, task: str, manifest_path: Path, corpus: Path
         out: folder to write.
 
     Raises:
-        InputError: an answer word missing from the vocabulary, a sequence that cannot be shortened.
+        InputError: a file that has changed since the manifest was written, an answer word missing from the
+            vocabulary, a sequence that cannot be shortened.
     """
-    manifest: Manifest = read_json(manifest_path)
+    manifest = _manifest(manifest_path)
     tokenizer = Tokenizer.load(corpus / "tokenizer.json")
     length = config.task_training.max_length[task]  # type: ignore[index]
     limits = {"train": config.data.limits.train, "val": config.data.limits.dev}
@@ -187,6 +189,19 @@ def _summarise(folder: Path, sizes: dict[str, int], manifest: Manifest) -> None:
         if path.is_file()
     }
     write_json(folder / "summary.json", sizes | {"sha256": manifest["sha256"], "encoded": encoded})
+    seal(folder)
+
+
+def _manifest(path: Path) -> Manifest:
+    """A manifest whose files still hold what they did when it was written."""
+    manifest: Manifest = read_json(path)
+    for name, digest in manifest["sha256"].items():
+        file = path.parent / name
+        if file.exists() and sha256_of(file) != digest:
+            raise InputError(
+                f"{file}: has changed since {path} was written; remove that one and run the data step again"
+            )
+    return manifest
 
 
 def _tokenizer(config: Config, vocab_txt: str | None, corpus: Sequence[Path]) -> Tokenizer:

@@ -40,9 +40,13 @@ class DocumentSamples:
 
     def sample(self, index: int) -> list[int]:
         """Token ids of sample ``index`` (any number >= 0: epochs follow one another)."""
-        epoch, place = divmod(index, len(self._corpus))
-        words = self._corpus.document(int(self._order(epoch)[place]))[: self._length - 2].tolist()
+        words = self._corpus.document(self.document(index))[: self._length - 2].tolist()
         return [self._special.cls, *words, self._special.eos]
+
+    def document(self, index: int) -> int:
+        """Number of the document that sample ``index`` starts with, from 0, as they follow in the corpus."""
+        epoch, place = divmod(index, len(self._corpus))
+        return int(self._order(epoch)[place])
 
 
 class WindowSamples:
@@ -66,7 +70,7 @@ class WindowSamples:
     def sample(self, index: int) -> list[int]:
         """Token ids of sample ``index`` (any number >= 0), at most ``length`` of them."""
         rng = stream(self.seed, index)
-        document = self._draw(rng)
+        document = self._corpus.document(self._draw(rng))
         excess = len(document) + 2 - self._length  # with [CLS] and eos
         if excess > 0:
             return self._window(document, excess, rng)
@@ -74,16 +78,19 @@ class WindowSamples:
         while len(sample) < self._length:
             room = self._length - len(sample)
             # Only the first ``room`` tokens can enter, so the rest of a long document is not touched.
-            document = self._draw(rng)
+            document = self._corpus.document(self._draw(rng))
             further = [self._special.cls, *document[: room + 1].tolist(), self._special.eos]
             sample += self._strip_right(further, room)
             if len(further) >= room:
                 break
         return sample
 
-    def _draw(self, rng: Random) -> np.ndarray:
-        corpus = self._corpus
-        return corpus.document(corpus.document_at(rng.randrange(corpus.total_tokens)))
+    def document(self, index: int) -> int:
+        """Number of the document that sample ``index`` starts with, from 0, as they follow in the corpus."""
+        return self._draw(stream(self.seed, index))
+
+    def _draw(self, rng: Random) -> int:
+        return self._corpus.document_at(rng.randrange(self._corpus.total_tokens))
 
     def _window(self, document: np.ndarray, excess: int, rng: Random) -> list[int]:
         """Cut a window at a random place, moved by at most half its length to a sentence start."""
@@ -118,3 +125,7 @@ class MaskedSamples:
         """Example ``index``, or ``None`` where the masking dropped the sample."""
         rng = stream(self._samples.seed, index, _MASKING)
         return self._masker.mask(self._samples.sample(index), rng)
+
+    def key(self, index: int) -> str:
+        """What messages call sample ``index``."""
+        return f"corpus/{self._samples.document(index)} (sample {index})"

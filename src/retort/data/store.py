@@ -12,7 +12,7 @@ import numpy as np
 
 from retort.data.examples import ClozeExample, GLMExample
 from retort.errors import InputError
-from retort.files import atomic_path, read_json, write_json
+from retort.files import atomic_path, read_json, verify, write_json
 
 
 def save_examples(folder: Path, name: str, examples: Sequence[ClozeExample]) -> None:
@@ -43,11 +43,13 @@ def load_examples(folder: Path, name: str) -> list[ClozeExample]:
 
     Raises:
         InputError: a file is missing.
+        RetortError: a file has been damaged.
     """
     head: dict[str, Any] = read_json(folder / f"{name}.json")
     path = folder / f"{name}.npz"
     if not path.exists():
         raise InputError(f"{path}: no such file; run the step that encodes the tasks first")
+    verify(path)
     with np.load(path, allow_pickle=False) as stored:
         arrays = dict(stored)
     edges = np.concatenate([[0], np.cumsum(arrays["length"])]).tolist()

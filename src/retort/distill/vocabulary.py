@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from retort.errors import InputError
-from retort.files import atomic_path
+from retort.files import atomic_path, verify
 
 Method = Literal["inner_product", "cosine", "euclidean", "unk"]
 
@@ -77,7 +77,9 @@ class VocabularyMap:
 
         Raises:
             InputError: the file is missing or no vocabulary map.
+            RetortError: it has been damaged.
         """
+        verify(Path(path))
         try:
             tensors = load_file(path)
         except (FileNotFoundError, SafetensorError):

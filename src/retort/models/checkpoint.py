@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from retort.errors import InputError
-from retort.files import atomic_path, read_json, write_json
+from retort.files import atomic_path, read_json, verify, write_json
 from retort.models.glm import GLM, GLMConfig
 
 WEIGHTS = "model.safetensors"
@@ -32,9 +32,9 @@ weights (the second name is that of numpy before 2.0)."""
 
 
 def save_glm(folder: Path, model: GLM) -> None:
-    """Write ``model.safetensors`` and ``config.json``."""
-    save_tensors(folder / WEIGHTS, model.state_dict())
+    """Write ``config.json`` and, last, ``model.safetensors``."""
     write_json(folder / CONFIG, model.config.to_json())
+    save_tensors(folder / WEIGHTS, model.state_dict())
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
@@ -47,8 +47,10 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     """Read a safetensors file.
 
     Raises:
-        InputError: the file is missing or damaged.
+        InputError: the file is missing or not a safetensors file.
+        RetortError: it is one of ours and has been damaged since.
     """
+    verify(path)
     try:
         return load_file(path)
     except FileNotFoundError:

@@ -21,6 +21,11 @@ def results_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--text", type=Path, help="folder of the encoded text (default: the one that the runs read)"
     )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        help="file of the resolved configuration (default: that of the last run, <results>/config.json)",
+    )
     return parser
 
 
@@ -33,6 +38,7 @@ def exhibit_parser(description: str, exhibits: list[str], kind: str) -> argparse
     return parser
 
 
-def results_of(arguments: argparse.Namespace) -> Results:
-    """The results that the arguments name."""
-    return Results(arguments.results, arguments.paper, arguments.published, arguments.text)
+def results_of(arguments: argparse.Namespace, paper: str | None = None) -> Results:
+    """The results that the arguments name; ``paper`` where they name none."""
+    name = arguments.paper if paper is None else paper
+    return Results(arguments.results, name, arguments.published, arguments.text, arguments.config)

@@ -36,7 +36,7 @@ def write_reference(results: Results, folder: Path) -> None:
         for name in ("scores.csv", "hyper_parameters.csv", "claims.csv"):
             if (source / name).is_file():
                 shutil.copyfile(source / name, temporary / name)
-        shutil.copyfile(results.root / "config.json", temporary / "config.json")
+        shutil.copyfile(results.config_file, temporary / "config.json")
         write_json(temporary / "about.json", described)
 
 

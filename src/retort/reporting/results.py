@@ -70,26 +70,33 @@ class Results:
     """The results of one scale for one paper.
 
     Attributes:
-        root: ``results/<scale>``, with ``config.json``, ``stages/`` and ``<paper>/scores.csv``.
+        root: ``results/<scale>``, with ``stages/`` and ``<paper>/scores.csv``.
         paper: name of the paper.
         published: folder with the paper's numbers, ``<paper>/<table>.csv``.
         text: folder of the encoded corpus, with tokenizer and word frequencies; ``None`` = the one that
             the runs read.
+        settings: file of the resolved configuration; ``None`` = that of the last run, ``config.json``.
     """
 
     root: Path
     paper: str = "glmd"
     published: Path = PUBLISHED
     text: Path | None = None
+    settings: Path | None = None
+
+    @property
+    def config_file(self) -> Path:
+        """The configuration that is read."""
+        return self.settings or self.root / "config.json"
 
     @cached_property
     def config(self) -> Config:
         """The resolved configuration of the run.
 
         Raises:
-            InputError: ``config.json`` is missing or does not hold.
+            InputError: its file is missing or does not hold.
         """
-        path = self.root / "config.json"
+        path = self.config_file
         read_json(path)
         try:
             return Config.model_validate_json(path.read_text(encoding="utf-8"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +76,7 @@ class Trainer:
         self.autocast = autocast
         self.step = 0
         named = [*student.module.named_parameters(), *objective.named_parameters()]
+        self.names = [name for name, _ in named]
         self.parameters = [parameter for _, parameter in named]
         self.optimisers = build(settings, named)
         student.module.train()
@@ -84,7 +85,7 @@ class Trainer:
         """One optimiser update on the micro-batches of a global batch.
 
         Raises:
-            RetortError: the loss is not finite; nothing has been changed by this step.
+            RetortError: loss or gradient is not finite; no parameter has been changed by this step.
         """
         started = time.perf_counter()
         clock = Clock(self.step, self.total, epoch, self.seed)
@@ -93,13 +94,13 @@ class Trainer:
         for batch in batches:
             losses = self._forward(batch, clock)
             losses.total.backward()
-            loss += losses.total.item()
-            for name, value in losses.parts.items():
-                sums[name] = sums.get(name, 0.0) + value.item()
-        if not math.isfinite(loss):
-            raise RetortError(_not_finite(self.step, sums, batches))
-        limit = math.inf if self.settings.clip_norm is None else self.settings.clip_norm
-        norm = nn.utils.clip_grad_norm_(self.parameters, limit, foreach=True)
+            value = losses.total.item()
+            if not math.isfinite(value):
+                raise RetortError(_not_finite(self.step, losses.parts, batch))
+            loss += value
+            for name, part in losses.parts.items():
+                sums[name] = sums.get(name, 0.0) + part.item()
+        norm = self._clip(batches)
         factor = learning_rate_factor(self.settings, self.step, self.total)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
@@ -109,6 +110,18 @@ class Trainer:
         self.step += 1
         tokens = int(sum(int(batch.valid.sum()) for batch in batches))
         return StepReport(self.step, loss, sums, factor, float(norm), tokens, time.perf_counter() - started)
+
+    def _clip(self, batches: Sequence[Any]) -> torch.Tensor:
+        """Clip the gradient; its norm before that. One that is not finite would spread to every weight."""
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        norm = nn.utils.get_total_norm(gradients, foreach=True)
+        if not math.isfinite(norm):
+            named = zip(self.names, self.parameters, strict=True)
+            broken = [n for n, p in named if p.grad is not None and not p.grad.isfinite().all()]
+            raise RetortError(_no_gradient(self.step, broken, batches))
+        if self.settings.clip_norm is not None:
+            nn.utils.clip_grads_with_norm_(self.parameters, self.settings.clip_norm, norm, foreach=True)
+        return norm
 
     def _forward(self, batch: Any, clock: Clock) -> Losses:
         assert not any(teacher.module.training for teacher in self.teachers)
@@ -122,7 +135,7 @@ class Trainer:
             "student": self.student.module.state_dict(),
             "lenses": self.objective.state_dict(),
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
-            "random": torch.get_rng_state(),
+            "random": _random_state(self.parameters[0].device),
             "step": self.step,
         }
 
@@ -132,7 +145,7 @@ class Trainer:
         self.objective.load_state_dict(state["lenses"])
         for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(saved)
-        torch.set_rng_state(state["random"].cpu())
+        _set_random_state(state["random"], self.parameters[0].device)
         self.step = state["step"]
 
 
@@ -161,10 +174,37 @@ def run(
             scratch.save(trainer.step, trainer.state() | {"extra": extra()})
 
 
-def _not_finite(step: int, parts: dict[str, float], batches: Sequence[Any]) -> str:
+def _random_state(device: torch.device) -> dict[str, torch.Tensor]:
+    """Of the generators that dropout draws from: the CPU's and, where one is used, the GPU's."""
+    state = {"cpu": torch.get_rng_state()}
+    return state | {"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else state
+
+
+def _set_random_state(state: dict[str, torch.Tensor], device: torch.device) -> None:
+    torch.set_rng_state(state["cpu"].cpu())
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda"].cpu(), device)
+
+
+_KEYS_NAMED = 8
+_REMEDY = "lower the learning rate or look at these examples; nothing was published"
+
+
+def _not_finite(step: int, parts: Mapping[str, torch.Tensor], batch: Any) -> str:
     broken = [name for name, value in parts.items() if not math.isfinite(value)] or ["their sum"]
-    keys = [key for batch in batches for key in batch.keys][:8]
     return (
-        f"update {step}: the loss is not finite (term {', '.join(broken)}; examples {', '.join(keys)} ..): "
-        "lower the learning rate or look at these examples; nothing was published"
+        f"update {step}: the loss is not finite (term {', '.join(broken)}; {_examples([batch])}): {_REMEDY}"
     )
+
+
+def _no_gradient(step: int, broken: Sequence[str], batches: Sequence[Any]) -> str:
+    where = f"{len(broken)} parameters, first {broken[0]}" if broken else "its norm overflows"
+    return (
+        f"update {step}: the loss is finite, its gradient is not ({where}; {_examples(batches)}): {_REMEDY}"
+    )
+
+
+def _examples(batches: Sequence[Any]) -> str:
+    keys = [key for batch in batches for key in batch.keys]
+    more = f" and {len(keys) - _KEYS_NAMED} more" if len(keys) > _KEYS_NAMED else ""
+    return f"examples {', '.join(keys[:_KEYS_NAMED])}{more}"

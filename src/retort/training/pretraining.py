@@ -13,6 +13,7 @@ from retort.data.corpus import EncodedCorpus
 from retort.data.samples import DocumentSamples, MaskedSamples, WindowSamples
 from retort.data.tokenizer import Tokenizer
 from retort.distill.binding import BoundObjective
+from retort.files import atomic_folder, seal
 from retort.models.checkpoint import WEIGHTS, import_glm, save_glm, save_tensors
 from retort.models.glm_family import GLMFamily
 from retort.progress import Progress
@@ -20,6 +21,7 @@ from retort.runcard import Cost, Origin, write_card
 from retort.stages import Pretraining, Stage, to_json
 from retort.training.checkpoints import Scratch
 from retort.training.loop import StepReport, Trainer, run
+from retort.training.memory import tells_memory
 from retort.training.probes import PROBE_ROWS, PROBES, Probe, shapes_compare
 from retort.training.setup import (
     Job,
@@ -53,6 +55,7 @@ class _Diary:
     """Losses since distances were measured last."""
 
 
+@tells_memory
 def pretrain(stage: Stage, job: Job) -> None:
     """Run a pretraining stage and publish its model, logs and run card."""
     assert isinstance(stage.schooling, Pretraining)
@@ -116,12 +119,14 @@ def import_teacher(stage: Stage, job: Job) -> None:
     """
     assert stage.imported is not None
     config = glm_config(stage.architecture, vocabulary_rows(job.layout.text(stage.data)))
-    folder = job.layout.stage(stage)
     started = time.time()
-    save_glm(folder, import_glm(Path(stage.imported), config))
-    write_log(folder / "log.jsonl", [])
-    write_log(folder / "distances.jsonl", [])
-    _card(stage, job, _Diary(started=started), 0)
+    model = import_glm(Path(stage.imported), config)
+    with atomic_folder(job.layout.stage(stage)) as folder:
+        save_glm(folder, model)
+        write_log(folder / "log.jsonl", [])
+        write_log(folder / "distances.jsonl", [])
+        seal(folder)
+        _card(folder, stage, job, _Diary(started=started), 0)
 
 
 def _every(step: int, steps: int, times: int) -> bool:
@@ -144,23 +149,24 @@ def training_stream(
 
 
 def _publish(stage: Stage, job: Job, trainer: Trainer, diary: _Diary) -> None:
-    """Write everything; the model, which later steps wait for, comes last."""
-    folder = job.layout.stage(stage)
-    write_log(folder / "log.jsonl", diary.log)
-    write_log(folder / "distances.jsonl", diary.distances)
-    lenses = trainer.objective.state_dict()
-    if lenses:
-        save_tensors(folder / "lenses.safetensors", lenses)
-    _card(stage, job, diary, trainer.total)
+    """Write all or nothing."""
     assert isinstance(trainer.student, GLMFamily)
-    save_glm(folder, trainer.student.module)
+    with atomic_folder(job.layout.stage(stage)) as folder:
+        write_log(folder / "log.jsonl", diary.log)
+        write_log(folder / "distances.jsonl", diary.distances)
+        lenses = trainer.objective.state_dict()
+        if lenses:
+            save_tensors(folder / "lenses.safetensors", lenses)
+        save_glm(folder, trainer.student.module)
+        seal(folder)
+        _card(folder, stage, job, diary, trainer.total)
 
 
-def _card(stage: Stage, job: Job, diary: _Diary, steps: int) -> None:
+def _card(folder: Path, stage: Stage, job: Job, diary: _Diary, steps: int) -> None:
     inputs = [job.layout.text(stage.data) / "summary.json"]
     inputs += [model_folder(parent, job.layout, None) / WEIGHTS for parent in stage.ancestors()]
     write_card(
-        job.layout.stage(stage) / "card.json",
+        folder / "card.json",
         Origin(to_json(stage), job.config_digest, job.code, inputs, job.command),
         Cost(diary.started, diary.seconds, steps, diary.tokens),
         str(job.device),

@@ -22,7 +22,7 @@ from retort.data.examples import ClozeExample
 from retort.data.store import load_examples
 from retort.data.superglue.tasks import spec_of
 from retort.errors import InputError
-from retort.files import atomic_folder, atomic_path
+from retort.files import atomic_folder, atomic_path, seal, verify
 from retort.models.features import (
     CLASS,
     HARD,
@@ -37,6 +37,7 @@ from retort.models.features import (
 )
 from retort.models.glm_family import class_loss
 from retort.stages import Stage
+from retort.training.memory import tells_memory
 from retort.training.setup import Job, load_frozen
 
 CACHED = frozenset({WORDS, CLASS, HARD})
@@ -84,6 +85,7 @@ class CachedTeacher:
     def __init__(self, path: Path, shape: Shape, device: torch.device) -> None:
         if not path.exists():
             raise InputError(f"{path}: no teacher signals; run the step that writes them first")
+        verify(path)
         with safe_open(path, framework="pt") as stored:
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
             keys = json.loads(stored.metadata()["keys"])
@@ -141,6 +143,7 @@ class CachedTeacher:
         return out
 
 
+@tells_memory
 def store_signals(teacher: Stage, job: Job) -> None:
     """Write the signals of a fine-tuned teacher for the training examples of all its tasks."""
     with atomic_folder(job.layout.signals(teacher)) as temporary:
@@ -148,3 +151,4 @@ def store_signals(teacher: Stage, job: Job) -> None:
             examples = load_examples(job.layout.text(teacher.text(task)), "train")
             family = load_frozen(teacher, job, task)
             write_signals(temporary / f"{task}.safetensors", family, examples, job.device)
+        seal(temporary)

@@ -15,11 +15,18 @@ while the order of batches stays random."""
 
 
 class Source(Protocol):
-    """Masked samples by index; ``None`` where the masking dropped one."""
+    """Masked samples by index."""
 
     def example(self, index: int) -> GLMExample | None:
-        """The masked sample ``index``."""
+        """The masked sample ``index``; ``None`` where the masking dropped it."""
         ...
+
+    def key(self, index: int) -> str:
+        """What messages call it."""
+        ...
+
+
+_Sample = tuple[int, GLMExample]
 
 
 class PretrainingStream:
@@ -34,14 +41,14 @@ class PretrainingStream:
         self._batch_size = batch_size
         self._micro = micro_batch_size
         self._seed = seed
-        self._window: tuple[int, list[list[GLMExample]]] = (-1, [])
+        self._window: tuple[int, list[list[_Sample]]] = (-1, [])
 
     def __call__(self, step: int) -> list[GLMBatch]:
         """Micro-batches of the update after ``step`` finished ones."""
         window, place = divmod(step, _WINDOW)
         if self._window[0] != window:
             self._window = (window, self._fill(window))
-        batch = collate(self._window[1][place])
+        batch = self._collate(self._window[1][place])
         return [batch] if self._micro >= self._batch_size else split(batch, self._micro)
 
     def unseen(self, steps: int, rows: int) -> GLMBatch:
@@ -50,12 +57,16 @@ class PretrainingStream:
         Where samples are documents and the run is shorter than one pass over the corpus, it never trains
         on these; windows at random places may overlap with earlier ones.
         """
-        return collate(self._examples(-(-steps // _WINDOW) * _WINDOW * self._batch_size, rows))
+        return self._collate(self._examples(-(-steps // _WINDOW) * _WINDOW * self._batch_size, rows))
 
-    def _examples(self, first: int, count: int) -> list[GLMExample]:
-        """Samples ``first`` and the following, without those that the masking drops."""
-        found = [self._source.example(index) for index in range(first, first + count)]
-        examples = [example for example in found if example is not None]
+    def _collate(self, samples: list[_Sample]) -> GLMBatch:
+        keys = [self._source.key(index) for index, _ in samples]
+        return collate([example for _, example in samples], keys=keys)
+
+    def _examples(self, first: int, count: int) -> list[_Sample]:
+        """Samples ``first`` and the following by index, without those that the masking drops."""
+        found = ((index, self._source.example(index)) for index in range(first, first + count))
+        examples = [(index, example) for index, example in found if example is not None]
         if not examples:
             raise RetortError(
                 f"pretraining samples {first} to {first + count - 1}: the masking dropped all; "
@@ -63,9 +74,9 @@ class PretrainingStream:
             )
         return examples
 
-    def _fill(self, window: int) -> list[list[GLMExample]]:
+    def _fill(self, window: int) -> list[list[_Sample]]:
         size = self._batch_size * _WINDOW
-        examples = sorted(self._examples(window * size, size), key=len)
+        examples = sorted(self._examples(window * size, size), key=lambda sample: len(sample[1]))
         while len(examples) < _WINDOW:  # very small batches: repeat, so that none is empty
             examples = [example for example in examples for _ in range(2)]
         cuts = [len(examples) * i // _WINDOW for i in range(_WINDOW + 1)]

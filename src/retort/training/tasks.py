@@ -20,7 +20,7 @@ from retort.distill.binding import BoundObjective
 from retort.evaluation.metrics import selection_score
 from retort.evaluation.predictions import Evaluation, evaluate, write_predictions
 from retort.evaluation.selection import own_best, runs_by_task
-from retort.files import atomic_folder, read_json, write_json
+from retort.files import SEAL, atomic_folder, json_digest, read_json, seal, write_json
 from retort.models.checkpoint import load_tensors, save_glm, save_tensors
 from retort.models.features import Family
 from retort.models.glm_family import GLMFamily
@@ -29,6 +29,7 @@ from retort.runcard import Cost, Origin, write_card
 from retort.stages import Stage, TaskRun, to_json
 from retort.training.checkpoints import Scratch
 from retort.training.loop import StepReport, Trainer, run
+from retort.training.memory import tells_memory
 from retort.training.setup import (
     Job,
     autocast_dtype,
@@ -213,6 +214,7 @@ class TaskTraining:
             write_predictions(temporary / "predictions.jsonl", evaluation)
             write_log(temporary / "log.jsonl", self.diary.log)
             write_json(temporary / "metrics.json", {"evaluations": self.diary.evaluations})
+            seal(temporary)
             self._card(temporary / "card.json", evaluation)
 
     def _card(self, path: Path, evaluation: Evaluation) -> None:
@@ -234,6 +236,7 @@ class TaskTraining:
         )
 
 
+@tells_memory
 def train_tasks(stage: Stage, job: Job) -> None:
     """Make all runs of a task stage and publish them together.
 
@@ -254,6 +257,7 @@ def train_tasks(stage: Stage, job: Job) -> None:
         for task, name in own_best(stage, metrics).items():
             if name != task:
                 (temporary / task).symlink_to(name, target_is_directory=True)
+    write_json(folder / SEAL, {"metrics.json": json_digest(metrics)})
     write_json(folder / "metrics.json", metrics)
     shutil.rmtree(waiting)
 

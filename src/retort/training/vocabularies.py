@@ -6,6 +6,7 @@ import torch
 
 from retort.data.frequencies import Frequencies
 from retort.distill.vocabulary import build_map, kept_size
+from retort.files import atomic_folder, seal
 from retort.models.checkpoint import WEIGHTS, load_tensors
 from retort.stages import Stage
 from retort.training.setup import Job, load_tokenizer
@@ -27,4 +28,7 @@ def make_vocabulary(stage: Stage, job: Job) -> None:
         tokenizer.special.unk,
         () if settings.reserved_targets else order[: frequencies.reserved].tolist(),
     )
-    vocabulary.save(job.layout.vocabulary(stage))
+    path = job.layout.vocabulary(stage)
+    with atomic_folder(path.parent) as temporary:
+        vocabulary.save(temporary / path.name)
+        seal(temporary)
