@@ -8,6 +8,7 @@ from snakemake.utils import min_version
 
 from retort.config import resolve, typed
 from retort.config.model import as_text
+from retort.devices import places
 from retort.errors import InputError
 from retort.files import digest_of, sha256_of, write_text
 from retort.fingerprint import fingerprint
@@ -54,6 +55,7 @@ wildcard_constraints:
 
 
 include: "rules/common.smk"
+include: "rules/devices.smk"
 include: "rules/data.smk"
 include: "rules/teacher.smk"
 include: "rules/vocab.smk"

@@ -40,7 +40,8 @@ def test_a_job_knows_its_code_device_and_command(tmp_path, monkeypatch):
     stage, job = stage_job(arguments)
     assert stage == plan.pretrained("T1") and job.code == plan.code(stage)
     assert job.device.type == "cpu" and job.layout.root == tmp_path / "smoke"
-    assert job.command == ("python", "scripts/pretrain.py", "--stage", "x")
+    assert job.request.command == ("python", "scripts/pretrain.py", "--stage", "x")
+    assert job.request.config == plan.config.model_dump(mode="json")
     assert os.environ["OMP_NUM_THREADS"] == "1"
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retort.config import load
-from retort.files import digest_of
 from retort.plan import Plan
+from retort.runcard import Request
 
 if TYPE_CHECKING:
     from retort.stages import Stage
@@ -49,15 +48,11 @@ def stage_job(arguments: argparse.Namespace) -> tuple[Stage, Job]:
     plan = plan_of(arguments)
     stage = plan.stage(arguments.stage)
 
+    config = plan.config
+    request = Request.made_now(config.model_dump(mode="json"))
+
     from retort.training.setup import Job, choose_device, prepare_process
 
     prepare_process(arguments.threads)
-    config = plan.config
-    job = Job(
-        layout=plan.layout,
-        code=plan.code(stage),
-        device=choose_device(config.device),
-        config_digest=digest_of(config.model_dump(mode="json")),
-        command=("python", *sys.argv),
-    )
-    return stage, job
+    device = choose_device(config.device, config.jobs_per_gpu)
+    return stage, Job(plan.layout, plan.code(stage), device, request)

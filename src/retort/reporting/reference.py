@@ -10,7 +10,7 @@ from retort.config import REPOSITORY
 from retort.errors import InputError
 from retort.files import atomic_folder, write_json
 from retort.reporting.results import Results
-from retort.runcard import git_commit
+from retort.revision import git_commit
 
 KINDS = ("*.csv", "*.md", "*.png", "*.svg")
 """What visitors look at; LaTeX, predictions and models can be made again."""
