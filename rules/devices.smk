@@ -4,6 +4,7 @@
 if (
     settings.device != "cpu"
     and workflow.local_exec
+    and workflow.is_main_process
     and "gpu" not in workflow.global_resources
 ):
     gpu_places = places(settings.jobs_per_gpu)

@@ -22,10 +22,8 @@ def test_a_cell_is_made_again_from_its_card_alone(smoke, tmp_path):
     for what in ("made from", "data", "device", "scores"):
         assert f"{what}: as on the card\n" in ended.stdout
     assert "weights: equal bit by bit" in ended.stdout
-    made = {
-        path.name.split(".")[0] for path in (tmp_path / "again" / "results" / "smoke" / "stages").iterdir()
-    }
-    assert made == {"T1", "S1"}  # no teacher but its own
+    made = (tmp_path / "again" / "results" / "smoke" / "stages").iterdir()
+    assert {path.name.split(".")[0] for path in made} == {"T1", "S1"}  # no teacher but its own
 
     then = json.loads(source.read_text())
     then["results"]["best"]["accuracy"] += 0.5

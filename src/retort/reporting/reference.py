@@ -53,6 +53,7 @@ def about(results: Results) -> dict[str, Any]:
     return {
         "scale": results.config.scale,
         "commit": commits.pop(),
+        "changes": sorted({card.get("git_changes", "unknown") for card in cards}),
         "exhibits_commit": git_commit(REPOSITORY),
         "machines": sorted({f"{card['device']['kind']}: {card['device']['name']}" for card in cards}),
         "python": sorted({card["python"] for card in cards}),
