@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,8 @@ import pytest
 from retort import rerun
 from retort.config import REPOSITORY, load
 from retort.config.model import as_text
-from retort.errors import InputError
+from retort.errors import InputError, RetortError
+from retort.files import write_json
 from retort.plan import Plan
 from retort.rerun import case_of, narrowed, read_card, result_differences, source_differences
 from retort.revision import Revision
@@ -104,6 +106,13 @@ def test_paths_may_differ_though_stages_are_named_after_them(written, tmp_path, 
     assert case.plan.config.data_root == str(tmp_path / "mine") and case.plan.config.device == "cpu"
 
 
+def test_a_scale_of_somebody_s_own_needs_no_file(written, tmp_path):
+    stage = last_stage(Plan(load("pocket")), "KD")
+    config = load("pocket").model_copy(update={"scale": "hers"})
+    case = case_of(written(config, stage), tmp_path / "again", {})
+    assert case.stage == stage and case.plan.config.gates.zero_shot == config.gates.zero_shot
+
+
 def test_other_stages_are_no_rerun(written, tmp_path):
     config = load("smoke")
     path = written(config, last_stage(Plan(config), "KD"))
@@ -147,6 +156,49 @@ def test_a_folder_in_use_is_left_alone(written, tmp_path):
     (tmp_path / "again" / "rules").mkdir(parents=True)
     with pytest.raises(InputError, match="rules: is in the way"):
         case_of(written(config, last_stage(Plan(config), "KD")), tmp_path / "again", {})
+
+
+@pytest.mark.parametrize("score", [50.0, 62.5])
+def test_what_comes_out_is_compared_with_the_card(written, tmp_path, monkeypatch, capsys, score):
+    config = load("smoke")
+    plan = Plan(config)
+    stage = last_stage(plan, "KD")
+    ended = {"device": {"name": "p"}, "results": {"best": {"accuracy": 50.0}, "weights": "aa"}}
+    past = {"finished": "2030", "git_changes": "none", "code": "", "python": "", "packages": {}}
+    path = written(config, stage, **ended, **past, data={"RTE/val.jsonl": "c0", "old.txt": "de"})
+    targets = []
+
+    def make(case, target, cores):
+        targets.append(target.name)
+        found = ended | {"results": {"best": {"accuracy": score}, "weights": f"{score}"}}
+        write_json(case.text / "summary.json", {"sha256": {"/here/RTE/val.jsonl": "c0"}})
+        write_json(case.model / "card.json", found)
+
+    monkeypatch.setattr(rerun, "_make", make)
+    assert rerun.rerun(path, tmp_path / "again", 1, {}) == (score == 50)
+    assert targets == ["summary.json", "metrics.json"]  # data are compared before anything is trained
+    lines = capsys.readouterr().out.splitlines()
+    assert "data: old.txt: de on the card, none here" in lines and "device: as on the card" in lines
+    same = "as on the card" if score == 50 else "accuracy: 50.0 on the card, 62.5 here (+12.5)"
+    assert f"scores: {same}" in lines and lines[-1].startswith("weights: not equal bit by bit")
+
+
+def test_a_stopped_workflow_is_one_line(written, tmp_path, monkeypatch):
+    config = load("smoke")
+    case = case_of(written(config, last_stage(Plan(config), "KD")), tmp_path / "again", {})
+    asked = []
+
+    def stopped(command, cwd, **_):
+        asked.append((command[1:], cwd))
+        return subprocess.CompletedProcess(command, 1)
+
+    monkeypatch.setattr(subprocess, "run", stopped)
+    with pytest.raises(RetortError, match="metrics.json: the workflow stopped"):
+        rerun._make(case, case.target, 3)
+    ((command, folder),) = asked
+    target = str(case.target.relative_to(folder))
+    assert folder == tmp_path / "again" and command[:3] == ["-m", "snakemake", target]
+    assert command[3:] == ["--cores", "3", "--configfile", "config.json", "--no-hooks"]
 
 
 def test_differences_of_the_sources_are_told_one_by_one(monkeypatch):

@@ -41,8 +41,11 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
     return Plan(load(arguments.config), arguments.results)
 
 
-def stage_job(arguments: argparse.Namespace) -> tuple[Stage, Job]:
-    """The stage that the arguments name, and how to run it here (imports torch)."""
+def stage_job(arguments: argparse.Namespace, gpu: bool = True) -> tuple[Stage, Job]:
+    """The stage that the arguments name, and how to run it here (imports torch).
+
+    A step that never uses a ``gpu`` says so, or it would wait for one and keep it from others.
+    """
     # One thread a job must be settled before torch makes its thread pools.
     os.environ.setdefault("OMP_NUM_THREADS", str(arguments.threads))
     plan = plan_of(arguments)
@@ -54,5 +57,5 @@ def stage_job(arguments: argparse.Namespace) -> tuple[Stage, Job]:
     from retort.training.setup import Job, choose_device, prepare_process
 
     prepare_process(arguments.threads)
-    device = choose_device(config.device, config.jobs_per_gpu)
+    device = choose_device(config.device if gpu else "cpu", config.jobs_per_gpu)
     return stage, Job(plan.layout, plan.code(stage), device, request)

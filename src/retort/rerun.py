@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from retort.config import REPOSITORY, Config, merge, resolve
+from retort.config.loading import scale_names
 from retort.config.model import as_text
 from retort.errors import InputError, RetortError
 from retort.files import digest_of, read_json, write_text
@@ -26,6 +27,9 @@ from retort.stages import Stage
 
 LINKED = ("Snakefile", "rules", "scripts", "config", "config.yaml", "envs", "profiles", "resources")
 """What a working folder of Snakemake needs of the repository."""
+
+_PLAIN_SCALE = "smoke"
+"""It has no gates and switches no quirk, so that it adds nothing to a complete configuration."""
 
 _SHOWN = 40
 """Characters of a value in a message: commits and names whole, hashes not."""
@@ -123,16 +127,18 @@ def case_of(path: Path, folder: Path | None, changes: Mapping[str, Any]) -> Case
         InputError: the configuration does not hold here, or makes other stages than it did.
     """
     card = read_card(path)
+    # A scale of somebody's own has no file here; the card's configuration is complete, so another's will do.
+    scale = card["config"]["scale"] if card["config"]["scale"] in scale_names() else _PLAIN_SCALE
     name = digest_of({key: value for key, value in card["stage"].items() if key not in ("task", "run")})
     folder = (Path("results") / "rerun" / name if folder is None else folder).absolute()
     _link(folder)
-    recipes = _recipes(card, folder)
-    then = Plan(resolve(merge(card["config"], recipes), str(path)))
+    given = merge(card["config"], _recipes(card, folder) | {"scale": scale})
+    then = Plan(resolve(given, str(path)))
     names = [stage.digest for stage in then.stages.values()]
     if name not in names:
         commit = card["git_commit"] or "that it was made from"
         raise InputError(f"{path}: this repository plans no such stage; check out the commit {commit}")
-    here = resolve(_absolute(merge(merge(card["config"], recipes), changes)), str(path))
+    here = resolve(_absolute(merge(given, changes)), str(path))
     stages = list(Plan(here).stages.values())
     stage = stages[names.index(name)] if len(stages) == len(names) else None
     if stage is None or stage.phase != card["stage"]["phase"]:

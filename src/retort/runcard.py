@@ -113,24 +113,10 @@ def write_card(path: Path | str, origin: Origin, cost: Cost, device: str, result
     Raises:
         InputError: an input file is missing.
     """
-    request = origin.request
     write_json(
         path,
-        {
-            "version": VERSION,
-            "stage": dict(origin.stage),
-            "config": dict(request.config),
-            "config_digest": digest_of(request.config),
-            "recipes": request.recipes,
-            "code": origin.code,
-            "data": data_hashes(origin.text),
-            "inputs": _hashes(origin.inputs),
-            "command": shlex.join(request.command),
-            "rerun": RERUN,
-            "git_commit": request.revision.commit,
-            "git_changes": request.revision.changes,
-            "packages": package_versions(),
-            "python": platform.python_version(),
+        _described(origin)
+        | {
             "device": describe_device(device),
             "started": _utc(cost.started),
             "finished": _utc(time.time()),
@@ -143,6 +129,27 @@ def write_card(path: Path | str, origin: Origin, cost: Cost, device: str, result
             "results": dict(results),
         },
     )
+
+
+def _described(origin: Origin) -> dict[str, Any]:
+    """What the artefact was made from, and with."""
+    request = origin.request
+    return {
+        "version": VERSION,
+        "stage": dict(origin.stage),
+        "config": dict(request.config),
+        "config_digest": digest_of(request.config),
+        "recipes": request.recipes,
+        "code": origin.code,
+        "data": data_hashes(origin.text),
+        "inputs": _hashes(origin.inputs),
+        "command": shlex.join(request.command),
+        "rerun": RERUN,
+        "git_commit": request.revision.commit,
+        "git_changes": request.revision.changes,
+        "packages": package_versions(),
+        "python": platform.python_version(),
+    }
 
 
 def data_hashes(text: Path) -> dict[str, str]:

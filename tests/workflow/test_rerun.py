@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 
 import pytest
@@ -21,13 +20,6 @@ def test_a_cell_is_made_again_from_its_card_alone(smoke, tmp_path):
     assert ended.returncode == 0, ended.stdout + ended.stderr
     for what in ("made from", "data", "device", "scores"):
         assert f"{what}: as on the card\n" in ended.stdout
-    assert "weights: equal bit by bit" in ended.stdout
+    assert "weights: equal bit by bit" in ended.stdout and "Traceback" not in ended.stderr
     made = (tmp_path / "again" / "results" / "smoke" / "stages").iterdir()
     assert {path.name.split(".")[0] for path in made} == {"T1", "S1"}  # no teacher but its own
-
-    then = json.loads(source.read_text())
-    then["results"]["best"]["accuracy"] += 0.5
-    (tmp_path / "card.json").write_text(json.dumps(then))
-    ended = smoke.tree.script("rerun", str(card), "--results", str(tmp_path / "again"), "--cores", "2")
-    assert ended.returncode == 1 and " here (-0.5)\n" in ended.stdout
-    assert "Traceback" not in ended.stdout + ended.stderr
