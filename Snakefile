@@ -8,6 +8,7 @@ from snakemake.utils import min_version
 
 from retort.config import resolve, typed
 from retort.config.model import as_text
+from retort.devices import places
 from retort.errors import RetortError
 from retort.files import digest_of, sha256_of, write_text
 from retort.hashes import remembered_hashes
@@ -57,6 +58,7 @@ wildcard_constraints:
 
 
 include: "rules/common.smk"
+include: "rules/devices.smk"
 include: "rules/data.smk"
 include: "rules/teacher.smk"
 include: "rules/vocab.smk"

@@ -6,7 +6,7 @@ from retort.errors import run_cli
 
 def main() -> None:
     """Write the vocabulary map of a stage (all stages with the same map share it)."""
-    stage, job = stage_job(stage_parser(__doc__ or "").parse_args())
+    stage, job = stage_job(stage_parser(__doc__ or "").parse_args(), gpu=False)
 
     from retort.training.vocabularies import make_vocabulary
 

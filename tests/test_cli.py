@@ -40,8 +40,20 @@ def test_a_job_knows_its_code_device_and_command(tmp_path, monkeypatch):
     stage, job = stage_job(arguments)
     assert stage == plan.pretrained("T1") and job.code == plan.code(stage)
     assert job.device.type == "cpu" and job.layout.root == tmp_path / "smoke"
-    assert job.command == ("python", "scripts/pretrain.py", "--stage", "x")
+    assert job.request.command == ("python", "scripts/pretrain.py", "--stage", "x")
+    assert job.request.config == plan.config.model_dump(mode="json")
     assert os.environ["OMP_NUM_THREADS"] == "1"
+
+
+def test_a_step_that_uses_no_gpu_waits_for_none(tmp_path, monkeypatch):
+    file = tmp_path / "config.json"
+    file.write_text(as_text(load("smoke", {"device": "auto"})))
+    asked = []
+    monkeypatch.setattr("retort.training.setup.choose_device", lambda name, jobs: asked.append(name))
+    given = ["--config", str(file), "--stage", Plan(load("smoke")).pretrained("T1").id]
+    for gpu in (True, False):
+        stage_job(stage_parser("x").parse_args(given), gpu=gpu)
+    assert asked == ["auto", "cpu"]
 
 
 def test_an_unknown_stage_is_refused_before_torch_is_imported():

@@ -1,4 +1,4 @@
-"""Run cards: what made an artefact can be read back, and git is read without git."""
+"""Run cards: what made an artefact, and what it takes to make it again, can be read back."""
 
 from __future__ import annotations
 
@@ -13,22 +13,30 @@ import pytest
 
 from retort import runcard
 from retort.errors import InputError
-from retort.files import sha256_of
+from retort.files import digest_of, sha256_of
+from retort.revision import Revision, revision
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
+REQUEST = runcard.Request(
+    config={"seeds": [3], "recipes": None},
+    recipes=None,
+    revision=Revision("0123abcd", "none"),
+    command=["python", "scripts/pretrain.py", "--out", "a folder"],
+)
 
 
 def write(folder, **changes):
     source = folder / "input.txt"
     source.write_text("text")
+    raw = {"/data/x/corpus/0.txt": "aa", "superglue/RTE/train.jsonl": "bb"}
+    (folder / "summary.json").write_text(json.dumps({"sha256": raw}))
     values = {
         "stage": {"phase": "pretrain", "seed": 3},
-        "config_digest": "abc",
         "code": "f00",
+        "texts": (folder,),
         "inputs": [source],
-        "command": ["python", "scripts/pretrain.py", "--out", "a folder"],
+        "request": REQUEST,
     } | changes
-    cost = runcard.Cost(started=time.time() - 10, seconds=4.0, steps=7, tokens=1000)
+    cost = runcard.Cost(time.time() - 10, seconds=4.0, processor_seconds=6.5, steps=7, tokens=1000)
     runcard.write_card(folder / "run_card.json", runcard.Origin(**values), cost, "cpu", {"loss": 1.5})
     return json.loads((folder / "run_card.json").read_text())
 
@@ -37,7 +45,10 @@ def test_a_card_tells_what_made_it_and_what_it_cost(tmp_path):
     card = write(tmp_path)
     source = tmp_path / "input.txt"
     assert card["stage"] == {"phase": "pretrain", "seed": 3}
-    assert (card["config_digest"], card["code"]) == ("abc", "f00")
+    assert card["config"] == REQUEST.config and card["config_digest"] == digest_of(REQUEST.config)
+    assert (card["code"], card["git_commit"], card["git_changes"]) == ("f00", "0123abcd", "none")
+    assert card["data"] == {"corpus/0.txt": "aa", "RTE/train.jsonl": "bb"}
+    assert card["rerun"] == "python scripts/rerun.py card.json" and card["recipes"] is None
     assert card["inputs"] == {str(source): sha256_of(source)}
     assert shlex.split(card["command"]) == ["python", "scripts/pretrain.py", "--out", "a folder"]
     assert (card["seconds"], card["steps"], card["tokens"], card["tokens_per_second"]) == (
@@ -46,9 +57,28 @@ def test_a_card_tells_what_made_it_and_what_it_cost(tmp_path):
         1000,
         250.0,
     )
+    assert card["processor_seconds"] == 6.5
     assert card["results"] == {"loss": 1.5}
     assert card["started"] < card["finished"]
     assert card["device"]["kind"] == "cpu" and card["device"]["name"] and card["device"]["threads"] >= 1
+
+
+def test_a_request_holds_the_text_of_the_user_s_own_recipes(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["x.py", "--stage", "y"])
+    (tmp_path / "mine.py").write_text("METHODS = ()")
+    made = runcard.Request.made_now({"recipes": str(tmp_path / "mine.py")})
+    assert made.recipes == "METHODS = ()" and made.command == ("python", "x.py", "--stage", "y")
+    assert runcard.Request.made_now({}).recipes is None and made.revision == revision()
+
+
+def test_a_stopwatch_counts_work_and_not_waiting():
+    watch = runcard.Stopwatch()
+    time.sleep(0.2)
+    idle = watch.lap()
+    until = time.process_time() + 0.1
+    while time.process_time() < until:
+        pass
+    assert idle < 0.1 <= watch.lap()
 
 
 def test_a_folder_is_hashed_file_by_file(tmp_path):
@@ -88,46 +118,6 @@ def test_a_missing_input_leaves_no_card(tmp_path):
     with pytest.raises(InputError, match=r"gone.txt: no such file"):
         write(tmp_path, inputs=[tmp_path / "gone.txt"])
     assert not (tmp_path / "run_card.json").exists()
-
-
-def repository(folder, files):
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
-    inside = folder / "src" / "deep"
-    inside.mkdir(parents=True, exist_ok=True)
-    return inside
-
-
-@pytest.mark.parametrize(
-    "files",
-    [
-        {".git/HEAD": COMMIT + "\n"},
-        {".git/HEAD": "ref: refs/heads/main\n", ".git/refs/heads/main": COMMIT + "\n"},
-        {".git/HEAD": "ref: refs/heads/main\n", ".git/packed-refs": f"# packed\n{COMMIT} refs/heads/main\n"},
-        {
-            ".git": "gitdir: real/worktrees/w\n",
-            "real/worktrees/w/HEAD": "ref: refs/heads/main\n",
-            "real/worktrees/w/commondir": "../..\n",
-            "real/refs/heads/main": COMMIT + "\n",
-        },
-    ],
-    ids=["detached", "loose", "packed", "worktree"],
-)
-def test_the_commit_is_found_however_git_keeps_it(tmp_path, files):
-    assert runcard.git_commit(repository(tmp_path, files)) == COMMIT
-
-
-def test_no_commit_is_no_error(tmp_path):
-    assert runcard.git_commit(repository(tmp_path, {".git/HEAD": "ref: refs/heads/main\n"})) is None
-
-
-def test_it_agrees_with_git(tmp_path):
-    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
-    for command in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "x"]):
-        subprocess.run([*git, *command], check=True)
-    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout
-    assert runcard.git_commit(tmp_path) == head.strip()
 
 
 def test_it_needs_no_torch():

@@ -35,7 +35,7 @@ from retort.models.features import HARD, WORDS, Family, WordLogits
 from retort.models.glm import GLM
 from retort.models.glm_family import GLMFamily
 from retort.plan import Plan
-from retort.runcard import processor_name
+from retort.runcard import Request, processor_name
 from retort.stages import Optimiser, Pretraining, Stage
 from retort.training.loop import Trainer
 from retort.training.pretraining import training_stream
@@ -106,7 +106,7 @@ class Workbench:
 
     def job(self, stage: Stage) -> Job:
         """How a stage would be run here."""
-        return Job(self.plan.layout, self.plan.code(stage), torch.device("cpu"), "", ())
+        return Job(self.plan.layout, self.plan.code(stage), torch.device("cpu"), Request.made_now({}))
 
     def pretraining_batches(self, stage: Stage, count: int) -> list[GLMBatch]:
         """The first batches of a pretraining stage."""

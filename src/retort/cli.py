@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retort.config import load
 from retort.errors import InputError
 from retort.plan import Plan
+from retort.runcard import Request
 
 if TYPE_CHECKING:
     from retort.stages import Stage
@@ -60,21 +60,21 @@ def parts_of(arguments: argparse.Namespace, plan: Plan) -> list[str]:
     return list(plan.text) if arguments.part is None else [arguments.part]
 
 
-def stage_job(arguments: argparse.Namespace, plan: Plan | None = None) -> tuple[Stage, Job]:
-    """The stage that the arguments name, and how to run it here (imports torch); ``plan``: if made."""
+def stage_job(arguments: argparse.Namespace, plan: Plan | None = None, gpu: bool = True) -> tuple[Stage, Job]:
+    """The stage that the arguments name, and how to run it here (imports torch); ``plan``: if made.
+
+    A step that never uses a ``gpu`` says so, or it would wait for one and keep it from others.
+    """
     # One thread a job must be settled before torch makes its thread pools.
     os.environ.setdefault("OMP_NUM_THREADS", str(arguments.threads))
     plan = plan or plan_of(arguments)
     stage = plan.stage(arguments.stage)
 
+    config = plan.config
+    request = Request.made_now(config.model_dump(mode="json"))
+
     from retort.training.setup import Job, choose_device, prepare_process
 
     prepare_process(arguments.threads)
-    job = Job(
-        layout=plan.layout,
-        code=plan.code(stage),
-        device=choose_device(plan.config.device),
-        config_digest=plan.digest,
-        command=("python", *sys.argv),
-    )
-    return stage, job
+    device = choose_device(config.device if gpu else "cpu", config.jobs_per_gpu)
+    return stage, Job(plan.layout, plan.code(stage), device, request)

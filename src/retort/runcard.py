@@ -1,4 +1,4 @@
-"""Run cards: beside every trained artefact, what made it and what it cost."""
+"""Run cards: beside every trained artefact, what made it, what it cost, how to make it again."""
 
 from __future__ import annotations
 
@@ -12,32 +12,74 @@ import shlex
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from retort.errors import InputError
-from retort.files import sha256_of, write_json
+from retort.files import digest_of, read_json, sha256_of, write_json
+from retort.revision import Revision, revision
 
-VERSION = 1
+VERSION = 2
 """Format of the card; raised when a field changes its meaning."""
+
+RERUN = "python scripts/rerun.py card.json"
+"""On every card: makes the run again from the card and the repository alone (:mod:`retort.rerun`)."""
+
+
+class Stopwatch:
+    """Processor time, user and system, of this process and all its threads, lap by lap."""
+
+    def __init__(self) -> None:
+        self._last = time.process_time()
+
+    def lap(self) -> float:
+        """Seconds since the last lap, or since the start."""
+        before, self._last = self._last, time.process_time()
+        return self._last - before
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run took.
+    """What a run took, all its processes together (a resumed run has several).
 
     Attributes:
         started: seconds since 1970 at the first start.
-        seconds: wall time of all its processes together (a resumed run has several).
+        seconds: wall time of its updates.
+        processor_seconds: user and system time of all from its start on, evaluations included.
         steps: updates; ``tokens``: tokens trained on, padding left out.
     """
 
     started: float
     seconds: float
+    processor_seconds: float
     steps: int
     tokens: int
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a process was asked to do and with which sources, taken down before it begins.
+
+    Attributes:
+        config: the resolved configuration as JSON data.
+        recipes: text of the user's own recipe file; ``None``: there is none.
+        revision: of the sources.
+        command: as it was given.
+    """
+
+    config: Mapping[str, Any]
+    recipes: str | None
+    revision: Revision
+    command: Sequence[str]
+
+    @classmethod
+    def made_now(cls, config: Mapping[str, Any]) -> Self:
+        """The request behind this process."""
+        path = config.get("recipes")
+        recipes = None if path is None else Path(path).read_text(encoding="utf-8")
+        return cls(config, recipes, revision(), ("python", *sys.argv))
 
 
 @dataclass(frozen=True)
@@ -46,17 +88,17 @@ class Origin:
 
     Attributes:
         stage: the resolved stage as JSON data.
-        config_digest: digest of the resolved configuration.
         code: fingerprint of the code the stage needs.
+        texts: folders of the encoded data it stands on; the card holds the hash of each raw file behind them.
         inputs: files and folders it read; the card holds the hash of each file.
-        command: the command that runs it again.
+        request: what its process was asked.
     """
 
     stage: Mapping[str, Any]
-    config_digest: str
     code: str
+    texts: Sequence[Path]
     inputs: Iterable[Path]
-    command: Sequence[str] = field(default_factory=lambda: (sys.executable, *sys.argv))
+    request: Request
 
 
 def write_card(path: Path | str, origin: Origin, cost: Cost, device: str, results: Mapping[str, Any]) -> None:
@@ -74,20 +116,13 @@ def write_card(path: Path | str, origin: Origin, cost: Cost, device: str, result
     """
     write_json(
         path,
-        {
-            "version": VERSION,
-            "stage": dict(origin.stage),
-            "config_digest": origin.config_digest,
-            "code": origin.code,
-            "inputs": _hashes(origin.inputs),
-            "command": shlex.join(origin.command),
-            "git_commit": git_commit(Path(__file__).resolve().parent),
-            "packages": package_versions(),
-            "python": platform.python_version(),
+        _described(origin)
+        | {
             "device": describe_device(device),
             "started": _utc(cost.started),
             "finished": _utc(max(cost.started, time.time())),  # the clock may have been set back
             "seconds": round(cost.seconds, 3),
+            "processor_seconds": round(cost.processor_seconds, 3),
             "steps": cost.steps,
             "tokens": cost.tokens,
             "tokens_per_second": round(cost.tokens / cost.seconds, 1) if cost.seconds else None,
@@ -95,6 +130,33 @@ def write_card(path: Path | str, origin: Origin, cost: Cost, device: str, result
             "results": dict(results),
         },
     )
+
+
+def _described(origin: Origin) -> dict[str, Any]:
+    """What the artefact was made from, and with."""
+    request = origin.request
+    return {
+        "version": VERSION,
+        "stage": dict(origin.stage),
+        "config": dict(request.config),
+        "config_digest": digest_of(request.config),
+        "recipes": request.recipes,
+        "code": origin.code,
+        "data": data_hashes(origin.texts),
+        "inputs": _hashes(origin.inputs),
+        "command": shlex.join(request.command),
+        "rerun": RERUN,
+        "git_commit": request.revision.commit,
+        "git_changes": request.revision.changes,
+        "packages": package_versions(),
+        "python": platform.python_version(),
+    }
+
+
+def data_hashes(texts: Iterable[Path]) -> dict[str, str]:
+    """SHA-256 of the raw data files behind encoded data, by folder and name alone: ``RTE/train.jsonl``."""
+    known = [read_json(text / "summary.json")["sha256"] for text in texts]
+    return {"/".join(Path(name).parts[-2:]): sha for found in known for name, sha in found.items()}
 
 
 def _hashes(inputs: Iterable[Path]) -> dict[str, str]:
@@ -153,39 +215,6 @@ def peak_memory(device: str) -> dict[str, float]:
     if torch and device.startswith("cuda"):
         peak["gpu"] = round(torch.cuda.max_memory_allocated() / 2**20, 1)
     return peak
-
-
-def git_commit(folder: Path) -> str | None:
-    """Hash of the commit that is checked out around ``folder``; ``None`` outside a git repository.
-
-    Read from git's own files: no git program is needed, and none can fail.
-    """
-    top = next((place for place in (folder, *folder.parents) if (place / ".git").exists()), None)
-    if top is None:
-        return None
-    git = top / ".git"
-    if git.is_file():  # a worktree or submodule: one line "gitdir: <folder>"
-        git = top / git.read_text(encoding="utf-8").partition(":")[2].strip()
-    head = _first_line(git / "HEAD")
-    if not head.startswith("ref:"):
-        return head or None
-    reference = head.partition(":")[2].strip()
-    shared = git / _first_line(git / "commondir")
-    loose = _first_line(git / reference) or _first_line(shared / reference)
-    return loose or _packed(shared / "packed-refs", reference)
-
-
-def _packed(file: Path, reference: str) -> str | None:
-    if file.is_file():
-        for line in file.read_text(encoding="utf-8").splitlines():
-            commit, _, name = line.partition(" ")
-            if name == reference:
-                return commit
-    return None
-
-
-def _first_line(file: Path) -> str:
-    return file.read_text(encoding="utf-8").partition("\n")[0].strip() if file.is_file() else ""
 
 
 def _utc(seconds: float) -> str:

@@ -105,19 +105,22 @@ def make_stage(init: str | None, task: str) -> dict:
 
 def write_run(root: Path, name: str, task: str, init: str | None, vocab: int = MODEL["vocab"]) -> None:
     card = {
-        "version": 1,
+        "version": 2,
         "stage": make_stage(init, task),
         "config_digest": "abc123",
         "inputs": {"text/tasks/x.npz": "ab" * 32},
         "command": f"python scripts/train.py --stage {name}",
+        "rerun": "python scripts/rerun.py card.json",
         "code": "c0de",
         "git_commit": "0123456789abcdef",
+        "git_changes": "none",
         "packages": {"torch": "2.0"},
         "python": "3.11.0",
         "device": {"kind": "cpu", "name": "Test <CPU>", "threads": 1},
         "started": "2030-01-01T00:00:00+00:00",
         "finished": "2030-01-01T00:10:00+00:00",
         "seconds": 60.0,
+        "processor_seconds": 55.0,
         "steps": 100,
         "tokens": 1000,
         "tokens_per_second": 16.7,

@@ -143,6 +143,8 @@ def test_a_score_leads_to_its_runs_and_a_run_to_its_card(reader):
     for expected in ("abc123", "KL(squared, temperature=2)", "cross-entropy with the labels", "2 epochs"):
         assert expected in card
     assert "ab" * 32 in card and "python scripts/train.py --stage" in card
+    again = reader.run("document.querySelector('#card pre').textContent")
+    assert again.startswith("python scripts/rerun.py ") and again.endswith("/card.json")
     assert reader.run("document.querySelectorAll('#card .curves svg').length") == 4
     reader.run("history.back()")
     reader.wait("document.querySelectorAll('#card tbody tr').length == 24")

@@ -37,6 +37,7 @@ def test_exhibits_are_copied_and_models_left(results, tmp_path):
     assert not {name for name in names if name.endswith((".tex", ".safetensors", ".jsonl"))}
     described = read_json(tmp_path / "reference" / "about.json")
     assert described["commit"] == "0123456789abcdef" and described["machines"] == ["cpu: Test <CPU>"]
+    assert described["changes"] == ["none"]
     assert described["training_seconds"] == 60.0 * described["runs"] > 0
 
 

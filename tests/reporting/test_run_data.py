@@ -6,7 +6,16 @@ from hypothesis import strategies as st
 
 from retort.errors import InputError
 from retort.reporting.results import Results
-from retort.reporting.run_data import POINTS, curves, embedded, evaluations, read_log, run_data, thinned
+from retort.reporting.run_data import (
+    POINTS,
+    curves,
+    embedded,
+    evaluations,
+    read_log,
+    run_data,
+    sources,
+    thinned,
+)
 
 
 @given(st.lists(st.integers(), max_size=400), st.integers(2, 80))
@@ -58,10 +67,38 @@ def test_every_run_is_there_once_and_shares_its_stage_and_texts(results_root):
     origin = {data["texts"][name]: data["texts"][value] for name, value in found["origin"]}
     assert origin["Configuration"] == "abc123"
     assert origin["Training"].startswith("2 epochs")
+    assert origin["Git commit"] == "0123456789abcdef"
+    card = results_root / "stages" / run.stage / "tasks" / "RTE" / "card.json"
+    assert data["texts"][found["again"]] == f"python scripts/rerun.py {card}" and found["processor"] == 55.0
     assert found["evaluations"] == {"metrics": ["accuracy"], "rows": [[0, 61, 61, 61], [500, 61, 61, 61]]}
     assert found["log"]["step"][0] == 10 and found["log"]["step"][-1] == 1000
     assert set(found["log"]["parts"]) == {"0-words", "1-hard"}
     assert data["stages"][run.stage]["parents"] == [["starts from", "S1.pre.KD.s1.pre-KD-s1"]]
+
+
+def test_a_card_of_an_older_version_has_its_own_command(results_root):
+    for path in results_root.rglob("card.json"):
+        card = json.loads(path.read_text())
+        for name in ("rerun", "processor_seconds", "git_changes"):
+            del card[name]
+        path.write_text(json.dumps(card))
+    data = run_data(Results(results_root))
+    for run in data["runs"].values():
+        command = data["texts"][run["again"]]
+        assert command == f"python scripts/train.py --stage {run['stage']}" and run["processor"] is None
+
+
+@pytest.mark.parametrize(
+    ("commit", "changes", "text"),
+    [
+        ("abc", "none", "abc"),
+        ("abc", "12ef", "abc, with changes (digest 12ef)"),
+        ("abc", "unknown", "abc, no git program to tell whether files differ"),
+        (None, "unknown", "none: not run from a git repository"),
+    ],
+)
+def test_what_no_commit_holds_is_said(commit, changes, text):
+    assert sources({"git_commit": commit, "git_changes": changes}) == text
 
 
 def test_two_thousand_runs_fit_into_a_page(results_root):

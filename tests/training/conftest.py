@@ -16,7 +16,9 @@ import torch
 from retort.config import load
 from retort.data.prepare import prepare
 from retort.data.store import load_examples, save_examples
+from retort.files import seal
 from retort.plan import Plan
+from retort.runcard import Request
 from retort.stages import Stage
 from retort.training import tasks
 from retort.training.checkpoints import Scratch
@@ -74,7 +76,7 @@ class Workshop:
 
     def job(self, stage: Stage) -> Job:
         """How a stage is run here."""
-        return Job(self.plan.layout, self.plan.code(stage), torch.device("cpu"), "0123", ("python", "x.py"))
+        return Job(self.plan.layout, self.plan.code(stage), torch.device("cpu"), Request.made_now({}))
 
     def run(self, stage: Stage) -> Path:
         """Run one stage whose ancestors are there; its folder."""
@@ -155,6 +157,7 @@ def _make_ragged(folder: Path, name: str) -> None:
     save_examples(
         folder, name, [replace(e, candidates=e.candidates[:n]) for e, n in zip(examples, kept, strict=True)]
     )
+    seal(folder)
 
 
 @pytest.fixture

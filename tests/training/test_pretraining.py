@@ -100,6 +100,8 @@ def test_a_run_card_adds_up_over_restarts(workshop, tmp_path, kill, killed):
     once = json.loads((workshop.plan.layout.stage(stage) / "card.json").read_text())
     assert again["tokens"] == once["tokens"] > 0 and again["steps"] == once["steps"] == 8
     assert again["stage"] == once["stage"] and again["stage"]["seed"] == 1
+    halves = [found["processor_seconds"] for found in (again, once)]
+    assert min(halves) > 0.5 * max(halves) > 0  # both processes count
     assert again["results"] == once["results"]
     inputs = {path.rsplit("/", 2)[-2] for path in once["inputs"]}
     assert workshop.plan.pretrained("T1").id in inputs

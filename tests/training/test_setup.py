@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 
 import pytest
 import torch
 
+from retort import devices
 from retort.errors import InputError
 from retort.stages import Architecture, SlicedCompression
 from retort.texts import CORPUS
+from retort.training import setup
 from retort.training.setup import (
     autocast_dtype,
     choose_device,
@@ -22,6 +25,7 @@ from retort.training.setup import (
     starting_model,
     vocabulary_map,
     vocabulary_rows,
+    weights_digest,
     write_log,
 )
 from retort.training.vocabularies import make_vocabulary
@@ -122,7 +126,38 @@ def test_devices():
     if not torch.cuda.is_available():
         with pytest.raises(InputError, match="torch sees no GPU here; set device to auto or cpu"):
             choose_device("cuda")
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_gpu_is_claimed_before_cuda_is_asked_and_given_back_where_it_does_not_work(
+    monkeypatch, tmp_path, works
+):
+    monkeypatch.setattr(devices, "FOLDER", tmp_path)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "all that there is")
+    monkeypatch.setattr(setup, "visible", lambda: ("GPU-7", "GPU-8"))
+    monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: True)
+    seen = []
+    monkeypatch.setattr(
+        torch.cuda, "is_available", lambda: seen.append(os.environ["CUDA_VISIBLE_DEVICES"]) or works
+    )
+    assert choose_device("cpu").type == "cpu" and not seen
+    assert choose_device("auto", 2).type == ("cuda" if works else "cpu")
+    assert seen == ["GPU-7"] and len(devices._users(tmp_path, "GPU-7")) == works
+
+
+def test_precision():
     assert autocast_dtype("float32") is None and autocast_dtype("bfloat16") is torch.bfloat16
+
+
+def test_equal_weights_have_one_digest():
+    first, second = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
+    second.load_state_dict(first.state_dict())
+    assert weights_digest(first) == weights_digest(second)
+    with torch.no_grad():
+        second.bias[1] = torch.nextafter(second.bias[1], torch.tensor(9.0))
+    assert weights_digest(first) != weights_digest(second)
+    norm = torch.nn.BatchNorm1d(2)  # its counter has no dimensions
+    assert weights_digest(norm) != weights_digest(norm.half())
 
 
 def test_denormal_numbers_are_flushed():

@@ -292,6 +292,9 @@ class Config(Section):
     )
     precision: Literal["float32", "bfloat16"] = Field(description="Autocast type; losses are always float32.")
     device: Literal["auto", "cpu", "cuda"] = Field(description="auto = a GPU where there is one.")
+    jobs_per_gpu: Count = Field(
+        description="Jobs that share one GPU at the same time; small models leave room for several."
+    )
     data: Data = Field(description="Where text and tasks come from.")
     models: dict[str, Model] = Field(min_length=1, description="Architectures by symbol (T1, S1, ...).")
     import_teacher: dict[str, str] = Field(

@@ -2,15 +2,15 @@
 
     seconds = flops / a + elements / b + launches * c + host tokens / d,  all of them >= 0
 
-fitted by least squares on relative errors. A stage's time is that of its run cards, first start to end:
-updates, evaluations and the preparation of batches. Processors are often shared with other programs: how
-much slower a run was for that is told by the runs just before and after it, and taken out.
+fitted by least squares on relative errors. A stage's time is that of its run cards: updates, evaluations and
+the preparation of batches. On a processor it is the processor's own time, which other programs beside the run
+do not lengthen; on a GPU it is the time from first start to end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import combinations
 from pathlib import Path
@@ -79,7 +79,6 @@ class Run:
         stage: id; ``phase``: pretraining or task.
         work: by the model; ``seconds``: measured.
         device: name of the processor or GPU.
-        moment: middle of the run, seconds since 1970.
     """
 
     stage: str
@@ -87,7 +86,6 @@ class Run:
     work: Work
     seconds: float
     device: str
-    moment: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -96,20 +94,16 @@ class Calibration:
 
     Attributes:
         kind: ``cpu`` or ``cuda``.
-        rates: seconds by unit of work, on a processor that does nothing else.
+        rates: seconds by unit of work.
         runs: finished stages they were fitted to, none for assumed rates.
         error: median over the runs of |predicted - measured| / measured, each run predicted by rates
-            that were fitted to others, and by its load; ``None`` without runs.
-        raw_error: the same without loads.
-        loads: by how much each run was slowed down.
+            that were fitted to others; ``None`` without runs.
     """
 
     kind: str
     rates: Rates
     runs: tuple[Run, ...] = ()
     error: float | None = None
-    raw_error: float | None = None
-    loads: tuple[float, ...] = ()
 
     def achieved(self, phase: str) -> float | None:
         """Operations a second of the finished runs of a phase; ``None`` without any."""
@@ -123,41 +117,14 @@ def calibrate(kind: str, runs: Sequence[Run]) -> Calibration:
     start = ASSUMED[kind].start
     if len(runs) < MINIMUM_RUNS:
         return Calibration(kind, ASSUMED[kind])
-    runs = sorted(runs, key=lambda run: run.moment)
-    raw = cross_validated(runs, start)
-    loads = machine_loads(runs) if kind == "cpu" else [1.0] * len(runs)
-    alone = [replace(run, seconds=run.seconds / load) for run, load in zip(runs, loads, strict=True)]
-    return Calibration(kind, fit(alone, start), tuple(runs), cross_validated(alone, start), raw, tuple(loads))
-
-
-def machine_loads(runs: Sequence[Run]) -> list[float]:
-    """By how much other programs slowed each run down, 1 in quiet hours.
-
-    The load of a run is the median of measured over predicted time of its neighbours in time, never its
-    own; fit and loads are found in turns. The quietest tenth of the runs defines 1.
-
-    Args:
-        runs: in order of time.
-    """
-    loads = [1.0] * len(runs)
-    for _ in range(_TURNS):
-        alone = [replace(run, seconds=run.seconds / load) for run, load in zip(runs, loads, strict=True)]
-        rates = fit(alone, 0.0)
-        slower = [run.seconds / rates.seconds(run.work) for run in runs]
-        near = [slower[max(0, i - _NEAR) : i] + slower[i + 1 : i + 1 + _NEAR] for i in range(len(runs))]
-        loads = [median(others) for others in near]
-    quiet = sorted(loads)[len(loads) // 10]
-    return [max(1.0, load / quiet) for load in loads]
-
-
-_TURNS, _NEAR = 6, 3
+    return Calibration(kind, fit(runs, start), tuple(runs), cross_validated(runs, start))
 
 
 def fit(runs: Sequence[Run], start: float) -> Rates:
     """Rates with the least sum of squared relative errors; outliers count less.
 
-    Machines that do other things at the same time give runs that took twice as long as others: each run
-    is weighted by how far the fit before was from it (iterated, absolute rather than squared error).
+    A few runs take twice as long as others like them, whatever the reason: each run is weighted by how far
+    the fit before was from it (iterated, absolute rather than squared error).
     """
     import numpy as np
 
@@ -225,11 +192,11 @@ def runs_of(plan: Plan, stages: Sequence[Stage], kind: str) -> Iterator[Run]:
     for stage in stages:
         cards = _cards(plan, stage)
         if cards and all(card["device"]["kind"].partition(":")[0] == kind for card in cards):
-            sizes = sizes or sizes_of(plan)
-            seconds, moment = _seconds(cards)
-            if seconds > 0:
+            seconds = seconds_of(cards)
+            if seconds is not None and seconds > 0:
+                sizes = sizes or sizes_of(plan)
                 work, name = stage_work(stage, sizes).all, cards[0]["device"]["name"]
-                yield Run(stage.id, stage.phase, work, seconds, name, moment)
+                yield Run(stage.id, stage.phase, work, seconds, name)
 
 
 def _cards(plan: Plan, stage: Stage) -> list[dict[str, Any]]:
@@ -241,10 +208,24 @@ def _cards(plan: Plan, stage: Stage) -> list[dict[str, Any]]:
     return [read_json(path) for path in paths] if all(path.is_file() for path in paths) else []
 
 
-def _seconds(cards: Sequence[dict[str, Any]]) -> tuple[float, float]:
-    """First start to last end (of runs that were interrupted: the time of their updates), and the middle."""
+def seconds_of(cards: Sequence[dict[str, Any]]) -> float | None:
+    """What a stage would take on a machine with nothing else to do.
+
+    One thread takes the processor's time, several take the time between start and end. ``None`` for cards of
+    one thread that were written before cards held the processor's time: what ran beside them is not known.
+    """
+    device = cards[0]["device"]
+    if device["kind"] != "cpu" or device["threads"] > 1:
+        return _wall(cards)
+    if any("processor_seconds" not in card for card in cards):
+        return None
+    return float(sum(card["processor_seconds"] for card in cards))
+
+
+def _wall(cards: Sequence[dict[str, Any]]) -> float:
+    """First start to last end, but of runs that were interrupted the time of their updates."""
     training = sum(card["seconds"] for card in cards)
     started = min(datetime.fromisoformat(card["started"]).timestamp() for card in cards)
     ended = max(datetime.fromisoformat(card["finished"]).timestamp() for card in cards)
     wall = ended - started
-    return float(wall if training <= wall <= 2 * training + 60 else training), (started + ended) / 2
+    return float(wall if training <= wall <= 2 * training + 60 else training)

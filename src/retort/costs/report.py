@@ -190,7 +190,7 @@ def _disk(estimate: Estimate, devices: int) -> str:
 
 
 def _basis(calibration: Calibration) -> list[str]:
-    if calibration.error is None or calibration.raw_error is None:
+    if calibration.error is None:
         return _assumptions(calibration)
     speeds = [
         f"{phase} {speed / 1e9:,.1f} GFLOP/s"
@@ -198,15 +198,9 @@ def _basis(calibration: Calibration) -> list[str]:
         if (speed := calibration.achieved(phase)) is not None
     ]
     names = " and ".join(sorted({run.device for run in calibration.runs}))
-    lines = [f"{len(calibration.runs)} finished stages on {names}: {', '.join(speeds)}"]
-    error = f"median error of a stage's predicted time: {calibration.error:.0%}"
-    busiest = max(calibration.loads)
-    if busiest == 1:
-        return [*lines, error]
     return [
-        *lines,
-        f"{error}, given the load that runs beside it show ({calibration.raw_error:.0%} without)",
-        f"they were slowed down up to {busiest:.1f} times by other programs; the plan is for a quiet machine",
+        f"{len(calibration.runs)} finished stages on {names}: {', '.join(speeds)}",
+        f"median error of a stage's predicted time: {calibration.error:.0%}",
     ]
 
 

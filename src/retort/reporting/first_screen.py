@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -47,8 +47,16 @@ def facts(results: Results) -> list[tuple[str, str]]:
         ("Training time", f"{duration(sum(card['seconds'] for card in cards))} over {len(cards)} runs"),
         ("Peak memory", f"{memory:,.0f} MiB a process"),
         ("Finished", f"{finished:%Y-%m-%d %H:%M} UTC"),
-        ("Code", ", ".join(dict.fromkeys(str(card["git_commit"] or "no git")[:10] for card in cards))),
+        ("Code", ", ".join(dict.fromkeys(map(_code, cards)))),
     ]
+
+
+def _code(card: Mapping[str, Any]) -> str:
+    """The commit in short, and whether files differed from it."""
+    changed = card.get("git_changes", "none") not in ("none", "unknown")
+    return (
+        f"{card['git_commit'][:10]}{' with changes' if changed else ''}" if card["git_commit"] else "no git"
+    )
 
 
 def duration(seconds: float) -> str:

@@ -10,7 +10,7 @@ from retort.config import REPOSITORY
 from retort.errors import InputError
 from retort.files import atomic_folder, write_json
 from retort.reporting.results import Results
-from retort.runcard import git_commit
+from retort.revision import git_commit
 
 KINDS = ("*.csv", "*.md", "*.png", "*.svg")
 """What visitors look at; LaTeX, predictions and models can be made again."""
@@ -53,6 +53,7 @@ def about(results: Results) -> dict[str, Any]:
     return {
         "scale": results.config.scale,
         "commit": commits.pop(),
+        "changes": sorted({card.get("git_changes", "unknown") for card in cards}),
         "exhibits_commit": git_commit(REPOSITORY),
         "machines": sorted({f"{card['device']['kind']}: {card['device']['name']}" for card in cards}),
         "python": sorted({card["python"] for card in cards}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -36,8 +37,8 @@ def run_data(results: Results) -> dict[str, Any]:
 
     Returns:
         ``texts``: shared strings; ``splits``, ``term_columns``: names; ``stages``: by name, each with its
-        terms, facts and parents; ``runs``: by anchor, each with its stage, task, cost, origin (places in
-        ``texts``), input hashes, curves and evaluations.
+        terms, facts and parents; ``runs``: by anchor, each with its stage, task, cost, origin and the command
+        that makes it again (places in ``texts``), input hashes, curves and evaluations.
     """
     texts = Texts()
     stages: dict[str, Any] = {}
@@ -125,9 +126,11 @@ def _run(results: Results, run: Run, texts: Texts) -> dict[str, Any]:
         "stage": run.stage,
         "name": run.name,
         "cost": [card["seconds"], card["steps"], card["tokens"], card["tokens_per_second"]],
+        "processor": card.get("processor_seconds"),
         "memory": card["peak_memory_mib"],
         "time": [card["started"], card["finished"]],
         "origin": [[texts.place(name), texts.place(value)] for name, value in _origin(card)],
+        "again": texts.place(_again(card, folder)),
         "inputs": [[texts.place(p), texts.place(digest)] for p, digest in card.get("inputs", {}).items()],
         "best": {name: short(value) for name, value in card["results"].get("best", {}).items()},
         "log": curves(read_log(folder / "log.jsonl")),
@@ -146,11 +149,27 @@ def evaluations(path: Path) -> dict[str, Any]:
     return {"metrics": names, "rows": rows}
 
 
+def sources(card: Mapping[str, Any]) -> str:
+    """The commit a run was made from, and whether files differed from it."""
+    if card["git_commit"] is None:
+        return "none: not run from a git repository"
+    changes = card.get("git_changes", "none")
+    notes = {"none": "", "unknown": ", no git program to tell whether files differ"}
+    return str(card["git_commit"]) + notes.get(changes, f", with changes (digest {changes})")
+
+
+def _again(card: Mapping[str, Any], folder: Path) -> str:
+    """The command that makes a run again: from its card; for older cards, as it was given."""
+    if "rerun" not in card:
+        return str(card.get("command", ""))
+    return shlex.join(["python", "scripts/rerun.py", str(folder / "card.json")])
+
+
 def _origin(card: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     yield "Training", stage_text.schooling(card["stage"])
     yield "Configuration", card.get("config_digest", "")
     yield "Code fingerprint", card["code"]
-    yield "Git commit", card["git_commit"] or "no git"
+    yield "Git commit", sources(card)
     yield "Command", card.get("command", "")
     device = card["device"]
     yield "Device", f"{device['name']} ({device['kind']}, threads: {device['threads']})"

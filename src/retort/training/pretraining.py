@@ -15,9 +15,10 @@ from retort.data.tokenizer import Tokenizer
 from retort.distill.binding import BoundObjective
 from retort.files import atomic_folder, seal
 from retort.models.checkpoint import WEIGHTS, import_glm, save_glm, save_tensors
+from retort.models.glm import GLM
 from retort.models.glm_family import GLMFamily
 from retort.progress import Progress
-from retort.runcard import Cost, Origin, write_card
+from retort.runcard import Cost, Origin, Stopwatch, write_card
 from retort.stages import Pretraining, Stage, to_json
 from retort.training.checkpoints import Scratch
 from retort.training.loop import StepReport, Trainer, run
@@ -34,6 +35,7 @@ from retort.training.setup import (
     starting_model,
     vocabulary_map,
     vocabulary_rows,
+    weights_digest,
     write_log,
 )
 from retort.training.streams import PretrainingStream
@@ -47,6 +49,7 @@ class _Diary:
     """What is remembered of a run besides the trainer's state; survives a restart."""
 
     seconds: float = 0.0
+    processor_seconds: float = 0.0
     tokens: int = 0
     started: float = field(default_factory=time.time)
     log: list[dict[str, Any]] = field(default_factory=list)
@@ -77,7 +80,7 @@ def pretrain(stage: Stage, job: Job) -> None:
     )
     stream = training_stream(stage, schooling, tokenizer, job)
     scratch = Scratch(scratch_folder(stage, job))
-    diary = _Diary()
+    diary, watch = _Diary(), Stopwatch()
     resumed = scratch.load(job.device)
     if resumed is not None:
         trainer.restore(resumed[1])
@@ -102,6 +105,7 @@ def pretrain(stage: Stage, job: Job) -> None:
                 loss = statistics.fmean(diary.recent)
                 diary.distances.append({"step": report.step, "loss": loss} | probe.measure(student))
                 diary.recent.clear()
+            diary.processor_seconds += watch.lap()
 
         def batches(step: int) -> list[Any]:
             return [batch.to(job.device) for batch in stream(step)]
@@ -126,7 +130,7 @@ def import_teacher(stage: Stage, job: Job) -> None:
         write_log(folder / "log.jsonl", [])
         write_log(folder / "distances.jsonl", [])
         seal(folder)
-        _card(folder, stage, job, _Diary(started=started), 0)
+        _card(folder, stage, job, _Diary(started=started), 0, model)
 
 
 def _every(step: int, steps: int, times: int) -> bool:
@@ -159,16 +163,17 @@ def _publish(stage: Stage, job: Job, trainer: Trainer, diary: _Diary) -> None:
             save_tensors(folder / "lenses.safetensors", lenses)
         save_glm(folder, trainer.student.module)
         seal(folder)
-        _card(folder, stage, job, diary, trainer.total)
+        _card(folder, stage, job, diary, trainer.total, trainer.student.module)
 
 
-def _card(folder: Path, stage: Stage, job: Job, diary: _Diary, steps: int) -> None:
-    inputs = [job.layout.text(stage.data) / "summary.json"]
+def _card(folder: Path, stage: Stage, job: Job, diary: _Diary, steps: int, model: GLM) -> None:
+    text = job.layout.text(stage.data)
+    inputs = [text / "summary.json"]
     inputs += [model_folder(parent, job.layout, None) / WEIGHTS for parent in stage.ancestors()]
     write_card(
         folder / "card.json",
-        Origin(to_json(stage), job.config_digest, job.code, inputs, job.command),
-        Cost(diary.started, diary.seconds, steps, diary.tokens),
+        Origin(to_json(stage), job.code, (text,), inputs, job.request),
+        Cost(diary.started, diary.seconds, diary.processor_seconds, steps, diary.tokens),
         str(job.device),
-        {"last_loss": diary.log[-1]["loss"] if diary.log else None},
+        {"last_loss": diary.log[-1]["loss"] if diary.log else None, "weights": weights_digest(model)},
     )

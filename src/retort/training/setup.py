@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import torch
 
 from retort.data.tokenizer import Tokenizer
+from retort.devices import claim, visible
 from retort.distill.vocabulary import VocabularyMap
 from retort.errors import InputError
 from retort.files import digest_of, read_json, sha256_of, write_lines
@@ -20,6 +23,7 @@ from retort.models.features import Shape
 from retort.models.glm import GLM, Bottleneck, GLMConfig
 from retort.models.glm_family import GLMFamily
 from retort.models.truncation import slice_words, truncate
+from retort.runcard import Request
 from retort.stages import Architecture, SlicedCompression, Stage, task_of
 
 
@@ -31,15 +35,13 @@ class Job:
         layout: where to read and write.
         code: fingerprint of the code the stage needs.
         device: where tensors live.
-        config_digest: of the resolved configuration, for the run card.
-        command: reruns this job, for the run card.
+        request: what this process was asked, for the run card.
     """
 
     layout: Layout
     code: str
     device: torch.device
-    config_digest: str
-    command: tuple[str, ...]
+    request: Request
 
 
 def prepare_process(threads: int) -> None:
@@ -52,17 +54,29 @@ def prepare_process(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def choose_device(name: str) -> torch.device:
-    """``auto``, ``cpu`` or ``cuda`` as a device.
+def choose_device(name: str, jobs_per_gpu: int = 1) -> torch.device:
+    """``auto``, ``cpu`` or ``cuda`` as a device; a GPU is this process's own from then on.
+
+    Jobs beside this one take others, or as many share one as ``jobs_per_gpu`` says; where all are taken,
+    this waits.
 
     Raises:
         InputError: a GPU is asked for where there is none.
     """
-    if name == "cuda" and not torch.cuda.is_available():
+    if name == "cpu":
+        return torch.device("cpu")
+    found = visible() if torch.backends.cuda.is_built() else ()
+    # Before the first question to CUDA: it reads only once which devices it may see.
+    claimed = claim(found, 1, jobs_per_gpu) if found else None
+    if torch.cuda.is_available():
+        if claimed is None:
+            print("no nvidia-smi tells GPUs apart: jobs side by side share the first", file=sys.stderr)
+        return torch.device("cuda")
+    if name == "cuda":
         raise InputError("device: cuda, but torch sees no GPU here; set device to auto or cpu")
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    if claimed is not None:
+        claimed.release()
+    return torch.device("cpu")
 
 
 def autocast_dtype(precision: str) -> torch.dtype | None:
@@ -182,6 +196,15 @@ def scratch_folder(stage: Stage, job: Job) -> Path:
 def load_tokenizer(stage: Stage, layout: Layout) -> Tokenizer:
     """The tokenizer of the stage's text data."""
     return Tokenizer.load(layout.text(stage.data) / "tokenizer.json")
+
+
+def weights_digest(model: torch.nn.Module) -> str:
+    """SHA-256 over all parameters and buffers by name: equal for models that are equal bit by bit."""
+    found = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        found.update(value.cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
 
 
 def write_log(path: Path, records: Sequence[dict[str, Any]]) -> None:

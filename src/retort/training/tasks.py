@@ -25,7 +25,7 @@ from retort.models.checkpoint import load_tensors, save_glm, save_tensors
 from retort.models.features import Family
 from retort.models.glm_family import GLMFamily
 from retort.progress import Progress
-from retort.runcard import Cost, Origin, write_card
+from retort.runcard import Cost, Origin, Stopwatch, write_card
 from retort.stages import Stage, TaskRun, to_json
 from retort.training.checkpoints import Scratch
 from retort.training.loop import StepReport, Trainer, run
@@ -40,6 +40,7 @@ from retort.training.setup import (
     shape_of,
     starting_model,
     vocabulary_map,
+    weights_digest,
     write_log,
 )
 from retort.training.signals import CACHED, CachedTeacher
@@ -50,6 +51,7 @@ class _Diary:
     """What is remembered of a run besides the trainer's state; survives a restart."""
 
     seconds: float = 0.0
+    processor_seconds: float = 0.0
     tokens: int = 0
     started: float = field(default_factory=time.time)
     log: list[dict[str, Any]] = field(default_factory=list)
@@ -127,7 +129,7 @@ class TaskTraining:
         self.batches = TaskBatches(room.train, settings, stage.seed)
         self.student = GLMFamily(starting_model(stage, job, name), vocabulary_map(stage, job))
         self.trainer = self._trainer()
-        self.diary = _Diary()
+        self.diary, self.watch = _Diary(), Stopwatch()
         self.best: tuple[dict[str, torch.Tensor], Evaluation] | None = None
 
     def _trainer(self) -> Trainer:
@@ -168,6 +170,7 @@ class TaskTraining:
                 self.diary.log.append({"step": report.step, "loss": report.loss, "parts": report.parts})
             if report.step in due:
                 self._evaluate(report.step)
+            self.diary.processor_seconds += self.watch.lap()
 
         def batches(step: int) -> list[GLMBatch]:
             return [batch.to(self.job.device) for batch in self.batches(step)]
@@ -218,21 +221,26 @@ class TaskTraining:
             self._card(temporary / "card.json", evaluation)
 
     def _card(self, path: Path, evaluation: Evaluation) -> None:
-        layout, task = self.job.layout, self.settings.task
-        inputs = [layout.text(self.settings.text) / "summary.json"]
+        layout, task, diary = self.job.layout, self.settings.task, self.diary
+        texts = (layout.text(self.stage.data), layout.text(self.settings.text))
+        inputs = [text / "summary.json" for text in texts]
         inputs += models_read(self.stage, layout, self.name)
         write_card(
             path,
             Origin(
                 to_json(self.stage) | {"task": task, "run": self.name},
-                self.job.config_digest,
                 self.job.code,
+                texts,
                 inputs,
-                self.job.command,
+                self.job.request,
             ),
-            Cost(self.diary.started, self.diary.seconds, self.trainer.total, self.diary.tokens),
+            Cost(diary.started, diary.seconds, diary.processor_seconds, self.trainer.total, diary.tokens),
             str(self.job.device),
-            {"best": evaluation.metrics, "evaluations": len(self.diary.evaluations)},
+            {
+                "best": evaluation.metrics,
+                "evaluations": len(diary.evaluations),
+                "weights": weights_digest(self.student.module),
+            },
         )
 
 

@@ -119,7 +119,7 @@ function runCard(id) {
   const run = known.runs[id];
   const stage = known.stages[run.stage];
   const origin = run.origin.map(([name, value]) => [known.texts[name], known.texts[value]]).filter(([, value]) => value);
-  const command = origin.find(([name]) => name === "Command")?.[1];
+  const again = known.texts[run.again];
   const [seconds, steps, tokens, speed] = run.cost;
   const best = Object.entries(run.best).map(([name, value]) => [`best ${name}`, value.toFixed(1)]);
   const folder = `../stages/${run.stage}${run.name ? `/tasks/${run.name}` : ""}`;
@@ -127,7 +127,9 @@ function runCard(id) {
   return [
     top(run.name ? `${run.name}, ${usersOf(id)}` : "Pretraining", element("p", {}, run.stage), siblings(id)),
     element("div", { class: "inner" },
-      pairs([...best, ["time", clock(seconds)], ["steps", numbers.format(steps)], ["tokens", numbers.format(tokens)],
+      pairs([...best, ["time", clock(seconds)],
+        ...(run.processor === null ? [] : [["processor time", clock(run.processor)]]),
+        ["steps", numbers.format(steps)], ["tokens", numbers.format(tokens)],
         ["tokens/s", speed === null ? "–" : numbers.format(speed)],
         ...Object.entries(run.memory).map(([where, value]) => [`${where} MiB`, numbers.format(value)])], "costs"),
       curvesOf(run),
@@ -138,9 +140,9 @@ function runCard(id) {
       evaluationsOf(run),
       element("h3", {}, "Origin"),
       pairs([["Started", run.time[0]], ["Finished", run.time[1]],
-        ...origin.filter(([name]) => name !== "Training" && name !== "Command")]),
+        ...origin.filter(([name]) => name !== "Training")]),
       inputs.length ? [element("h3", {}, "Inputs (SHA-256)"), grid(["file", "hash"], inputs)] : [],
-      command ? [element("h3", {}, "Run it again"), element("pre", {}, command), copyButton(command)] : [],
+      again ? [element("h3", {}, "Run it again"), element("pre", {}, again), copyButton(again)] : [],
       element("p", {}, element("a", { href: `${folder}/card.json` }, "card.json"), " holds all of it.")),
   ];
 }

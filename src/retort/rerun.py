@@ -1,0 +1,280 @@
+"""One training run made again from its run card and this repository alone, and compared with the card.
+
+A card holds the whole configuration, so nothing of the run's own results is needed: data, teachers and
+whatever else the run stands on are made first, in a folder of their own.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from retort.config import REPOSITORY, Config, merge, resolve
+from retort.config.loading import scale_names
+from retort.config.model import as_text
+from retort.errors import InputError, RetortError
+from retort.files import digest_of, read_json, write_text
+from retort.plan import Plan
+from retort.revision import revision
+from retort.runcard import data_hashes, package_versions
+from retort.stages import Stage
+
+LINKED = ("Snakefile", "rules", "scripts", "config", "config.yaml", "envs", "profiles", "resources")
+"""What a working folder of Snakemake needs of the repository."""
+
+_PLAIN_SCALE = "smoke"
+"""It has no gates and switches no quirk, so that it adds nothing to a complete configuration."""
+
+_SHOWN = 40
+"""Characters of a value in a message: commits and names whole, hashes not."""
+
+Card = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is to be made.
+
+    Attributes:
+        card: of the run.
+        folder: to work in.
+        plan: the smallest plan with the stage in it, its results below ``folder``.
+        stage: that made the run.
+    """
+
+    card: Card
+    folder: Path
+    plan: Plan
+    stage: Stage
+
+    @property
+    def model(self) -> Path:
+        """Folder of the run's model."""
+        layout, run = self.plan.layout, self.card["stage"].get("run")
+        return layout.stage(self.stage) if run is None else layout.task_model(self.stage, run)
+
+    @property
+    def target(self) -> Path:
+        """The file that stands for the finished stage."""
+        name = "metrics.json" if self.stage.phase == "task" else "model.safetensors"
+        return self.plan.layout.stage(self.stage) / name
+
+    @property
+    def texts(self) -> list[Path]:
+        """Folders of the encoded data: the corpus and, of a run on a task, the task."""
+        tasks = [name for name in (self.card["stage"].get("task"),) if name is not None]
+        names = [self.stage.data, *map(self.stage.text, tasks)]
+        return [self.plan.layout.text(name) for name in names]
+
+
+def rerun(path: Path, folder: Path | None, cores: int, changes: Mapping[str, Any]) -> bool:
+    """Make the run of a card again; print what differs, of what it is made from and of what comes out.
+
+    Args:
+        path: of the card.
+        folder: to work in; ``None``: ``results/rerun/<stage>``. What is there already is used.
+        cores: jobs at the same time.
+        changes: keys of the configuration that are different here: paths, the device.
+
+    Returns:
+        Whether the scores are equal.
+
+    Raises:
+        InputError: the card cannot be used here; the message says why.
+        RetortError: the workflow stopped.
+    """
+    case = case_of(path, folder, changes)
+    run = case.card["stage"].get("run")
+    print(f"{case.stage.id}{f', run {run}' if run else ''}, finished {case.card['finished']}")
+    _show("made from", source_differences(case.card, case.plan.code(case.stage)))
+    for text in case.texts:
+        _make(case, text / "summary.json", cores)
+    _show("data", _entries(case.card["data"], data_hashes(case.texts)))
+    _make(case, case.target, cores)
+    made = read_json(case.model / "card.json")
+    _show("device", _entries(case.card["device"], made["device"]))
+    scores = list(result_differences(case.card["results"], made["results"]))
+    _show("scores", scores)
+    same = case.card["results"]["weights"] == made["results"]["weights"]
+    print(f"weights: {'equal' if same else 'not equal'} bit by bit; the new card: {case.model / 'card.json'}")
+    return not scores
+
+
+def read_card(path: Path) -> Card:
+    """A card with all that a rerun needs.
+
+    Raises:
+        InputError: it is none, or was written before cards held the configuration.
+    """
+    card: Card = read_json(path)
+    if not isinstance(card, dict) or "stage" not in card:
+        raise InputError(f"{path}: is no run card; name the card.json of a run")
+    if "config" not in card:
+        raise InputError(
+            f"{path}: was written by an older version and holds no configuration; where its results are, "
+            f"this runs it again: {card.get('command')}"
+        )
+    return card
+
+
+def case_of(path: Path, folder: Path | None, changes: Mapping[str, Any]) -> Case:
+    """The stage of a card in this repository's plan, and a working folder for it with its configuration.
+
+    Raises:
+        InputError: the configuration does not hold here, or makes other stages than it did.
+    """
+    card = read_card(path)
+    # A scale of somebody's own has no file here; the card's configuration is complete, so another's will do.
+    scale = card["config"]["scale"] if card["config"]["scale"] in scale_names() else _PLAIN_SCALE
+    name = digest_of({key: value for key, value in card["stage"].items() if key not in ("task", "run")})
+    folder = (Path("results") / "rerun" / name if folder is None else folder).absolute()
+    _link(folder)
+    given = merge(card["config"], _recipes(card, folder) | {"scale": scale})
+    then = Plan(resolve(given, str(path)))
+    names = [stage.digest for stage in then.stages.values()]
+    if name not in names:
+        commit = card["git_commit"] or "that it was made from"
+        raise InputError(f"{path}: this repository plans no such stage; check out the commit {commit}")
+    here = resolve(_absolute(merge(given, changes)), str(path))
+    stages = list(Plan(here).stages.values())
+    stage = stages[names.index(name)] if len(stages) == len(names) else None
+    if stage is None or stage.phase != card["stage"]["phase"]:
+        raise InputError(
+            "--config: makes other stages than the card's; give no more than paths and the device"
+        )
+    config = narrowed(here, stage.id)
+    write_text(folder / "config.json", as_text(config))
+    return Case(card, folder, Plan(config, folder / "results"), stage)
+
+
+def narrowed(config: Config, name: str) -> Config:
+    """The configuration with as little as possible beside one stage.
+
+    Gates look at all teachers of a configuration; those that the stage does not need are not to be trained.
+    """
+    for key in ("recipes", "tables", "quirks", "methods", "pairs", "seeds"):
+        found = (smaller for smaller in _smaller(config, key) if _has(smaller, name))
+        config = next(found, config)
+    return config
+
+
+def _smaller(config: Config, key: str) -> Iterator[Config]:
+    """The configuration without a part, or with one entry of it alone."""
+    variants = config.variants
+    if key == "recipes":
+        yield config.model_copy(update={key: None})
+    elif key in ("tables", "quirks"):
+        for values in ((), *((value,) for value in getattr(variants, key))):
+            yield config.model_copy(update={"variants": variants.model_copy(update={key: values})})
+    elif key == "seeds":
+        for seed in dict.fromkeys((*config.seeds, *variants.seeds)):
+            seeds = {"seeds": (seed,)}
+            yield config.model_copy(update=seeds | {"variants": variants.model_copy(update=seeds)})
+    else:
+        for value in getattr(config, key):
+            yield config.model_copy(update={key: (value,)})
+
+
+def _has(config: Config, name: str) -> bool:
+    try:
+        return name in Plan(config).stages
+    except InputError:  # nothing is left to run
+        return False
+
+
+def _link(folder: Path) -> None:
+    """Make a folder look like a clone of this repository, without its results."""
+    if not (REPOSITORY / "Snakefile").is_file():
+        raise InputError(f"{REPOSITORY}: is no clone of the repository; run scripts/rerun.py of a clone")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in LINKED:
+        place = folder / name
+        if place.is_symlink():
+            place.unlink()
+        elif place.exists():
+            raise InputError(f"{place}: is in the way; name a folder that nothing else uses")
+        place.symlink_to(REPOSITORY / name)
+
+
+def _recipes(card: Card, folder: Path) -> dict[str, Any]:
+    """The card's own recipe file, written anew, as a part of a configuration."""
+    if card["recipes"] is None:
+        return {}
+    path = folder / Path(card["config"]["recipes"]).name
+    print(f"the card brings Python code of its own, which is run: {path}")
+    write_text(path, card["recipes"])
+    return {"recipes": str(path)}
+
+
+def _absolute(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Paths from where the command was given; the workflow runs in a folder of its own."""
+    root, teachers = config.get("data_root"), config.get("import_teacher", {})
+    return merge(
+        config,
+        {
+            "data_root": None if root is None else str(Path(root).absolute()),
+            "import_teacher": {name: str(Path(path).absolute()) for name, path in teachers.items()},
+        },
+    )
+
+
+def source_differences(card: Card, code: str) -> list[str]:
+    """What differs, line by line: commit, changes to it, code of the stage, Python, packages."""
+    here = revision()
+    names = ("commit", "changes to the commit", "code of this stage", "Python")
+    then = (card["git_commit"], card["git_changes"], card["code"], card["python"])
+    now = (here.commit, here.changes, code, platform.python_version())
+    sources = _entries(dict(zip(names, then, strict=True)), dict(zip(names, now, strict=True)))
+    return [*sources, *_entries(card["packages"], package_versions())]
+
+
+def result_differences(then: Card, now: Card) -> Iterator[str]:
+    """Scores that are not exactly equal, and by how much."""
+    scores = [found.get("best") or {"last loss": found["last_loss"]} for found in (then, now)]
+    for name in dict.fromkeys(name for found in scores for name in found):
+        old, new = (found.get(name) for found in scores)
+        if old != new:
+            by = "" if old is None or new is None else f" ({new - old:+.4g})"
+            yield f"{name}: {old} on the card, {new} here{by}"
+
+
+def _entries(then: Card, now: Card) -> list[str]:
+    """Entries that differ, a line each."""
+    return [
+        f"{name}: {_value(then, name)} on the card, {_value(now, name)} here"
+        for name in dict.fromkeys((*then, *now))
+        if then.get(name) != now.get(name)
+    ]
+
+
+def _value(values: Card, name: str) -> str:
+    return "none" if values.get(name) is None else str(values[name])[:_SHOWN]
+
+
+def _show(what: str, differences: Sequence[str]) -> None:
+    print("\n".join(f"{what}: {line}" for line in differences or ["as on the card"]), flush=True)
+
+
+def _make(case: Case, target: Path, cores: int) -> None:
+    """Let Snakemake make a file of the case.
+
+    Raises:
+        RetortError: it stopped.
+    """
+    command = ["-m", "snakemake", str(target.relative_to(case.folder)), "--cores", str(cores)]
+    ended = subprocess.run(
+        [sys.executable, *command, "--configfile", "config.json", "--no-hooks"],
+        cwd=case.folder,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY / "src")},
+    )
+    if ended.returncode != 0:
+        raise RetortError(
+            f"{target}: the workflow stopped before it; mend the cause and give the same command"
+        )

@@ -1,0 +1,231 @@
+"""From a run card to the smallest plan that makes its run again, and what differs, in words."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from dataclasses import replace
+
+import pytest
+
+from retort import rerun
+from retort.config import REPOSITORY, load
+from retort.config.model import as_text
+from retort.errors import InputError, RetortError
+from retort.files import write_json
+from retort.plan import Plan
+from retort.rerun import case_of, narrowed, read_card, result_differences, source_differences
+from retort.revision import Revision
+from retort.runcard import package_versions
+from retort.stages import to_json
+
+RECIPES = """
+from dataclasses import dataclass
+from retort.distill.distances import MSE, Distance
+from retort.distill.objective import soft
+from retort.recipes import Method, finetune
+
+@dataclass(frozen=True)
+class Own(Distance):
+    scale: float
+
+    def __call__(self, student, teacher):
+        return self.scale * (student - teacher).square().mean(-1)
+
+METHODS = (Method("mine", (finetune(soft(Own(2.0))),), "Me (2030)."),)
+"""
+
+
+def card_of(config, stage, **changes):
+    """What a rerun reads of a card."""
+    card = {
+        "stage": to_json(stage) | ({"task": "RTE", "run": "RTE"} if stage.phase == "task" else {}),
+        "config": json.loads(as_text(config)),
+        "recipes": None,
+        "git_commit": "0123456789",
+        "command": "python scripts/distill_task.py --stage x",
+    }
+    return card | changes
+
+
+@pytest.fixture
+def written(tmp_path):
+    """``written(config, stage)``: the path of their card."""
+
+    def write(config, stage, **changes):
+        path = tmp_path / "mail" / "card.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(card_of(config, stage, **changes)))
+        return path
+
+    return write
+
+
+def last_stage(plan, method):
+    return next(cell for cell in plan.cells if cell.method == method).stages[-1]
+
+
+@pytest.mark.parametrize("method", ["KD", "TAKD", "GLMD-vc no-task-words", "MT-BERT", "GLM"])
+def test_the_smallest_plan_holds_the_very_stage_and_little_else(method):
+    config = load("smoke")
+    plan = Plan(config)
+    cells = [cell for cell in plan.cells if cell.method.startswith(method)]
+    stage = cells[-1].stages[0]
+    small = Plan(narrowed(config, stage.id))
+    assert small.stages[stage.id] == stage
+    assert len(small.cells) < len(plan.cells) / 3
+    teachers = {cell.pair for cell in small.cells if cell.role == "teacher"}
+    assert teachers <= {"T1", "T2"} and len(teachers) <= 2  # gates train no others
+
+
+def test_a_card_alone_gives_a_working_folder(written, tmp_path):
+    config = load("smoke", {"seeds": [1, 5], "task_training": {"epochs": 2}})
+    plan = Plan(config)
+    stage = next(cell for cell in plan.cells if (cell.method, cell.seed) == ("KD", 5)).stages[0]
+    case = case_of(written(config, stage), tmp_path / "again", {})
+    assert case.stage == stage and case.plan.config.seeds == (5,)
+    assert case.plan.code(case.stage) == plan.code(stage)
+    assert load(tmp_path / "again" / "config.json") == case.plan.config
+    assert (tmp_path / "again" / "Snakefile").resolve() == REPOSITORY / "Snakefile"
+    place = tmp_path / "again" / "results" / "smoke" / "stages" / stage.id
+    assert case.target == place / "metrics.json" and case.model == place / "tasks" / "RTE"
+    teacher = case_of(written(config, plan.pretrained("T1")), tmp_path / "again", {})
+    assert teacher.target.name == "model.safetensors" and teacher.model == teacher.target.parent
+
+
+def test_paths_may_differ_though_stages_are_named_after_them(written, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = load("real", {"data_root": "/theirs", "import_teacher": {"T1": "/theirs/T1"}})
+    stage = last_stage(Plan(config), "KD")
+    changes = {"data_root": "mine", "import_teacher": {"T1": "mine/T1"}, "device": "cpu"}
+    case = case_of(written(config, stage), tmp_path / "again", changes)
+    assert case.stage.id != stage.id and case.stage.objective == stage.objective
+    assert case.stage.schooling == stage.schooling and case.stage.seed == stage.seed
+    assert case.stage.init is None and case.stage.teachers[0].init.imported == str(tmp_path / "mine" / "T1")
+    assert case.plan.config.data_root == str(tmp_path / "mine") and case.plan.config.device == "cpu"
+
+
+def test_a_scale_of_somebody_s_own_needs_no_file(written, tmp_path):
+    stage = last_stage(Plan(load("pocket")), "KD")
+    config = load("pocket").model_copy(update={"scale": "hers"})
+    case = case_of(written(config, stage), tmp_path / "again", {})
+    assert case.stage == stage and case.plan.config.gates.zero_shot == config.gates.zero_shot
+
+
+def test_other_stages_are_no_rerun(written, tmp_path):
+    config = load("smoke")
+    path = written(config, last_stage(Plan(config), "KD"))
+    with pytest.raises(InputError, match="--config: makes other stages than the card's"):
+        case_of(path, tmp_path / "again", {"seeds": [1, 2]})
+
+
+def test_recipes_travel_with_the_card(written, tmp_path, capsys):
+    own = tmp_path / "own.py"
+    own.write_text(RECIPES)
+    config = load("smoke", {"recipes": str(own)})
+    plan = Plan(config)
+    stage = last_stage(plan, "mine")
+    path = written(config, stage, recipes=RECIPES)
+    own.unlink()
+    case = case_of(path, tmp_path / "again", {})
+    assert case.stage.id == stage.id and (tmp_path / "again" / "own.py").read_text() == RECIPES
+    assert "brings Python code of its own" in capsys.readouterr().out
+
+
+def test_a_stage_of_another_version_names_the_commit(written, tmp_path):
+    config = load("smoke")
+    path = written(config, replace(last_stage(Plan(config), "KD"), seed=77))
+    with pytest.raises(InputError, match="plans no such stage; check out the commit 0123456789"):
+        case_of(path, tmp_path / "again", {})
+
+
+def test_cards_that_cannot_be_used_are_told_from_each_other(tmp_path):
+    path = tmp_path / "card.json"
+    path.write_text('{"stage": {}, "command": "python x.py"}')
+    with pytest.raises(InputError, match="older version .* this runs it again: python x.py"):
+        read_card(path)
+    for text in ("[]", "{}"):
+        path.write_text(text)
+        with pytest.raises(InputError, match="is no run card"):
+            read_card(path)
+
+
+def test_a_folder_in_use_is_left_alone(written, tmp_path):
+    config = load("smoke")
+    (tmp_path / "again" / "rules").mkdir(parents=True)
+    with pytest.raises(InputError, match="rules: is in the way"):
+        case_of(written(config, last_stage(Plan(config), "KD")), tmp_path / "again", {})
+
+
+@pytest.mark.parametrize("score", [50.0, 62.5])
+def test_what_comes_out_is_compared_with_the_card(written, tmp_path, monkeypatch, capsys, score):
+    config = load("smoke")
+    plan = Plan(config)
+    stage = last_stage(plan, "KD")
+    ended = {"device": {"name": "p"}, "results": {"best": {"accuracy": 50.0}, "weights": "aa"}}
+    past = {"finished": "2030", "git_changes": "none", "code": "", "python": "", "packages": {}}
+    path = written(config, stage, **ended, **past, data={"RTE/val.jsonl": "c0", "old.txt": "de"})
+    targets = []
+
+    def make(case, target, cores):
+        targets.append(target.name)
+        found = ended | {"results": {"best": {"accuracy": score}, "weights": f"{score}"}}
+        write_json(case.text / "summary.json", {"sha256": {"/here/RTE/val.jsonl": "c0"}})
+        write_json(case.model / "card.json", found)
+
+    monkeypatch.setattr(rerun, "_make", make)
+    assert rerun.rerun(path, tmp_path / "again", 1, {}) == (score == 50)
+    assert targets == ["summary.json", "metrics.json"]  # data are compared before anything is trained
+    lines = capsys.readouterr().out.splitlines()
+    assert "data: old.txt: de on the card, none here" in lines and "device: as on the card" in lines
+    same = "as on the card" if score == 50 else "accuracy: 50.0 on the card, 62.5 here (+12.5)"
+    assert f"scores: {same}" in lines and lines[-1].startswith("weights: not equal bit by bit")
+
+
+def test_a_stopped_workflow_is_one_line(written, tmp_path, monkeypatch):
+    config = load("smoke")
+    case = case_of(written(config, last_stage(Plan(config), "KD")), tmp_path / "again", {})
+    asked = []
+
+    def stopped(command, cwd, **_):
+        asked.append((command[1:], cwd))
+        return subprocess.CompletedProcess(command, 1)
+
+    monkeypatch.setattr(subprocess, "run", stopped)
+    with pytest.raises(RetortError, match="metrics.json: the workflow stopped"):
+        rerun._make(case, case.target, 3)
+    ((command, folder),) = asked
+    target = str(case.target.relative_to(folder))
+    assert folder == tmp_path / "again" and command[:3] == ["-m", "snakemake", target]
+    assert command[3:] == ["--cores", "3", "--configfile", "config.json", "--no-hooks"]
+
+
+def test_differences_of_the_sources_are_told_one_by_one(monkeypatch):
+    monkeypatch.setattr(rerun, "revision", lambda: Revision("bbbb", "none"))
+    versions = package_versions()
+    card = {
+        "git_commit": "aaaa",
+        "git_changes": "none",
+        "code": "f00",
+        "python": platform.python_version(),
+        "packages": versions | {"torch": "1.0", "gone": "2.0"},
+    }
+    assert source_differences(card, "f00") == [
+        "commit: aaaa on the card, bbbb here",
+        f"torch: 1.0 on the card, {versions['torch']} here",
+        "gone: 2.0 on the card, none here",
+    ]
+    same = card | {"git_commit": "bbbb", "packages": versions}
+    assert source_differences(same, "f00") == []
+    assert source_differences(same, "bad") == ["code of this stage: f00 on the card, bad here"]
+
+
+def test_scores_are_equal_or_differ_by_a_number():
+    then = {"best": {"accuracy": 50.0, "f1": 40.5}, "evaluations": 2}
+    assert list(result_differences(then, then | {"evaluations": 3})) == []
+    now = {"best": {"accuracy": 62.5, "f1": 40.5}}
+    assert list(result_differences(then, now)) == ["accuracy: 50.0 on the card, 62.5 here (+12.5)"]
+    found = list(result_differences({"last_loss": 6.5}, {"last_loss": 6.25}))
+    assert found == ["last loss: 6.5 on the card, 6.25 here (-0.25)"]
+    assert list(result_differences({"last_loss": None}, {"last_loss": 6.0})) != []
