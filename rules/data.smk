@@ -8,6 +8,9 @@ rule data:
         f"{LOGS}/data.log",
     conda:
         "../envs/base.yaml"
+    resources:
+        runtime=lambda wildcards, attempt: requests.text_minutes(attempt),
+        mem_mb=lambda wildcards, attempt: requests.text_megabytes(attempt),
     params:
         code=fingerprint(["retort.data.prepare:provide"]),
         config=CONFIG,
@@ -26,6 +29,9 @@ rule text:
         f"{LOGS}/text.log",
     conda:
         "../envs/base.yaml"
+    resources:
+        runtime=lambda wildcards, attempt: requests.text_minutes(attempt),
+        mem_mb=lambda wildcards, attempt: requests.text_megabytes(attempt),
     params:
         code=fingerprint(["retort.data.prepare:encode"]),
         config=CONFIG,

@@ -12,10 +12,16 @@ rule pretrain:
     conda:
         "../envs/train.yaml"
     resources:
-        gpu=GPU,
+        gpu=lambda wildcards: gpus_of(wildcards.pretrained),
+        runtime=lambda wildcards, attempt: requests.minutes(
+            wildcards.pretrained, attempt
+        ),
+        mem_mb=lambda wildcards, attempt: requests.megabytes(
+            wildcards.pretrained, attempt
+        ),
     params:
         code=lambda wildcards: code_of(wildcards.pretrained),
         config=CONFIG,
     shell:
-        "python scripts/pretrain.py --config {params.config} --stage {wildcards.pretrained}"
+        "trap '' TERM; python scripts/pretrain.py --config {params.config} --stage {wildcards.pretrained}"
         " --threads {threads} 2>&1 | tee {log}"

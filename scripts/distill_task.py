@@ -2,15 +2,18 @@
 
 from retort.cli import stage_job, stage_parser
 from retort.errors import run_cli
+from retort.training import interruption
 
 
 def main() -> None:
     """Train the stage on its tasks, resuming from a saved state where there is one."""
+    interruption.install()
     stage, job = stage_job(stage_parser(__doc__ or "").parse_args())
 
+    from retort.training.session import run_stage
     from retort.training.tasks import train_tasks
 
-    train_tasks(stage, job)
+    run_stage(stage, job, train_tasks)
 
 
 if __name__ == "__main__":

@@ -116,6 +116,11 @@ def sizes_of(config: Config, text: Path) -> Sizes:
     summary = text / "summary.json"
     if summary.is_file():
         return _measured(read_json(summary), text)
+    return expected_sizes(config)
+
+
+def expected_sizes(config: Config) -> Sizes:
+    """Sizes of a configuration's data by what is known about them, whether they were made or not."""
     if config.data.source == "pocket":
         return _generated(config)
     return _known(config)

@@ -19,6 +19,7 @@ from retort.progress import Progress
 from retort.runcard import Cost, Origin, write_card
 from retort.stages import Pretraining, Stage, to_json
 from retort.training.checkpoints import Scratch
+from retort.training.finished import publishing
 from retort.training.loop import StepReport, Trainer, run
 from retort.training.probes import PROBE_ROWS, PROBES, Probe, shapes_compare
 from retort.training.setup import (
@@ -104,7 +105,8 @@ def pretrain(stage: Stage, job: Job) -> None:
             return [batch.to(job.device) for batch in stream(step)]
 
         run(trainer, batches, after, scratch, extra=lambda: vars(diary))
-    _publish(stage, job, trainer, diary)
+    with publishing(job.layout.kept(scratch.folder), job.layout.stage(stage), WEIGHTS) as folder:
+        _write(folder, stage, job, trainer, diary)
     scratch.remove()
 
 
@@ -120,7 +122,7 @@ def import_teacher(stage: Stage, job: Job) -> None:
     started = time.time()
     save_glm(folder, import_glm(Path(stage.imported), config))
     write_log(folder / "log.jsonl", [])
-    _card(stage, job, _Diary(started=started), 0)
+    _card(folder, stage, job, _Diary(started=started), 0)
 
 
 def _every(step: int, steps: int, times: int) -> bool:
@@ -142,24 +144,23 @@ def training_stream(
     )
 
 
-def _publish(stage: Stage, job: Job, trainer: Trainer, diary: _Diary) -> None:
-    """Write everything; the model, which later steps wait for, comes last."""
-    folder = job.layout.stage(stage)
+def _write(folder: Path, stage: Stage, job: Job, trainer: Trainer, diary: _Diary) -> None:
+    """Write all results of the stage."""
     write_log(folder / "log.jsonl", diary.log)
     write_log(folder / "distances.jsonl", diary.distances)
     lenses = trainer.objective.state_dict()
     if lenses:
         save_tensors(folder / "lenses.safetensors", lenses)
-    _card(stage, job, diary, trainer.total)
+    _card(folder, stage, job, diary, trainer.total)
     assert isinstance(trainer.student, GLMFamily)
     save_glm(folder, trainer.student.module)
 
 
-def _card(stage: Stage, job: Job, diary: _Diary, steps: int) -> None:
+def _card(folder: Path, stage: Stage, job: Job, diary: _Diary, steps: int) -> None:
     inputs = [job.layout.text(stage.data) / "summary.json"]
     inputs += [model_folder(parent, job.layout, None) / WEIGHTS for parent in stage.ancestors()]
     write_card(
-        job.layout.stage(stage) / "card.json",
+        folder / "card.json",
         Origin(to_json(stage), job.config_digest, job.code, inputs, job.command),
         Cost(diary.started, diary.seconds, steps, diary.tokens),
         str(job.device),
