@@ -1,6 +1,7 @@
 # Retort: every table and figure from raw data, in one DAG.
 # What is in the DAG is decided by src/retort/plan.py; the rules only say how each kind of step runs.
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -68,6 +69,17 @@ include: "rules/evaluate.smk"
 include: "rules/report.smk"
 
 
+# Seconds each: not worth a place in a queue.
+localrules:
+    all,
+    gates,
+    scores,
+    table,
+    figure,
+    claims,
+    report,
+
+
 rule all:
     default_target: True
     input:
@@ -80,6 +92,8 @@ onstart:
 
 
 onsuccess:
+    # Kept for the case that something would have to be made again.
+    shutil.rmtree(f"{RESULTS}/.finished", ignore_errors=True)
     shell(
         f"python scripts/summarise.py --results {RESULTS} --text {TEXT} --config {CONFIG}"
     )

@@ -1,6 +1,21 @@
 # What the rules ask: which files a stage makes and needs, which data there is, what the run ends with.
+from retort.costs.requests import Requests
+
 # Device the training rules ask for; a CPU run must not queue for it.
 GPU = 0 if settings.device == "cpu" else 1
+
+# Time and memory that jobs ask for on a cluster; each further attempt asks for more.
+requests = Requests(plan)
+
+
+def gpus_of(name):
+    """GPUs of a stage's job."""
+    return GPU
+
+
+def group_of(name):
+    """Short stages that nobody waits for run in turn in one job, as many as the profile says."""
+    return "students" if requests.packed(name) else None
 
 
 def config_file(wildcards, input):

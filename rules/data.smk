@@ -10,6 +10,9 @@ rule data:
         f"{LOGS}/data.{{raw}}.log",
     conda:
         "../envs/base.yaml"
+    resources:
+        runtime=lambda wildcards, attempt: requests.text_minutes(attempt),
+        mem_mb=lambda wildcards, attempt: requests.text_megabytes(attempt),
     params:
         code=lambda wildcards: raw_code(part_of(wildcards.raw)),
         bytes=lambda wildcards: bytes_of(raw_files(part_of(wildcards.raw))),
@@ -30,6 +33,9 @@ rule text:
         f"{LOGS}/text.log",
     conda:
         "../envs/base.yaml"
+    resources:
+        runtime=lambda wildcards, attempt: requests.text_minutes(attempt),
+        mem_mb=lambda wildcards, attempt: requests.text_megabytes(attempt),
     params:
         code=fingerprint(["retort.data.prepare:encode_text"]),
         config=config_file,

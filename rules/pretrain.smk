@@ -13,7 +13,13 @@ rule pretrain:
     conda:
         "../envs/train.yaml"
     resources:
-        gpu=GPU,
+        gpu=lambda wildcards: gpus_of(wildcards.pretrained),
+        runtime=lambda wildcards, attempt: requests.minutes(
+            wildcards.pretrained, attempt
+        ),
+        mem_mb=lambda wildcards, attempt: requests.megabytes(
+            wildcards.pretrained, attempt
+        ),
     params:
         code=lambda wildcards: code_of(wildcards.pretrained),
         bytes=lambda wildcards: bytes_of(
@@ -21,5 +27,5 @@ rule pretrain:
         ),
         config=config_file,
     shell:
-        "python scripts/pretrain.py --config {params.config} --stage {wildcards.pretrained}"
+        "trap '' TERM; python scripts/pretrain.py --config {params.config} --stage {wildcards.pretrained}"
         " --threads {threads} 2>&1 | tee {log}"

@@ -8,13 +8,18 @@ rule distill_task:
     log:
         f"{LOGS}/{{tuned}}.log",
     priority: 40
+    group:
+        lambda wildcards: group_of(wildcards.tuned)
     conda:
         "../envs/train.yaml"
     resources:
-        gpu=GPU,
+        gpu=lambda wildcards: gpus_of(wildcards.tuned),
+        turn=1,
+        runtime=lambda wildcards, attempt: requests.minutes(wildcards.tuned, attempt),
+        mem_mb=lambda wildcards, attempt: requests.megabytes(wildcards.tuned, attempt),
     params:
         code=lambda wildcards: code_of(wildcards.tuned),
         config=config_file,
     shell:
-        "python scripts/distill_task.py --config {params.config} --stage {wildcards.tuned}"
+        "trap '' TERM; python scripts/distill_task.py --config {params.config} --stage {wildcards.tuned}"
         " --threads {threads} 2>&1 | tee {log}"

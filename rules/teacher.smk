@@ -39,7 +39,11 @@ rule signals:
     conda:
         "../envs/train.yaml"
     resources:
-        gpu=GPU,
+        gpu=lambda wildcards: gpus_of(wildcards.tuned),
+        runtime=lambda wildcards, attempt: requests.signal_minutes(
+            wildcards.tuned, attempt
+        ),
+        mem_mb=lambda wildcards, attempt: requests.megabytes(wildcards.tuned, attempt),
     params:
         code=fingerprint(
             [

@@ -2,18 +2,18 @@
 
 from retort.cli import stage_job, stage_parser
 from retort.errors import run_cli
+from retort.training import interruption
 
 
 def main() -> None:
     """Train the stage, resuming from a saved state where there is one."""
+    interruption.install()
     stage, job = stage_job(stage_parser(__doc__ or "").parse_args())
 
     from retort.training.pretraining import import_teacher, pretrain
+    from retort.training.session import run_stage
 
-    if stage.imported is not None:
-        import_teacher(stage, job)
-    else:
-        pretrain(stage, job)
+    run_stage(stage, job, pretrain if stage.imported is None else import_teacher)
 
 
 if __name__ == "__main__":

@@ -61,6 +61,15 @@ class Layout:
         """Training state: undeclared, named after the stage, its code and inputs, removed on success."""
         return self.root / ".scratch" / f"{stage.id}-{digest}"
 
+    def kept(self, scratch: Path) -> Path:
+        """Results of the finished stage with this scratch folder, until the workflow has succeeded."""
+        return self.root / ".finished" / scratch.name
+
+    @property
+    def leases(self) -> Path:
+        """Who works on which stage."""
+        return self.root / ".leases"
+
     @property
     def progress(self) -> Path:
         """Status files of running jobs."""

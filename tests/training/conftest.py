@@ -94,7 +94,10 @@ class Workshop:
 
     def without(self, stage: Stage, results: Path) -> Workshop:
         """A copy of everything but a stage's results, to run that stage again."""
-        shutil.copytree(self.plan.layout.root, results / self.plan.config.scale)
+        root = self.plan.layout.root
+        shutil.copytree(
+            root, results / self.plan.config.scale, ignore=shutil.ignore_patterns(".finished", ".leases")
+        )
         copy = Workshop(Plan(self.plan.config, results))
         shutil.rmtree(copy.plan.layout.stage(stage))
         return copy

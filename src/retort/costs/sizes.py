@@ -117,9 +117,14 @@ _MASKING = {"paper": (1.09, 0.197, 1.05), "mixture": (1.17, 0.364, 1.08)}
 
 def sizes_of(plan: Plan) -> Sizes:
     """Sizes of a plan's data, read from the encoded text if all of it is there."""
-    config, folders = plan.config, {part: plan.layout.text(name) for part, name in plan.text.items()}
+    folders = {part: plan.layout.text(name) for part, name in plan.text.items()}
     if all((folder / "summary.json").is_file() for folder in folders.values()):
         return _measured(folders)
+    return expected_sizes(plan.config)
+
+
+def expected_sizes(config: Config) -> Sizes:
+    """Sizes of a configuration's data by what is known about them, whether they were made or not."""
     if config.data.source == "pocket":
         return _generated(config)
     return _known(config)

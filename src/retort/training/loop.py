@@ -20,6 +20,7 @@ from retort.distill.schedules import Clock
 from retort.errors import RetortError
 from retort.models.features import Family
 from retort.stages import Optimiser
+from retort.training import interruption
 from retort.training.checkpoints import Scratch
 from retort.training.optimisers import build, learning_rate_factor
 
@@ -163,15 +164,19 @@ def run(
         trainer: fresh or restored.
         batches: the micro-batches of the update after so many finished ones.
         after: called after each update (logging, evaluation).
-        scratch: where the state is saved from time to time.
+        scratch: where the state is saved from time to time, and when the job is asked to stop.
         epoch_of: finished passes over the data by finished updates.
         extra: the caller's own state, saved with the trainer's.
+
+    Raises:
+        Interrupted: the job was asked to stop; the state is saved.
     """
     while trainer.step < trainer.total:
         report = trainer.update(batches(trainer.step), epoch_of(trainer.step))
         after(report)
-        if scratch.due() and trainer.step < trainer.total:
+        if (scratch.due() or interruption.asked()) and trainer.step < trainer.total:
             scratch.save(trainer.step, trainer.state() | {"extra": extra()})
+            interruption.obey(f"after update {trainer.step} of {trainer.total}, the state is saved")
 
 
 def _random_state(device: torch.device) -> dict[str, torch.Tensor]:

@@ -21,6 +21,7 @@ from retort.progress import Progress
 from retort.runcard import Cost, Origin, Stopwatch, write_card
 from retort.stages import Pretraining, Stage, to_json
 from retort.training.checkpoints import Scratch
+from retort.training.finished import publishing
 from retort.training.loop import StepReport, Trainer, run
 from retort.training.memory import tells_memory
 from retort.training.probes import PROBE_ROWS, PROBES, Probe, shapes_compare
@@ -111,7 +112,8 @@ def pretrain(stage: Stage, job: Job) -> None:
             return [batch.to(job.device) for batch in stream(step)]
 
         run(trainer, batches, after, scratch, extra=lambda: vars(diary))
-    _publish(stage, job, trainer, diary)
+    with publishing(job.layout.kept(scratch.folder), job.layout.stage(stage), WEIGHTS) as folder:
+        _write(folder, stage, job, trainer, diary)
     scratch.remove()
 
 
@@ -152,18 +154,17 @@ def training_stream(
     )
 
 
-def _publish(stage: Stage, job: Job, trainer: Trainer, diary: _Diary) -> None:
-    """Write all or nothing."""
+def _write(folder: Path, stage: Stage, job: Job, trainer: Trainer, diary: _Diary) -> None:
+    """Write all results of the stage."""
     assert isinstance(trainer.student, GLMFamily)
-    with atomic_folder(job.layout.stage(stage)) as folder:
-        write_log(folder / "log.jsonl", diary.log)
-        write_log(folder / "distances.jsonl", diary.distances)
-        lenses = trainer.objective.state_dict()
-        if lenses:
-            save_tensors(folder / "lenses.safetensors", lenses)
-        save_glm(folder, trainer.student.module)
-        seal(folder)
-        _card(folder, stage, job, diary, trainer.total, trainer.student.module)
+    write_log(folder / "log.jsonl", diary.log)
+    write_log(folder / "distances.jsonl", diary.distances)
+    lenses = trainer.objective.state_dict()
+    if lenses:
+        save_tensors(folder / "lenses.safetensors", lenses)
+    save_glm(folder, trainer.student.module)
+    seal(folder)
+    _card(folder, stage, job, diary, trainer.total, trainer.student.module)
 
 
 def _card(folder: Path, stage: Stage, job: Job, diary: _Diary, steps: int, model: GLM) -> None:

@@ -28,6 +28,7 @@ from retort.progress import Progress
 from retort.runcard import Cost, Origin, Stopwatch, write_card
 from retort.stages import Stage, TaskRun, to_json
 from retort.training.checkpoints import Scratch
+from retort.training.finished import link_tree, publishing
 from retort.training.loop import StepReport, Trainer, run
 from retort.training.memory import tells_memory
 from retort.training.setup import (
@@ -258,15 +259,14 @@ def train_tasks(stage: Stage, job: Job) -> None:
             if left:
                 _train(stage, left, Classroom(stage, task, job), job, progress, waiting)
     metrics = {name: read_json(waiting / "done" / name / "metrics.json") for name in stage.runs}
-    folder = job.layout.stage(stage)
-    with atomic_folder(folder / "tasks") as temporary:
+    with publishing(job.layout.kept(waiting), job.layout.stage(stage), "metrics.json") as folder:
         for name in stage.runs:
-            shutil.copytree(waiting / "done" / name, temporary / name)
+            link_tree(waiting / "done" / name, folder / "tasks" / name)
         for task, name in own_best(stage, metrics).items():
             if name != task:
-                (temporary / task).symlink_to(name, target_is_directory=True)
-    write_json(folder / SEAL, {"metrics.json": json_digest(metrics)})
-    write_json(folder / "metrics.json", metrics)
+                (folder / "tasks" / task).symlink_to(name, target_is_directory=True)
+        write_json(folder / SEAL, {"metrics.json": json_digest(metrics)})
+        write_json(folder / "metrics.json", metrics)
     shutil.rmtree(waiting)
 
 
