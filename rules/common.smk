@@ -1,6 +1,23 @@
 # What the rules ask: which files a stage makes and needs, which data there is, what the run ends with.
-# Device the training rules ask for; a CPU run must not queue for it.
+# Device of steps that run a single model; a CPU run must not queue for it.
 GPU = 0 if settings.device == "cpu" else 1
+
+# What starts a training script: torchrun where its models are shared out among several processes.
+# Their number comes as a resource, because a changed resource makes no finished stage again.
+LAUNCH = (
+    "run=python; [ {resources.processes} -le 1 ] ||"
+    ' run="torchrun --standalone --nproc-per-node {resources.processes}"; $run'
+)
+
+
+def processes_of(name):
+    """Processes that train a stage together, each on a device of its own."""
+    return plan.devices(plan.stage(name))
+
+
+def gpus_of(name):
+    """GPUs of a stage's job."""
+    return GPU * processes_of(name)
 
 
 def stage_folder(name):

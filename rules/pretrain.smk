@@ -11,11 +11,13 @@ rule pretrain:
     priority: 80
     conda:
         "../envs/train.yaml"
+    threads: lambda wildcards: processes_of(wildcards.pretrained)
     resources:
-        gpu=GPU,
+        gpu=lambda wildcards: gpus_of(wildcards.pretrained),
+        processes=lambda wildcards: processes_of(wildcards.pretrained),
     params:
         code=lambda wildcards: code_of(wildcards.pretrained),
         config=CONFIG,
     shell:
-        "python scripts/pretrain.py --config {params.config} --stage {wildcards.pretrained}"
+        LAUNCH + " scripts/pretrain.py --config {params.config} --stage {wildcards.pretrained}"
         " --threads {threads} 2>&1 | tee {log}"

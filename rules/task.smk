@@ -10,11 +10,13 @@ rule distill_task:
     priority: 40
     conda:
         "../envs/train.yaml"
+    threads: lambda wildcards: processes_of(wildcards.tuned)
     resources:
-        gpu=GPU,
+        gpu=lambda wildcards: gpus_of(wildcards.tuned),
+        processes=lambda wildcards: processes_of(wildcards.tuned),
     params:
         code=lambda wildcards: code_of(wildcards.tuned),
         config=CONFIG,
     shell:
-        "python scripts/distill_task.py --config {params.config} --stage {wildcards.tuned}"
+        LAUNCH + " scripts/distill_task.py --config {params.config} --stage {wildcards.tuned}"
         " --threads {threads} 2>&1 | tee {log}"

@@ -10,7 +10,8 @@ def main() -> None:
 
     from retort.training.tasks import train_tasks
 
-    train_tasks(stage, job)
+    with job.world:
+        train_tasks(stage, job)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,11 @@ def main() -> None:
 
     from retort.training.pretraining import import_teacher, pretrain
 
-    if stage.imported is not None:
-        import_teacher(stage, job)
-    else:
-        pretrain(stage, job)
+    with job.world:
+        if stage.imported is None:
+            pretrain(stage, job)
+        elif job.world.first:
+            import_teacher(stage, job)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def stage_parser(description: str) -> argparse.ArgumentParser:
     """A parser for steps that train or use one stage."""
     parser = plan_parser(description)
     parser.add_argument("--stage", required=True, help="id of a stage; 'make plan' lists them")
-    parser.add_argument("--threads", type=int, default=1, help="threads of this process")
+    parser.add_argument("--threads", type=int, default=1, help="threads of all processes of this job")
     return parser
 
 
@@ -44,20 +44,28 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
 
 def stage_job(arguments: argparse.Namespace) -> tuple[Stage, Job]:
     """The stage that the arguments name, and how to run it here (imports torch)."""
-    # One thread a job must be settled before torch makes its thread pools.
-    os.environ.setdefault("OMP_NUM_THREADS", str(arguments.threads))
+    # Threads must be settled before torch makes its pools of them.
+    threads = max(1, arguments.threads // int(os.environ.get("WORLD_SIZE", "1")))
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     plan = plan_of(arguments)
     stage = plan.stage(arguments.stage)
 
+    from retort.training.distribution import current_world
     from retort.training.setup import Job, choose_device, prepare_process
 
-    prepare_process(arguments.threads)
+    prepare_process(threads)
+    world = current_world()
     config = plan.config
     job = Job(
         layout=plan.layout,
         code=plan.code(stage),
-        device=choose_device(config.device),
+        device=world.device(choose_device(config.device)),
         config_digest=digest_of(config.model_dump(mode="json")),
-        command=("python", *sys.argv),
+        command=(*_launcher(world.size), *sys.argv),
+        world=world,
     )
     return stage, job
+
+
+def _launcher(processes: int) -> tuple[str, ...]:
+    return ("python",) if processes == 1 else ("torchrun", "--nproc-per-node", str(processes))

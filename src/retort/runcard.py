@@ -31,12 +31,14 @@ class Cost:
         started: seconds since 1970 at the first start.
         seconds: wall time of all its processes together (a resumed run has several).
         steps: updates; ``tokens``: tokens trained on, padding left out.
+        processes: that ran at the same time, each on a device; the card tells device and memory of the first.
     """
 
     started: float
     seconds: float
     steps: int
     tokens: int
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ def write_card(path: Path | str, origin: Origin, cost: Cost, device: str, result
             "packages": package_versions(),
             "python": platform.python_version(),
             "device": describe_device(device),
+            "processes": cost.processes,
             "started": _utc(cost.started),
             "finished": _utc(time.time()),
             "seconds": round(cost.seconds, 3),

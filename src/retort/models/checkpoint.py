@@ -31,9 +31,9 @@ _PLAIN_ARRAYS: list[Any] = [
 weights (the second name is that of numpy before 2.0)."""
 
 
-def save_glm(folder: Path, model: GLM) -> None:
-    """Write ``model.safetensors`` and ``config.json``."""
-    save_tensors(folder / WEIGHTS, model.state_dict())
+def save_glm(folder: Path, model: GLM, weights: dict[str, Tensor] | None = None) -> None:
+    """Write ``model.safetensors`` and ``config.json``; ``weights``: whole ones of a shared-out model."""
+    save_tensors(folder / WEIGHTS, model.state_dict() if weights is None else weights)
     write_json(folder / CONFIG, model.config.to_json())
 
 

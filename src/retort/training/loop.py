@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
 
 from retort.distill.binding import BoundObjective, Losses
 from retort.distill.schedules import Clock
@@ -21,6 +20,7 @@ from retort.errors import RetortError
 from retort.models.features import Family
 from retort.stages import Optimiser
 from retort.training.checkpoints import Scratch
+from retort.training.distribution import ALONE, World
 from retort.training.optimisers import build, learning_rate_factor
 
 
@@ -55,6 +55,7 @@ class Trainer:
         total: updates of the whole run.
         seed: of whatever the objective draws at random.
         autocast: dtype of matrix products, ``None`` for the parameters' own.
+        world: the processes that train; student and teachers are placed by it.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Trainer:
         total: int,
         seed: int = 0,
         autocast: torch.dtype | None = None,
+        world: World = ALONE,
     ) -> None:
         self.student = student
         self.teachers = tuple(teachers)
@@ -74,14 +76,16 @@ class Trainer:
         self.total = total
         self.seed = seed
         self.autocast = autocast
+        self.world = world
         self.step = 0
         named = [*student.module.named_parameters(), *objective.named_parameters()]
         self.parameters = [parameter for _, parameter in named]
         self.optimisers = build(settings, named)
         student.module.train()
+        world.join(objective, settings, seed)
 
     def update(self, batches: Sequence[Any], epoch: int = 0) -> StepReport:
-        """One optimiser update on the micro-batches of a global batch.
+        """One optimiser update on this process's micro-batches of a global batch.
 
         Raises:
             RetortError: the loss is not finite; nothing has been changed by this step.
@@ -96,10 +100,13 @@ class Trainer:
             loss += losses.total.item()
             for name, value in losses.parts.items():
                 sums[name] = sums.get(name, 0.0) + value.item()
+        tokens = sum(int(batch.valid.sum()) for batch in batches if not batch.totals.idle)
+        loss, counted, *parts = self.world.total([loss, tokens, *sums.values()])
+        sums = dict(zip(sums, parts, strict=True))
         if not math.isfinite(loss):
             raise RetortError(_not_finite(self.step, sums, batches))
         limit = math.inf if self.settings.clip_norm is None else self.settings.clip_norm
-        norm = nn.utils.clip_grad_norm_(self.parameters, limit, foreach=True)
+        norm = self.world.clip(self.parameters, limit)
         factor = learning_rate_factor(self.settings, self.step, self.total)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
@@ -107,8 +114,8 @@ class Trainer:
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         self.step += 1
-        tokens = int(sum(int(batch.valid.sum()) for batch in batches))
-        return StepReport(self.step, loss, sums, factor, float(norm), tokens, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        return StepReport(self.step, loss, sums, factor, float(norm), int(counted), seconds)
 
     def _forward(self, batch: Any, clock: Clock) -> Losses:
         assert not any(teacher.module.training for teacher in self.teachers)

@@ -15,10 +15,8 @@ from retort.data.tokenizer import Tokenizer
 from retort.distill.binding import BoundObjective
 from retort.models.checkpoint import WEIGHTS, import_glm, save_glm, save_tensors
 from retort.models.glm_family import GLMFamily
-from retort.progress import Progress
 from retort.runcard import Cost, Origin, write_card
 from retort.stages import Pretraining, Stage, to_json
-from retort.training.checkpoints import Scratch
 from retort.training.loop import StepReport, Trainer, run
 from retort.training.probes import PROBE_ROWS, PROBES, Probe, shapes_compare
 from retort.training.setup import (
@@ -28,6 +26,7 @@ from retort.training.setup import (
     load_teachers,
     load_tokenizer,
     model_folder,
+    progress_of,
     scratch_folder,
     starting_model,
     vocabulary_map,
@@ -71,9 +70,10 @@ def pretrain(stage: Stage, job: Job) -> None:
         schooling.steps,
         stage.seed,
         autocast_dtype(stage.precision),
+        job.world,
     )
     stream = training_stream(stage, schooling, tokenizer, job)
-    scratch = Scratch(scratch_folder(stage, job))
+    scratch = job.world.scratch(scratch_folder(stage, job))
     diary = _Diary()
     resumed = scratch.load(job.device)
     if resumed is not None:
@@ -84,7 +84,7 @@ def pretrain(stage: Stage, job: Job) -> None:
         rows = min(PROBE_ROWS, schooling.micro_batch_size)
         probe = Probe(student, teachers[0], stream.unseen(schooling.steps, rows).to(job.device), kept)
 
-    with Progress(stage.id, job.layout.progress) as progress:
+    with progress_of(stage, job) as progress:
         progress.begin("pretraining", schooling.steps, trainer.step)
 
         def after(report: StepReport) -> None:
@@ -138,12 +138,21 @@ def training_stream(
     samples = kind(corpus, tokenizer, settings.max_length, stage.seed)
     masker = BlockMasker(GLM_SPANS if settings.masking == "paper" else POCKET_MIXTURE, tokenizer)
     return PretrainingStream(
-        MaskedSamples(samples, masker), schooling.batch_size, schooling.micro_batch_size, stage.seed
+        MaskedSamples(samples, masker),
+        schooling.batch_size,
+        schooling.micro_batch_size,
+        stage.seed,
+        job.world,
+        stage.objective.together,
     )
 
 
 def _publish(stage: Stage, job: Job, trainer: Trainer, diary: _Diary) -> None:
     """Write everything; the model, which later steps wait for, comes last."""
+    assert isinstance(trainer.student, GLMFamily)
+    weights = job.world.whole(trainer.student.module.state_dict())
+    if not job.world.first:
+        return
     folder = job.layout.stage(stage)
     write_log(folder / "log.jsonl", diary.log)
     write_log(folder / "distances.jsonl", diary.distances)
@@ -151,8 +160,7 @@ def _publish(stage: Stage, job: Job, trainer: Trainer, diary: _Diary) -> None:
     if lenses:
         save_tensors(folder / "lenses.safetensors", lenses)
     _card(stage, job, diary, trainer.total)
-    assert isinstance(trainer.student, GLMFamily)
-    save_glm(folder, trainer.student.module)
+    save_glm(folder, trainer.student.module, weights)
 
 
 def _card(stage: Stage, job: Job, diary: _Diary, steps: int) -> None:
@@ -161,7 +169,7 @@ def _card(stage: Stage, job: Job, diary: _Diary, steps: int) -> None:
     write_card(
         job.layout.stage(stage) / "card.json",
         Origin(to_json(stage), job.config_digest, job.code, inputs, job.command),
-        Cost(diary.started, diary.seconds, steps, diary.tokens),
+        Cost(diary.started, diary.seconds, steps, diary.tokens, job.world.size),
         str(job.device),
         {"last_loss": diary.log[-1]["loss"] if diary.log else None},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +21,9 @@ from retort.models.features import Shape
 from retort.models.glm import GLM, Bottleneck, GLMConfig
 from retort.models.glm_family import GLMFamily
 from retort.models.truncation import slice_words, truncate
+from retort.progress import Progress
 from retort.stages import Architecture, SlicedCompression, Stage, task_of
+from retort.training.distribution import ALONE, World
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Job:
         device: where tensors live.
         config_digest: of the resolved configuration, for the run card.
         command: reruns this job, for the run card.
+        world: the processes that run it together.
     """
 
     layout: Layout
@@ -40,6 +44,7 @@ class Job:
     device: torch.device
     config_digest: str
     command: tuple[str, ...]
+    world: World = ALONE
 
 
 def prepare_process(threads: int) -> None:
@@ -107,12 +112,16 @@ def starting_model(stage: Stage, job: Job, run: str | None) -> GLM:
     lenses which are drawn next depend on the stage alone.
     """
     torch.manual_seed(stage.seed)
+    return job.world.place(lambda: _starting_model(stage, job, run), job.device)
+
+
+def _starting_model(stage: Stage, job: Job, run: str | None) -> GLM:
     if stage.init is not None:
         model = load_glm(model_folder(stage.init, job.layout, run))
         wanted = glm_config(stage.architecture, model.config.vocab)
         if model.config != wanted:
             raise InputError(f"{stage.id}: starts from {stage.init.id}, which has another architecture")
-        return model.to(job.device)
+        return model
     vocabulary = vocabulary_map(stage, job)
     rows = vocabulary_rows(job.layout.text(stage.data)) if vocabulary is None else len(vocabulary.kept_ids)
     model = GLM(glm_config(stage.architecture, rows))
@@ -124,7 +133,7 @@ def starting_model(stage: Stage, job: Job, run: str | None) -> GLM:
         assert vocabulary is not None and stage.mapped_by is not None
         table = load_tensors(job.layout.stage(stage.mapped_by) / WEIGHTS)["word_embeddings.weight"]
         slice_words(model, table, vocabulary)
-    return model.to(job.device)
+    return model
 
 
 def model_folder(stage: Stage, layout: Layout, run: str | None) -> Path:
@@ -158,7 +167,7 @@ def shape_of(stage: Stage, job: Job, task: str | None) -> Shape:
 def load_frozen(stage: Stage, job: Job, task: str | None) -> GLMFamily:
     """A stage's result, frozen and in evaluation mode."""
     folder = model_folder(stage, job.layout, task if stage.phase == "task" else None)
-    model = load_glm(folder).to(job.device)
+    model = job.world.place(lambda: load_glm(folder), job.device)
     model.requires_grad_(False)
     return GLMFamily(model.eval(), vocabulary_map(stage, job))
 
@@ -182,6 +191,13 @@ def scratch_folder(stage: Stage, job: Job) -> Path:
 def load_tokenizer(stage: Stage, layout: Layout) -> Tokenizer:
     """The tokenizer of the stage's text data."""
     return Tokenizer.load(layout.text(stage.data) / "tokenizer.json")
+
+
+def progress_of(stage: Stage, job: Job) -> Progress:
+    """Reports of a stage, made by the first process for all."""
+    if job.world.first:
+        return Progress(stage.id, job.layout.progress)
+    return Progress(stage.id, None, io.StringIO())
 
 
 def write_log(path: Path, records: Sequence[dict[str, Any]]) -> None:
