@@ -72,7 +72,7 @@ def test_extremes(jobs):
 def test_a_job_without_device_does_not_wait_for_one():
     jobs = {
         "long": Job("long", 10),
-        "note": Job("note", 2, (), device=False),
+        "note": Job("note", 2, (), devices=0),
         "after": Job("after", 1, ("note",)),
     }
     assert wall_time(jobs, 1) == 11

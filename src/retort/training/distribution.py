@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class World:
-    """One process by itself. As a context manager it holds what the processes share.
+    """One process by itself. As a context manager it is connected to the others, if there are any.
 
     Attributes:
         rank: number of this process; ``size``: how many there are.

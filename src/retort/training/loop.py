@@ -164,7 +164,7 @@ def run(
     while trainer.step < trainer.total:
         report = trainer.update(batches(trainer.step), epoch_of(trainer.step))
         after(report)
-        if scratch.due() and trainer.step < trainer.total:
+        if trainer.world.agree(scratch.due()) and trainer.step < trainer.total:
             scratch.save(trainer.step, trainer.state() | {"extra": extra()})
 
 

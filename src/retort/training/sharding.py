@@ -63,12 +63,13 @@ class Team(World):
         if error is None:
             dist.barrier()
             dist.destroy_process_group()
-        elif isinstance(error, dist.DistError) or "gloo" in str(error).lower():
+        elif isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error)):
+            silent = "timed out" in str(error).lower()
+            what = f"no answer for {self.patience.total_seconds():g} s from" if silent else "lost"
             raise RetortError(
-                f"process {self.rank} of {self.size}: lost another process of this stage "
-                f"({str(error).splitlines()[0]}); its own message tells why; nothing was published, the same "
-                "command goes on from the last state"
-            ) from None
+                f"process {self.rank} of {self.size}: {what} another process of this stage; what it said "
+                "last tells why; nothing was published, the same command goes on from the last state"
+            ) from error
 
     def device(self, kind: torch.device) -> torch.device:
         """The GPU with this process's number, or the CPU."""
@@ -86,7 +87,7 @@ class Team(World):
     def place(self, build: Callable[[], GLM], device: torch.device) -> GLM:
         """This process's share of a model that the first process makes on its CPU."""
         whole = self._first_makes(build)
-        described = () if whole is None else (whole.config, next(whole.parameters()).dtype)
+        described: Any = None if whole is None else (whole.config, next(whole.parameters()).dtype)
         config, dtype = self.agree(described)
         with torch.device("meta"):
             module = GLM(config).to(dtype)

@@ -19,8 +19,8 @@ from retort.training.distribution import World
 class TeamScratch(Scratch):
     """Training states of which each process writes its own part, by the rules of :class:`Scratch`.
 
-    A state is there once all its parts are: processes save in step, and go on from the newest one of which
-    every part is sound.
+    A state is there once all its parts are: processes save after the same updates, and go on from the newest
+    state of which every part is sound.
     """
 
     def __init__(self, folder: Path, team: World) -> None:
@@ -28,10 +28,6 @@ class TeamScratch(Scratch):
         self._all = folder
         self._team = team
         self._newest: int | None = None
-
-    def due(self) -> bool:
-        """The first process's clock decides for all."""
-        return self._team.agree(super().due())
 
     def save(self, step: int, state: dict[str, Any]) -> None:
         """Write this process's part."""
