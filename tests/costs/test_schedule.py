@@ -79,6 +79,14 @@ def test_a_job_without_device_does_not_wait_for_one():
     assert [job.name for job in critical_path(jobs)] == ["long"]
 
 
+def test_a_job_waits_for_all_the_devices_that_it_takes():
+    jobs = {"wide": Job("wide", 4, (), devices=3), "a": Job("a", 5), "after": Job("after", 2, ("wide",))}
+    assert wall_time(jobs, 4) == 6  # beside each other
+    assert wall_time(jobs, 3) == 4 + 5  # the most urgent first: 4, then 5 beside 2
+    assert wall_time(jobs, 1) == 3 * 4 + 5 + 2  # what is shared out among fewer takes as much longer
+    assert sum(job.device_seconds for job in jobs.values()) == 19
+
+
 def test_the_chain_that_matters_goes_first():
     jobs = {"a": Job("a", 1), "b": Job("b", 1), "c": Job("c", 1), "d": Job("d", 4, ("c",))}
     assert wall_time(jobs, 2) == 5

@@ -78,8 +78,8 @@ class Team(World):
         count = torch.cuda.device_count()
         if self.local_rank >= count:
             raise InputError(
-                f"process {self.rank} of {self.size} has no GPU of its own, torch sees {count}: the job needs "
-                "a GPU for each process (models.*.devices)"
+                f"process {self.rank} of {self.size} has no GPU of its own, torch sees {count}: "
+                "the job needs a GPU for each process (models.*.devices)"
             )
         torch.cuda.set_device(self.local_rank)
         return torch.device(kind.type, self.local_rank)
