@@ -19,5 +19,6 @@ rule pretrain:
         code=lambda wildcards: code_of(wildcards.pretrained),
         config=CONFIG,
     shell:
-        LAUNCH + " scripts/pretrain.py --config {params.config} --stage {wildcards.pretrained}"
+        LAUNCH
+        + " scripts/pretrain.py --config {params.config} --stage {wildcards.pretrained}"
         " --threads {threads} 2>&1 | tee {log}"

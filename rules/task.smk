@@ -18,5 +18,6 @@ rule distill_task:
         code=lambda wildcards: code_of(wildcards.tuned),
         config=CONFIG,
     shell:
-        LAUNCH + " scripts/distill_task.py --config {params.config} --stage {wildcards.tuned}"
+        LAUNCH
+        + " scripts/distill_task.py --config {params.config} --stage {wildcards.tuned}"
         " --threads {threads} 2>&1 | tee {log}"

@@ -30,6 +30,13 @@ def paper(tmp_path_factory):
     return estimate_of(Plan(load("paper"), tmp_path_factory.mktemp("results")))
 
 
+@pytest.fixture(scope="module")
+def unshared(tmp_path_factory):
+    """The same, its largest model on one device."""
+    one = {"models": {"T3": {"devices": 1}}}
+    return estimate_of(Plan(load("paper", one), tmp_path_factory.mktemp("results")))
+
+
 def line(lines, name):
     return next(text for text in lines if text.startswith(f"  {name:17}"))
 
@@ -55,22 +62,20 @@ def test_a_screen_of_totals(paper):
     assert any("A100 at 40% of 312 TFLOP/s" in text for text in lines)
 
 
-def test_what_no_gpu_holds_is_said(paper, tmp_path):
+def test_what_no_gpu_holds_is_said(paper, unshared):
     (warning,) = (text for text in summary(paper, 8) if "WARNING" in text)
     assert "ReCoRD" in warning
-    alone = estimate_of(Plan(load("paper", {"models": {"T3": {"devices": 1}}}), tmp_path))
-    warnings = [text for text in summary(alone, 8) if "WARNING" in text]
+    warnings = [text for text in summary(unshared, 8) if "WARNING" in text]
     assert len(warnings) == 2
     assert "T3 pretraining 176.4 GB" in warnings[0] and "T2" not in warnings[0]
 
 
-def test_what_several_devices_share_is_said(paper, tmp_path):
+def test_what_several_devices_share_is_said(paper, unshared):
     assert "T3: 8 devices, 41 GiB each; S3: 8 devices, 15 GiB each" in line(summary(paper, 8), "shared out")
-    alone = estimate_of(Plan(load("paper", {"models": {"T3": {"devices": 1}}}), tmp_path))
-    assert not [text for text in summary(alone, 8) if "shared out" in text]
+    assert not [text for text in summary(unshared, 8) if "shared out" in text]
     # As much device time, many times sooner: the longest chain holds the largest teacher.
-    assert paper.device_seconds == pytest.approx(alone.device_seconds)
-    assert paper.wall(64) < alone.wall(64) / 4
+    assert paper.device_seconds == pytest.approx(unshared.device_seconds)
+    assert paper.wall(64) < unshared.wall(64) / 4
 
 
 def test_the_table_of_methods_is_aligned(paper):
