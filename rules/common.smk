@@ -1,16 +1,29 @@
 # What the rules ask: which files a stage makes and needs, which data there is, what the run ends with.
 from retort.costs.requests import Requests
 
-# Device the training rules ask for; a CPU run must not queue for it.
+# Device of steps that run a single model; a CPU run must not queue for it.
 GPU = 0 if settings.device == "cpu" else 1
 
 # Time and memory that jobs ask for on a cluster; each further attempt asks for more.
 requests = Requests(plan)
 
+# What starts a training script: torchrun where its models are shared out among several processes.
+# Their number comes as a resource, because a changed resource makes no finished stage again.
+# The shell outlives SIGTERM, which is for the script: it saves its state first.
+LAUNCH = (
+    "trap '' TERM; run=python; [ {resources.processes} -le 1 ] ||"
+    ' run="torchrun --standalone --nproc-per-node {resources.processes}"; $run'
+)
+
+
+def processes_of(name):
+    """Processes that train a stage together, each on a device of its own."""
+    return plan.devices(plan.stage(name))
+
 
 def gpus_of(name):
     """GPUs of a stage's job."""
-    return GPU
+    return GPU * processes_of(name)
 
 
 def group_of(name):

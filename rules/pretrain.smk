@@ -12,8 +12,10 @@ rule pretrain:
     priority: 80
     conda:
         "../envs/train.yaml"
+    threads: lambda wildcards: processes_of(wildcards.pretrained)
     resources:
         gpu=lambda wildcards: gpus_of(wildcards.pretrained),
+        processes=lambda wildcards: processes_of(wildcards.pretrained),
         runtime=lambda wildcards, attempt: requests.minutes(
             wildcards.pretrained, attempt
         ),
@@ -27,5 +29,6 @@ rule pretrain:
         ),
         config=config_file,
     shell:
-        "trap '' TERM; python scripts/pretrain.py --config {params.config} --stage {wildcards.pretrained}"
+        LAUNCH
+        + " scripts/pretrain.py --config {params.config} --stage {wildcards.pretrained}"
         " --threads {threads} 2>&1 | tee {log}"

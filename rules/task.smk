@@ -12,14 +12,17 @@ rule distill_task:
         lambda wildcards: group_of(wildcards.tuned)
     conda:
         "../envs/train.yaml"
+    threads: lambda wildcards: processes_of(wildcards.tuned)
     resources:
         gpu=lambda wildcards: gpus_of(wildcards.tuned),
         turn=1,
+        processes=lambda wildcards: processes_of(wildcards.tuned),
         runtime=lambda wildcards, attempt: requests.minutes(wildcards.tuned, attempt),
         mem_mb=lambda wildcards, attempt: requests.megabytes(wildcards.tuned, attempt),
     params:
         code=lambda wildcards: code_of(wildcards.tuned),
         config=config_file,
     shell:
-        "trap '' TERM; python scripts/distill_task.py --config {params.config} --stage {wildcards.tuned}"
+        LAUNCH
+        + " scripts/distill_task.py --config {params.config} --stage {wildcards.tuned}"
         " --threads {threads} 2>&1 | tee {log}"

@@ -17,7 +17,8 @@ def main() -> None:
     from retort.training.tasks import train_tasks
 
     check_teachers(plan, stage)
-    run_stage(stage, job, train_tasks)
+    with job.world:
+        run_stage(stage, job, train_tasks)
 
 
 if __name__ == "__main__":

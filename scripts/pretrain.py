@@ -13,7 +13,8 @@ def main() -> None:
     from retort.training.pretraining import import_teacher, pretrain
     from retort.training.session import run_stage
 
-    run_stage(stage, job, pretrain if stage.imported is None else import_teacher)
+    with job.world:
+        run_stage(stage, job, pretrain if stage.imported is None else import_teacher)
 
 
 if __name__ == "__main__":

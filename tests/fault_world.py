@@ -13,6 +13,7 @@ from retort.data.prepare import encode, provide
 from retort.evaluation.collect import collect_scores
 from retort.evaluation.gates import check_gates
 from retort.plan import Plan
+from retort.runcard import Request
 from retort.stages import Stage
 from retort.training.pretraining import pretrain
 from retort.training.setup import Job
@@ -39,7 +40,7 @@ def plan_in(results: Path) -> Plan:
 
 def job_in(plan: Plan) -> Job:
     """How stages are run; reading the code of all stages would cost more than they do."""
-    return Job(plan.layout, "code", torch.device("cpu"), plan.digest, ("python", "x.py"))
+    return Job(plan.layout, "code", torch.device("cpu"), Request.made_now({}))
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def test_a_step_that_uses_no_gpu_waits_for_none(tmp_path, monkeypatch):
     file = tmp_path / "config.json"
     file.write_text(as_text(load("smoke", {"device": "auto"})))
     asked = []
-    monkeypatch.setattr("retort.training.setup.choose_device", lambda name, jobs: asked.append(name))
+    monkeypatch.setattr("retort.training.setup.choose_device", lambda name, *_: asked.append(name))
     given = ["--config", str(file), "--stage", Plan(load("smoke")).pretrained("T1").id]
     for gpu in (True, False):
         stage_job(stage_parser("x").parse_args(given), gpu=gpu)

@@ -250,6 +250,32 @@ def test_quirks_rewrite_what_they_concern():
     assert names(plan({"quirks": {"soft-loss-t2": "as_run"}})) == before
 
 
+# Devices
+
+
+def test_a_job_takes_the_devices_that_its_largest_model_needs():
+    found = plan({"models": {"T1": {"devices": 4}, "S1": {"devices": 2}}})
+    assert found.devices(found.pretrained("T1")) == 4
+    assert found.devices(found.cells[0].stages[0]) == 4
+    student = chain(found, "TinyBERT")
+    assert all(stage.teachers for stage in student) and {found.devices(stage) for stage in student} == {4}
+    alone = plan({"models": {"S1": {"devices": 2}}})
+    assert {alone.devices(stage) for stage in chain(alone, "TinyBERT")} == {2}
+    assert alone.devices(alone.pretrained("T1")) == 1
+
+
+def test_an_imported_teacher_takes_one_device():
+    found = plan({"models": {"T1": {"devices": 4}}, "import_teacher": {"T1": "checkpoints/glm"}})
+    assert found.devices(found.pretrained("T1")) == 1
+
+
+def test_the_number_of_devices_is_no_part_of_a_stage():
+    one, several = plan(), plan({"models": {"T1": {"devices": 8}, "S1": {"devices": 2}}})
+    assert names(one) == names(several)
+    for name, stage in one.stages.items():
+        assert one.code(stage) == several.code(several.stage(name))
+
+
 # Groups, embeddings, imports, hyper-parameters
 
 

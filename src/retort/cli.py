@@ -33,7 +33,7 @@ def stage_parser(description: str) -> argparse.ArgumentParser:
     """A parser for steps that train or use one stage."""
     parser = plan_parser(description)
     parser.add_argument("--stage", required=True, help="id of a stage; 'make plan' lists them")
-    parser.add_argument("--threads", type=int, default=1, help="threads of this process")
+    parser.add_argument("--threads", type=int, default=1, help="threads of all processes of this job")
     return parser
 
 
@@ -65,16 +65,19 @@ def stage_job(arguments: argparse.Namespace, plan: Plan | None = None, gpu: bool
 
     A step that never uses a ``gpu`` says so, or it would wait for one and keep it from others.
     """
-    # One thread a job must be settled before torch makes its thread pools.
-    os.environ.setdefault("OMP_NUM_THREADS", str(arguments.threads))
+    # Threads must be settled before torch makes its pools of them.
+    threads = max(1, arguments.threads // int(os.environ.get("WORLD_SIZE", "1")))
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     plan = plan or plan_of(arguments)
     stage = plan.stage(arguments.stage)
 
     config = plan.config
     request = Request.made_now(config.model_dump(mode="json"))
 
+    from retort.training.distribution import current_world
     from retort.training.setup import Job, choose_device, prepare_process
 
-    prepare_process(arguments.threads)
-    device = choose_device(config.device if gpu else "cpu", config.jobs_per_gpu)
-    return stage, Job(plan.layout, plan.code(stage), device, request)
+    prepare_process(threads)
+    world = current_world()
+    device = world.device(choose_device(config.device if gpu else "cpu", config.jobs_per_gpu, world.size))
+    return stage, Job(plan.layout, plan.code(stage), device, request, world)

@@ -34,6 +34,10 @@ _ENTRY = {
 """What the scripts call, by what a stage does."""
 
 
+_SEVERAL = "retort.training.sharding:Team"
+"""What trains on several devices. Their number is no part of a stage, so this code is part of every one's."""
+
+
 class Plan:
     """All stages of a configuration.
 
@@ -136,12 +140,22 @@ class Plan:
             raise InputError(f"stage {name!r} is not in this plan; 'make plan' lists those that are")
         return self.stages[name]
 
+    def devices(self, stage: Stage) -> int:
+        """How many devices, with a process each, a stage's job takes: what the largest of its models needs.
+
+        No part of the stage's identity: what comes out is the same.
+        """
+        if stage.schooling is None:
+            return 1
+        return max(self.config.models[m.architecture.name].devices for m in (stage, *stage.teachers))
+
     def code(self, stage: Stage) -> str:
         """Fingerprint of all code that a stage's result depends on."""
         entry = _ENTRY["import" if stage.imported else stage.phase]
         own = None if self.config.recipes is None else Path(self.config.recipes)
         files = {} if own is None else {module_name(own): own}
-        return fingerprint(sorted({*entry, *value_types(stage.objective)}), files)
+        several = () if stage.imported else (_SEVERAL,)
+        return fingerprint(sorted({*entry, *several, *value_types(stage.objective)}), files)
 
     def pretrained(self, name: str) -> Stage:
         """A teacher's pretraining stage, or its import."""

@@ -49,6 +49,7 @@ class Cost:
         seconds: wall time of its updates.
         processor_seconds: user and system time of all from its start on, evaluations included.
         steps: updates; ``tokens``: tokens trained on, padding left out.
+        processes: that ran at the same time, each on a device; the card tells device and memory of the first.
     """
 
     started: float
@@ -56,6 +57,7 @@ class Cost:
     processor_seconds: float
     steps: int
     tokens: int
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ def write_card(path: Path | str, origin: Origin, cost: Cost, device: str, result
         _described(origin)
         | {
             "device": describe_device(device),
+            "processes": cost.processes,
             "started": _utc(cost.started),
             "finished": _utc(max(cost.started, time.time())),  # the clock may have been set back
             "seconds": round(cost.seconds, 3),

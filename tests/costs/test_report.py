@@ -30,6 +30,13 @@ def paper(tmp_path_factory):
     return estimate_of(Plan(load("paper"), tmp_path_factory.mktemp("results")))
 
 
+@pytest.fixture(scope="module")
+def unshared(tmp_path_factory):
+    """The same, its largest model on one device."""
+    one = {"models": {"T3": {"devices": 1}}}
+    return estimate_of(Plan(load("paper", one), tmp_path_factory.mktemp("results")))
+
+
 def line(lines, name):
     return next(text for text in lines if text.startswith(f"  {name:17}"))
 
@@ -55,11 +62,20 @@ def test_a_screen_of_totals(paper):
     assert any("A100 at 40% of 312 TFLOP/s" in text for text in lines)
 
 
-def test_what_no_gpu_holds_is_said(paper):
-    warnings = [text for text in summary(paper, 8) if "WARNING" in text]
+def test_what_no_gpu_holds_is_said(paper, unshared):
+    (warning,) = (text for text in summary(paper, 8) if "WARNING" in text)
+    assert "ReCoRD" in warning
+    warnings = [text for text in summary(unshared, 8) if "WARNING" in text]
     assert len(warnings) == 2
-    assert "T3 pretraining 156.8 GB" in warnings[0] and "T2" not in warnings[0]
-    assert "ReCoRD" in warnings[1]
+    assert "T3 pretraining 176.4 GB" in warnings[0] and "T2" not in warnings[0]
+
+
+def test_what_several_devices_share_is_said(paper, unshared):
+    assert "T3: 8 devices, 41 GiB each; S3: 8 devices, 15 GiB each" in line(summary(paper, 8), "shared out")
+    assert not [text for text in summary(unshared, 8) if "shared out" in text]
+    # As much device time, many times sooner: the longest chain holds the largest teacher.
+    assert paper.device_seconds == pytest.approx(unshared.device_seconds)
+    assert paper.wall(64) < unshared.wall(64) / 4
 
 
 def test_the_table_of_methods_is_aligned(paper):

@@ -72,11 +72,19 @@ def test_extremes(jobs):
 def test_a_job_without_device_does_not_wait_for_one():
     jobs = {
         "long": Job("long", 10),
-        "note": Job("note", 2, (), device=False),
+        "note": Job("note", 2, (), devices=0),
         "after": Job("after", 1, ("note",)),
     }
     assert wall_time(jobs, 1) == 11
     assert [job.name for job in critical_path(jobs)] == ["long"]
+
+
+def test_a_job_waits_for_all_the_devices_that_it_takes():
+    jobs = {"wide": Job("wide", 4, (), devices=3), "a": Job("a", 5), "after": Job("after", 2, ("wide",))}
+    assert wall_time(jobs, 4) == 6  # beside each other
+    assert wall_time(jobs, 3) == 4 + 5  # the most urgent first: 4, then 5 beside 2
+    assert wall_time(jobs, 1) == 3 * 4 + 5 + 2  # what is shared out among fewer takes as much longer
+    assert sum(job.device_seconds for job in jobs.values()) == 19
 
 
 def test_the_chain_that_matters_goes_first():

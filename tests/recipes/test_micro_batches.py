@@ -41,6 +41,7 @@ def test_halves_and_single_rows_give_the_gradient_of_the_whole_unless_named(samp
             assert len(parts) == 6 // size
             agree.append(same(outcome(models, sample.step.objective, parts, clock), whole, 1e-9))
     assert all(agree) == (sample.name not in PER_MICRO_BATCH)
+    assert sample.step.objective.together == (sample.name in PER_MICRO_BATCH)
 
 
 def same(found, expected, tolerance):

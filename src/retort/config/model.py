@@ -137,6 +137,11 @@ class Model(Section):
         description="Rows of the word table where they are not the scale's own (size tables only).",
     )
     factorised: Count | None = Field(default=None, description="ALBERT-like embedding width.")
+    devices: Count = Field(
+        default=1,
+        description="Devices that train it, or run it as a teacher, together: more where weights, gradients "
+        "and moments do not fit one. They share it out, and change results by rounding alone.",
+    )
     trigram: Count | None = Field(default=None, description="MobileBERT-like embedding width.")
     bottleneck: Bottleneck | None = Field(default=None, description="MobileBERT-like inverted bottleneck.")
 

@@ -191,12 +191,17 @@ def runs_of(plan: Plan, stages: Sequence[Stage], kind: str) -> Iterator[Run]:
     sizes: Sizes | None = None
     for stage in stages:
         cards = _cards(plan, stage)
-        if cards and all(card["device"]["kind"].partition(":")[0] == kind for card in cards):
+        if cards and all(_on_one(card, kind) for card in cards):
             seconds = seconds_of(cards)
             if seconds is not None and seconds > 0:
                 sizes = sizes or sizes_of(plan)
                 work, name = stage_work(stage, sizes).all, cards[0]["device"]["name"]
                 yield Run(stage.id, stage.phase, work, seconds, name)
+
+
+def _on_one(card: dict[str, Any], kind: str) -> bool:
+    """Whether a run was on a single device of a kind."""
+    return card["device"]["kind"].partition(":")[0] == kind and card.get("processes", 1) == 1
 
 
 def _cards(plan: Plan, stage: Stage) -> list[dict[str, Any]]:

@@ -62,11 +62,6 @@ def signals_file(teacher: Stage, run: TaskRun, sizes: Sizes) -> float:
     return _FLOAT * output_width(teacher.architecture) * (tokens + sizes.rows)
 
 
-def memory_bytes(stage: Stage, sizes: Sizes) -> float:
-    """Least device memory of a run: weights, gradients and two moments, and its teachers' weights."""
-    return 4 * model_bytes(stage, sizes) + sum(model_bytes(teacher, sizes) for teacher in stage.teachers)
-
-
 def disk(stages: Iterable[Stage], teachers: Iterable[Stage], sizes: Sizes, devices: int) -> Disk:
     """All of a plan's bytes; ``teachers``: those whose signals are stored; ``devices``: jobs at a time."""
     stages = list(stages)

@@ -76,17 +76,18 @@ class Estimate:
     @cached_property
     def jobs(self) -> dict[str, Job]:
         """All training jobs and the small ones between them, as the workflow's rules connect them."""
-        found = {GATES: Job(GATES, _SMALL_JOB, self._gated(), device=False)}
+        found = {GATES: Job(GATES, _SMALL_JOB, self._gated(), devices=0)}
         for stage in self.plan.stages.values():
             needs = [parent.id for parent in stage.ancestors()]
             if stage.compression is not None and stage.mapped_by is not None:
                 name = VOCABULARY + self.plan.layout.vocabulary(stage).parent.name
-                found[name] = Job(name, _SMALL_JOB, (stage.mapped_by.id,), device=False)
+                found[name] = Job(name, _SMALL_JOB, (stage.mapped_by.id,), devices=0)
                 needs.append(name)
             if stage.phase == "task" and stage.teachers:
                 taught = [SIGNALS + teacher.id for teacher in stage.teachers if teacher.phase == "task"]
                 needs += dict.fromkeys(taught)
-            found[stage.id] = Job(stage.id, self.seconds(stage), tuple(needs))
+            devices = self.plan.devices(stage)
+            found[stage.id] = Job(stage.id, self.seconds(stage) / devices, tuple(needs), devices)
         for name in self.teachers:
             found[SIGNALS + name] = Job(SIGNALS + name, self.signal_seconds(name), (name,))
         return found
@@ -96,7 +97,7 @@ class Estimate:
         return tuple(dict.fromkeys(stage.id for cell in cells for stage in cell.stages))
 
     def seconds(self, stage: Stage, stored: bool = True) -> float:
-        """Time of a stage's job; without ``stored`` signals every teacher runs again."""
+        """Device time of a stage's job; without ``stored`` signals every teacher runs again."""
         rates = self.calibration.rates
         if stage.schooling is None:
             return rates.start
@@ -111,7 +112,7 @@ class Estimate:
     @property
     def device_seconds(self) -> float:
         """Sum over all jobs that occupy a device."""
-        return sum(job.seconds for job in self.jobs.values() if job.device)
+        return sum(job.device_seconds for job in self.jobs.values())
 
     @property
     def flops(self) -> float:
@@ -159,8 +160,8 @@ class Estimate:
         for cell, stages in zip(self.plan.cells, self.closures, strict=True):
             jobs = self._jobs_of(stages)
             label = "(teachers)" if cell.role == "teacher" else cell.method
-            seconds[label] += sum(self.jobs[name].seconds / users[name] for name in jobs)
-            alone[label].append(sum(self.jobs[name].seconds for name in jobs))
+            seconds[label] += sum(self.jobs[name].device_seconds / users[name] for name in jobs)
+            alone[label].append(sum(self.jobs[name].device_seconds for name in jobs))
         found = [
             Share(label, len(alone[label]), spent, sum(alone[label]) / len(alone[label]))
             for label, spent in seconds.items()

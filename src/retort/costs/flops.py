@@ -53,14 +53,19 @@ def adapters(model: Architecture) -> list[tuple[int, int]]:
 
 def parameters(model: Architecture, vocabulary: int) -> int:
     """Number of parameters, word embeddings (tied with the output) counted once."""
+    around = sum(rows * columns + rows for rows, columns in adapters(model))
+    tables = vocabulary * output_width(model) + 2 * (model.positions + 1) * model.width
+    return model.layers * block_parameters(model) + around + tables + 2 * model.width
+
+
+def block_parameters(model: Architecture) -> int:
+    """Number of parameters of one block."""
     inner, width = inner_width(model), model.width
     linear = sum(rows * columns + rows for rows, columns in block_matrices(model))
     norms = 2 * width + 2 * inner
     if model.bottleneck is not None:
         norms += 2 * inner * feed_forwards(model)  # one for each further feed-forward, one before the exit
-    around = sum(rows * columns + rows for rows, columns in adapters(model))
-    tables = vocabulary * output_width(model) + 2 * (model.positions + 1) * width
-    return model.layers * (linear + norms) + around + tables + 2 * width
+    return linear + norms
 
 
 def forward(model: Architecture, rows: float, length: float, visible: float = 0.0) -> Work:

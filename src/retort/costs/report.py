@@ -13,8 +13,9 @@ from retort.costs.calibration import (
     calibrate,
     finished_runs,
 )
-from retort.costs.disk import memory_bytes, signals_file
+from retort.costs.disk import signals_file
 from retort.costs.estimate import SIGNALS, Estimate
+from retort.costs.memory import device_bytes
 from retort.costs.schedule import Job
 from retort.costs.sizes import sizes_of
 from retort.costs.stage_work import once_a_task
@@ -72,6 +73,7 @@ def summary(estimate: Estimate, devices: int, made: frozenset[str] = frozenset()
         _line(
             "stored signals", f"{_saved(shared - total)} {unit} ({hours(shared)} if teachers ran each time)"
         ),
+        *_shared(estimate),
         *(_line("basis" if number == 0 else "", text) for number, text in enumerate(basis)),
         *_warnings(estimate),
     ]
@@ -142,9 +144,7 @@ def _left(estimate: Estimate, made: frozenset[str], unit: str) -> list[str]:
     if not made:
         return []
     rest = sum(
-        job.seconds
-        for name, job in estimate.jobs.items()
-        if job.device and name.removeprefix(SIGNALS) not in made
+        job.device_seconds for name, job in estimate.jobs.items() if name.removeprefix(SIGNALS) not in made
     )
     stages = len(estimate.plan.stages)
     return [_line("still to do", f"{hours(rest)} {unit}; {len(made):,} of {stages:,} stages are made")]
@@ -171,6 +171,20 @@ def _jobs(estimate: Estimate) -> str:
         f"{len(stages):,} stages ({first:,} pretraining, {len(stages) - first:,} task); "
         f"{others:,} for signals, vocabularies, gates; data and tables"
     )
+
+
+def _shared(estimate: Estimate) -> list[str]:
+    """Models that are shared out among several devices, and the most that one of these has to hold."""
+    found: dict[str, tuple[int, float]] = {}
+    for stage in estimate.plan.stages.values():
+        devices, name = estimate.plan.devices(stage), stage.architecture.name
+        if devices > 1:
+            need = device_bytes(stage, estimate.sizes, devices)
+            found[name] = max(found.get(name, (0, 0.0)), (devices, need), key=lambda pair: pair[1])
+    each = (
+        f"{name}: {devices} devices, {need / 2**30:.0f} GiB each" for name, (devices, need) in found.items()
+    )
+    return [_line("shared out", f"{'; '.join(each)}, activations come on top")] if found else []
 
 
 def _walls(estimate: Estimate, devices: int) -> str:
@@ -229,7 +243,9 @@ def _warnings(estimate: Estimate) -> list[str]:
     models, signals = _large_models(estimate), _large_signals(estimate)
     lines = []
     if models:
-        lines.append(_line("WARNING", f"weights, gradients, moments over {limit}: {', '.join(models)}"))
+        lines.append(
+            _line("WARNING", f"weights, gradients, moments over {limit} a device: {', '.join(models)}")
+        )
     if signals:
         lines.append(_line("WARNING", f"signals that a job loads whole over {limit}: {', '.join(signals)}"))
     return lines
@@ -240,7 +256,8 @@ def _large_models(estimate: Estimate) -> list[str]:
     for stage in estimate.plan.stages.values():
         if stage.schooling is not None:
             label = f"{stage.architecture.name} {stage.phase}"
-            needs[label] = max(needs.get(label, 0.0), memory_bytes(stage, estimate.sizes))
+            need = device_bytes(stage, estimate.sizes, estimate.plan.devices(stage))
+            needs[label] = max(needs.get(label, 0.0), need)
     return _too_large(needs)
 
 

@@ -15,13 +15,18 @@ class Job:
     Attributes:
         name: unique; ``seconds``: how long it runs.
         needs: names of jobs that end before it starts.
-        device: whether it occupies a device.
+        devices: how many it occupies.
     """
 
     name: str
     seconds: float
     needs: tuple[str, ...] = ()
-    device: bool = True
+    devices: int = 1
+
+    @property
+    def device_seconds(self) -> float:
+        """Device time, of all its devices together."""
+        return self.seconds * self.devices
 
 
 def critical_path(jobs: Mapping[str, Job]) -> list[Job]:
@@ -43,9 +48,12 @@ def critical_path(jobs: Mapping[str, Job]) -> list[Job]:
 def wall_time(jobs: Mapping[str, Job], devices: int) -> float:
     """Seconds until all jobs are done, by list scheduling.
 
-    A free device takes the ready job with the longest chain of jobs behind it. That is at most 2 - 1/devices
-    times as long as the best schedule (Graham, 1966). Jobs without a device start as soon as they can.
+    Free devices take the ready job with the longest chain of jobs behind it. That is at most 2 - 1/devices
+    times as long as the best schedule (Graham, 1966), if each takes one. A job that takes more than are free
+    holds up those behind it; one that takes more than there are gets all. Jobs without a device start as soon
+    as they can.
     """
+    widths = {name: min(job.devices, devices) for name, job in jobs.items()}
     urgency = _urgency(jobs)
     waits = {name: len(job.needs) for name, job in jobs.items()}
     users = _users(jobs)
@@ -54,7 +62,7 @@ def wall_time(jobs: Mapping[str, Job], devices: int) -> float:
     now, free = 0.0, devices
 
     def release(name: str) -> None:
-        if jobs[name].device:
+        if widths[name]:
             heapq.heappush(ready, (-urgency[name], name))
         else:
             heapq.heappush(running, (now + jobs[name].seconds, name))
@@ -63,12 +71,12 @@ def wall_time(jobs: Mapping[str, Job], devices: int) -> float:
         if count == 0:
             release(name)
     while ready or running:
-        while ready and free:
+        while ready and free >= widths[ready[0][1]]:
             _, name = heapq.heappop(ready)
-            heapq.heappush(running, (now + jobs[name].seconds, name))
-            free -= 1
+            heapq.heappush(running, (now + jobs[name].device_seconds / max(1, widths[name]), name))
+            free -= widths[name]
         now, ended = heapq.heappop(running)
-        free += jobs[ended].device
+        free += widths[ended]
         for user in users[ended]:
             waits[user] -= 1
             if waits[user] == 0:

@@ -37,6 +37,10 @@ class Losses(NamedTuple):
     total: Tensor
     parts: dict[str, Tensor]
 
+    def idle(self) -> Losses:
+        """The same computation, worth nothing."""
+        return Losses(self.total * 0, {name: value * 0 for name, value in self.parts.items()})
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -176,7 +180,8 @@ class BoundObjective(nn.Module):
         if edit is not None and edit.second_pass:
             both = edit.patches(clock, batch, student, teachers[0], (first.student, first.teachers[0]))
             second = self._pass(batch, student, teachers, clock, both, edited=True)
-        return self.compare(first, second, clock, batch.totals)
+        found = self.compare(first, second, clock, batch.totals)
+        return found.idle() if batch.totals.idle else found
 
     def compare(self, first: Seen, second: Seen | None, clock: Clock, totals: Totals) -> Losses:
         """The loss of features that were recorded already (``second``: in the edited pass)."""

@@ -26,11 +26,13 @@ class Edit:
     Attributes:
         needs_teacher: whether the student's pass takes something from the teacher.
         second_pass: whether it is made in a pass of its own, after an untouched one.
+        across_rows: whether a row gets something from another row of the micro-batch.
         site: where it reads :meth:`sources` in the untouched pass.
     """
 
     needs_teacher = False
     second_pass = False
+    across_rows = False
     site = "hidden"
 
     def sources(self, clock: Clock, student: Shape, teacher: Shape) -> Pair:
@@ -117,6 +119,7 @@ class SwapTokens(Edit):
     """
 
     second_pass = True
+    across_rows = True
 
     share: float
 

@@ -35,6 +35,9 @@ class Ensemble:
     by_example = True
     """Whether :meth:`weights` tells examples apart; if not, :meth:`others` holds for every term."""
 
+    across_examples = False
+    """Whether an example's weights depend on the others of its micro-batch."""
+
     @property
     def encoders(self) -> int:
         """How many of the first teachers only show the ensemble something: no term compares with them."""
@@ -153,6 +156,8 @@ class Policy(Ensemble):
         choices: candidates and classes that the state has room for; more are cut, fewer padded with 0.
     """
 
+    across_examples = True
+
     weight: float
     choices: int = 10
 
@@ -243,6 +248,8 @@ class RouteByEntropy(Ensemble):
     into N bins of about equal size by the entropy of the student's class distribution. The routed loss is
     divided by N once more, as GLMD's authors ran it (quirk ``uncertainty-mean``).
     """
+
+    across_examples = True
 
     def student_sites(self, layers: int) -> frozenset[Site]:
         """The student's class scores."""

@@ -97,6 +97,15 @@ class Objective:
             self.edit is not None and self.edit.needs_teacher
         )
 
+    @property
+    def together(self) -> bool:
+        """Whether rows of a micro-batch are looked at together, so that splitting it changes the loss."""
+        return (
+            any(isinstance(term.by, BatchDistance) for term in self.terms)
+            or self.ensemble.across_examples
+            or (self.edit is not None and self.edit.across_rows)
+        )
+
 
 _PLAIN: tuple[Ensemble, Edit | None] = (Mean(), None)
 """Ensemble and edit of an objective that names none."""

@@ -15,6 +15,7 @@ from retort.data.examples import ClozeExample
 from retort.evaluation.metrics import Prediction, predict, score_task
 from retort.files import write_lines
 from retort.models.features import CLASS, Family
+from retort.training.distribution import ALONE, World, portion
 
 _ROWS_AT_ONCE = 128
 
@@ -42,25 +43,31 @@ def evaluate(
     examples: Sequence[ClozeExample],
     device: torch.device,
     mean_over_tokens: bool,
+    world: World = ALONE,
 ) -> Evaluation:
-    """Predict every example, in batches of similar length; the model's mode is left as found."""
+    """Predict every example, in batches of similar length; the model's mode is left as found.
+
+    Of several processes each runs its part of the batches, and all get the scores of all.
+    """
     training = family.module.training
     family.module.eval()
     order = sorted(range(len(examples)), key=lambda index: _cost(examples[index]))
-    scores: list[tuple[float, ...]] = [()] * len(examples)
-    for chunk in _chunks(order, examples):
+    mine: dict[int, tuple[float, ...]] = {}
+    for chunk in portion(_chunks(order, examples), world):
         batch = collate_cloze([examples[i] for i in chunk], mean_over_tokens=mean_over_tokens).to(device)
         found = family.observe(batch, frozenset({CLASS}))[CLASS].float().tolist()
         for index, row in zip(chunk, found, strict=True):
             example = examples[index]
             width = len(example.candidates) if example.verbalizers is None else len(example.verbalizers)
-            scores[index] = tuple(row[:width])
+            mine[index] = tuple(row[:width])
     family.module.train(training)
+    found_by_all = {index: row for part in reversed(world.gather(mine)) for index, row in part.items()}
+    scores = tuple(found_by_all[index] for index in range(len(examples)))
     predictions = tuple(predict(task, e, s) for e, s in zip(examples, scores, strict=True))
     first, second = halves(examples)
     return Evaluation(
         predictions,
-        tuple(scores),
+        scores,
         score_task(task, predictions),
         score_task(task, [predictions[i] for i in first]),
         score_task(task, [predictions[i] for i in second]),

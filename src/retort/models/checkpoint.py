@@ -31,8 +31,8 @@ _PLAIN_ARRAYS: list[Any] = [
 weights (the second name is that of numpy before 2.0)."""
 
 
-def save_glm(folder: Path, model: GLM) -> None:
-    """Write ``config.json`` and, last, ``model.safetensors``."""
+def save_glm(folder: Path, model: GLM, weights: dict[str, Tensor] | None = None) -> None:
+    """Write ``config.json`` and, last, ``model.safetensors``; ``weights``: whole ones of a shared-out model."""
     write_json(folder / CONFIG, model.config.to_json())
     save_tensors(folder / WEIGHTS, model.state_dict())
 

@@ -115,12 +115,15 @@ class Totals:
     Attributes:
         rows: sequences; ``examples``: task examples (equal to ``rows`` in pretraining).
         valid: positions that are not padding; ``predicted``: positions with a gold target.
+        idle: this micro-batch repeats another and counts nothing, in loss and gradient: a process makes
+            the pass only because models that are shared out run in all processes at once.
     """
 
     rows: int
     examples: int
     valid: int
     predicted: int
+    idle: bool = False
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,12 @@ def asked() -> bool:
     return bool(_reasons)
 
 
+def stopped(where: str) -> Interrupted:
+    """The error of a job that stops here on request, its own or another process's of the same job."""
+    reason = _reasons[0] if _reasons else "another process was asked to stop"
+    return Interrupted(f"{reason}: stopped {where}; run the same command again to go on from there")
+
+
 def obey(where: str) -> None:
     """Stop here if that was asked for; the caller has saved what it needs to go on.
 
@@ -49,4 +55,4 @@ def obey(where: str) -> None:
         Interrupted: it was.
     """
     if _reasons:
-        raise Interrupted(f"{_reasons[0]}: stopped {where}; run the same command again to go on from there")
+        raise stopped(where)

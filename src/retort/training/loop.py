@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
 
 from retort.distill.binding import BoundObjective, Losses
 from retort.distill.schedules import Clock
@@ -22,6 +21,7 @@ from retort.models.features import Family
 from retort.stages import Optimiser
 from retort.training import interruption
 from retort.training.checkpoints import Scratch
+from retort.training.distribution import ALONE, World
 from retort.training.optimisers import build, learning_rate_factor
 
 
@@ -56,6 +56,7 @@ class Trainer:
         total: updates of the whole run.
         seed: of whatever the objective draws at random.
         autocast: dtype of matrix products, ``None`` for the parameters' own.
+        world: the processes that train; student and teachers are placed by it.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Trainer:
         total: int,
         seed: int = 0,
         autocast: torch.dtype | None = None,
+        world: World = ALONE,
     ) -> None:
         self.student = student
         self.teachers = tuple(teachers)
@@ -75,15 +77,17 @@ class Trainer:
         self.total = total
         self.seed = seed
         self.autocast = autocast
+        self.world = world
         self.step = 0
         named = [*student.module.named_parameters(), *objective.named_parameters()]
         self.names = [name for name, _ in named]
         self.parameters = [parameter for _, parameter in named]
         self.optimisers = build(settings, named)
         student.module.train()
+        world.join(objective, settings, seed)
 
     def update(self, batches: Sequence[Any], epoch: int = 0) -> StepReport:
-        """One optimiser update on the micro-batches of a global batch.
+        """One optimiser update on this process's micro-batches of a global batch.
 
         Raises:
             RetortError: loss or gradient is not finite; no parameter has been changed by this step.
@@ -101,6 +105,9 @@ class Trainer:
             loss += value
             for name, part in losses.parts.items():
                 sums[name] = sums.get(name, 0.0) + part.item()
+        tokens = sum(int(batch.valid.sum()) for batch in batches if not batch.totals.idle)
+        loss, counted, *parts = self.world.total([loss, tokens, *sums.values()])
+        sums = dict(zip(sums, parts, strict=True))
         norm = self._clip(batches)
         factor = learning_rate_factor(self.settings, self.step, self.total)
         for optimiser in self.optimisers:
@@ -109,19 +116,18 @@ class Trainer:
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         self.step += 1
-        tokens = int(sum(int(batch.valid.sum()) for batch in batches))
-        return StepReport(self.step, loss, sums, factor, float(norm), tokens, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        return StepReport(self.step, loss, sums, factor, float(norm), int(counted), seconds)
 
     def _clip(self, batches: Sequence[Any]) -> torch.Tensor:
         """Clip the gradient; its norm before that. One that is not finite would spread to every weight."""
-        gradients = [p.grad for p in self.parameters if p.grad is not None]
-        norm = nn.utils.get_total_norm(gradients, foreach=True)
+        norm = self.world.gradient_norm(self.parameters)
         if not math.isfinite(norm):
             named = zip(self.names, self.parameters, strict=True)
             broken = [n for n, p in named if p.grad is not None and not p.grad.isfinite().all()]
             raise RetortError(_no_gradient(self.step, broken, batches))
         if self.settings.clip_norm is not None:
-            nn.utils.clip_grads_with_norm_(self.parameters, self.settings.clip_norm, norm, foreach=True)
+            self.world.clip(self.parameters, self.settings.clip_norm, norm)
         return norm
 
     def _forward(self, batch: Any, clock: Clock) -> Losses:
@@ -174,9 +180,13 @@ def run(
     while trainer.step < trainer.total:
         report = trainer.update(batches(trainer.step), epoch_of(trainer.step))
         after(report)
-        if (scratch.due() or interruption.asked()) and trainer.step < trainer.total:
+        due, asked = trainer.world.agree((scratch.due(), interruption.asked()))
+        if (due or asked) and trainer.step < trainer.total:
             scratch.save(trainer.step, trainer.state() | {"extra": extra()})
-            interruption.obey(f"after update {trainer.step} of {trainer.total}, the state is saved")
+            if asked:
+                raise interruption.stopped(
+                    f"after update {trainer.step} of {trainer.total}, the state is saved"
+                )
 
 
 def _random_state(device: torch.device) -> dict[str, torch.Tensor]:

@@ -46,9 +46,14 @@ def build(settings: Optimiser, named: Iterable[tuple[str, nn.Parameter]]) -> lis
         optimisers.append(Muon(hidden, settings.muon))
         chosen = {id(p) for _, p in hidden}
         parameters = [(n, p) for n, p in parameters if id(p) not in chosen]
+    # Parameters of which a process holds a share (DTensor) cannot be updated together with whole ones.
     groups: list[dict[str, Any]] = [
-        {"params": [p for n, p in parameters if decayed(n, p)], "weight_decay": settings.weight_decay},
-        {"params": [p for n, p in parameters if not decayed(n, p)], "weight_decay": 0.0},
+        {
+            "params": [p for n, p in parameters if type(p) is kind and decayed(n, p) == decays],
+            "weight_decay": settings.weight_decay if decays else 0.0,
+        }
+        for kind in dict.fromkeys(type(p) for _, p in parameters)
+        for decays in (True, False)
     ]
     optimisers.append(
         torch.optim.AdamW(

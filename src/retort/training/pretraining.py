@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from retort.data.blocklm import GLM_SPANS, POCKET_MIXTURE, BlockMasker
 from retort.data.corpus import EncodedCorpus
 from retort.data.samples import DocumentSamples, MaskedSamples, WindowSamples
@@ -15,12 +17,9 @@ from retort.data.tokenizer import Tokenizer
 from retort.distill.binding import BoundObjective
 from retort.files import atomic_folder, seal
 from retort.models.checkpoint import WEIGHTS, import_glm, save_glm, save_tensors
-from retort.models.glm import GLM
 from retort.models.glm_family import GLMFamily
-from retort.progress import Progress
 from retort.runcard import Cost, Origin, Stopwatch, write_card
 from retort.stages import Pretraining, Stage, to_json
-from retort.training.checkpoints import Scratch
 from retort.training.finished import publishing
 from retort.training.loop import StepReport, Trainer, run
 from retort.training.memory import tells_memory
@@ -32,6 +31,7 @@ from retort.training.setup import (
     load_teachers,
     load_tokenizer,
     model_folder,
+    progress_of,
     scratch_folder,
     starting_model,
     vocabulary_map,
@@ -78,9 +78,10 @@ def pretrain(stage: Stage, job: Job) -> None:
         schooling.steps,
         stage.seed,
         autocast_dtype(stage.precision),
+        job.world,
     )
     stream = training_stream(stage, schooling, tokenizer, job)
-    scratch = Scratch(scratch_folder(stage, job))
+    scratch = job.world.scratch(scratch_folder(stage, job))
     diary, watch = _Diary(), Stopwatch()
     resumed = scratch.load(job.device)
     if resumed is not None:
@@ -91,7 +92,7 @@ def pretrain(stage: Stage, job: Job) -> None:
         rows = min(PROBE_ROWS, schooling.micro_batch_size)
         probe = Probe(student, teachers[0], stream.unseen(schooling.steps, rows).to(job.device), kept)
 
-    with Progress(stage.id, job.layout.progress) as progress:
+    with progress_of(stage, job) as progress:
         progress.begin("pretraining", schooling.steps, trainer.step)
 
         def after(report: StepReport) -> None:
@@ -112,8 +113,10 @@ def pretrain(stage: Stage, job: Job) -> None:
             return [batch.to(job.device) for batch in stream(step)]
 
         run(trainer, batches, after, scratch, extra=lambda: vars(diary))
-    with publishing(job.layout.kept(scratch.folder), job.layout.stage(stage), WEIGHTS) as folder:
-        _write(folder, stage, job, trainer, diary)
+    weights = job.world.whole(trainer.student.module.state_dict())
+    if job.world.first:
+        with publishing(job.layout.kept(scratch.folder), job.layout.stage(stage), WEIGHTS) as folder:
+            _write(folder, stage, job, trainer, diary, weights)
     scratch.remove()
 
 
@@ -132,7 +135,7 @@ def import_teacher(stage: Stage, job: Job) -> None:
         write_log(folder / "log.jsonl", [])
         write_log(folder / "distances.jsonl", [])
         seal(folder)
-        _card(folder, stage, job, _Diary(started=started), 0, model)
+        _card(folder, stage, job, _Diary(started=started), 0, model.state_dict())
 
 
 def _every(step: int, steps: int, times: int) -> bool:
@@ -150,31 +153,40 @@ def training_stream(
     samples = kind(corpus, tokenizer, settings.max_length, stage.seed)
     masker = BlockMasker(GLM_SPANS if settings.masking == "paper" else POCKET_MIXTURE, tokenizer)
     return PretrainingStream(
-        MaskedSamples(samples, masker), schooling.batch_size, schooling.micro_batch_size, stage.seed
+        MaskedSamples(samples, masker),
+        schooling.batch_size,
+        schooling.micro_batch_size,
+        stage.seed,
+        job.world,
+        stage.objective.together,
     )
 
 
-def _write(folder: Path, stage: Stage, job: Job, trainer: Trainer, diary: _Diary) -> None:
-    """Write all results of the stage."""
+def _write(
+    folder: Path, stage: Stage, job: Job, trainer: Trainer, diary: _Diary, weights: dict[str, Tensor]
+) -> None:
+    """Write all results of the stage; ``weights``: the student's, whole."""
     assert isinstance(trainer.student, GLMFamily)
     write_log(folder / "log.jsonl", diary.log)
     write_log(folder / "distances.jsonl", diary.distances)
     lenses = trainer.objective.state_dict()
     if lenses:
         save_tensors(folder / "lenses.safetensors", lenses)
-    save_glm(folder, trainer.student.module)
+    save_glm(folder, trainer.student.module, weights)
     seal(folder)
-    _card(folder, stage, job, diary, trainer.total, trainer.student.module)
+    _card(folder, stage, job, diary, trainer.total, weights)
 
 
-def _card(folder: Path, stage: Stage, job: Job, diary: _Diary, steps: int, model: GLM) -> None:
+def _card(
+    folder: Path, stage: Stage, job: Job, diary: _Diary, steps: int, weights: dict[str, Tensor]
+) -> None:
     text = job.layout.text(stage.data)
     inputs = [text / "summary.json"]
     inputs += [model_folder(parent, job.layout, None) / WEIGHTS for parent in stage.ancestors()]
     write_card(
         folder / "card.json",
         Origin(to_json(stage), job.code, (text,), inputs, job.request),
-        Cost(diary.started, diary.seconds, diary.processor_seconds, steps, diary.tokens),
+        Cost(diary.started, diary.seconds, diary.processor_seconds, steps, diary.tokens, job.world.size),
         str(job.device),
-        {"last_loss": diary.log[-1]["loss"] if diary.log else None, "weights": weights_digest(model)},
+        {"last_loss": diary.log[-1]["loss"] if diary.log else None, "weights": weights_digest(weights)},
     )

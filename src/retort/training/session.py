@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from retort.models.checkpoint import WEIGHTS
 from retort.stages import Stage
@@ -25,10 +26,11 @@ def run_stage(stage: Stage, job: Job, train: Callable[[Stage, Job], None]) -> No
     Raises:
         Interrupted: the job was asked to stop.
     """
-    with Lease(job.layout.leases, stage.id):
+    # One of the processes that work on the stage together speaks for all.
+    with Lease(job.layout.leases, stage.id) if job.world.first else nullcontext():
         kept = job.layout.kept(scratch_folder(stage, job))
-        if not kept.is_dir():
+        if not job.world.agree(kept.is_dir()):
             train(stage, job)
-            return
-        publish(kept, job.layout.stage(stage), "metrics.json" if stage.phase == "task" else WEIGHTS)
-        print(f"{stage.id}: was finished before; published again from {kept}", file=sys.stderr)
+        elif job.world.first:
+            publish(kept, job.layout.stage(stage), "metrics.json" if stage.phase == "task" else WEIGHTS)
+            print(f"{stage.id}: was finished before; published again from {kept}", file=sys.stderr)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from retort.data.tokenizer import Tokenizer
 from retort.devices import claim, visible
@@ -23,8 +25,10 @@ from retort.models.features import Shape
 from retort.models.glm import GLM, Bottleneck, GLMConfig
 from retort.models.glm_family import GLMFamily
 from retort.models.truncation import slice_words, truncate
+from retort.progress import Progress
 from retort.runcard import Request
 from retort.stages import Architecture, SlicedCompression, Stage, task_of
+from retort.training.distribution import ALONE, World
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,14 @@ class Job:
         code: fingerprint of the code the stage needs.
         device: where tensors live.
         request: what this process was asked, for the run card.
+        world: the processes that run it together.
     """
 
     layout: Layout
     code: str
     device: torch.device
     request: Request
+    world: World = ALONE
 
 
 def prepare_process(threads: int) -> None:
@@ -54,18 +60,23 @@ def prepare_process(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def choose_device(name: str, jobs_per_gpu: int = 1) -> torch.device:
+def choose_device(name: str, jobs_per_gpu: int = 1, processes: int = 1) -> torch.device:
     """``auto``, ``cpu`` or ``cuda`` as a device; a GPU is this process's own from then on.
 
     Jobs beside this one take others, or as many share one as ``jobs_per_gpu`` says; where all are taken,
-    this waits.
+    this waits. Of several ``processes`` of one job each takes one.
 
     Raises:
-        InputError: a GPU is asked for where there is none.
+        InputError: a GPU is asked for where there is none, or more of them than there are.
     """
     if name == "cpu":
         return torch.device("cpu")
     found = visible() if torch.backends.cuda.is_built() else ()
+    if 0 < len(found) < processes:
+        raise InputError(
+            f"this job is {processes} processes with a GPU each, {len(found)} can be used here: give it more "
+            "(CUDA_VISIBLE_DEVICES), or set models.*.devices to fewer"
+        )
     # Before the first question to CUDA: it reads only once which devices it may see.
     claimed = claim(found, 1, jobs_per_gpu) if found else None
     if torch.cuda.is_available():
@@ -121,12 +132,16 @@ def starting_model(stage: Stage, job: Job, run: str | None) -> GLM:
     lenses which are drawn next depend on the stage alone.
     """
     torch.manual_seed(stage.seed)
+    return job.world.place(lambda: _starting_model(stage, job, run), job.device)
+
+
+def _starting_model(stage: Stage, job: Job, run: str | None) -> GLM:
     if stage.init is not None:
         model = load_glm(model_folder(stage.init, job.layout, run))
         wanted = glm_config(stage.architecture, model.config.vocab)
         if model.config != wanted:
             raise InputError(f"{stage.id}: starts from {stage.init.id}, which has another architecture")
-        return model.to(job.device)
+        return model
     vocabulary = vocabulary_map(stage, job)
     rows = vocabulary_rows(job.layout.text(stage.data)) if vocabulary is None else len(vocabulary.kept_ids)
     model = GLM(glm_config(stage.architecture, rows))
@@ -138,7 +153,7 @@ def starting_model(stage: Stage, job: Job, run: str | None) -> GLM:
         assert vocabulary is not None and stage.mapped_by is not None
         table = load_tensors(job.layout.stage(stage.mapped_by) / WEIGHTS)["word_embeddings.weight"]
         slice_words(model, table, vocabulary)
-    return model.to(job.device)
+    return model
 
 
 def model_folder(stage: Stage, layout: Layout, run: str | None) -> Path:
@@ -172,7 +187,7 @@ def shape_of(stage: Stage, job: Job, task: str | None) -> Shape:
 def load_frozen(stage: Stage, job: Job, task: str | None) -> GLMFamily:
     """A stage's result, frozen and in evaluation mode."""
     folder = model_folder(stage, job.layout, task if stage.phase == "task" else None)
-    model = load_glm(folder).to(job.device)
+    model = job.world.place(lambda: load_glm(folder), job.device)
     model.requires_grad_(False)
     return GLMFamily(model.eval(), vocabulary_map(stage, job))
 
@@ -198,13 +213,20 @@ def load_tokenizer(stage: Stage, layout: Layout) -> Tokenizer:
     return Tokenizer.load(layout.text(stage.data) / "tokenizer.json")
 
 
-def weights_digest(model: torch.nn.Module) -> str:
+def weights_digest(weights: Mapping[str, Tensor]) -> str:
     """SHA-256 over all parameters and buffers by name: equal for models that are equal bit by bit."""
     found = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
+    for name, value in sorted(weights.items()):
         found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         found.update(value.cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
     return found.hexdigest()
+
+
+def progress_of(stage: Stage, job: Job) -> Progress:
+    """Reports of a stage, made by the first process for all."""
+    if job.world.first:
+        return Progress(stage.id, job.layout.progress)
+    return Progress(stage.id, None, io.StringIO())
 
 
 def write_log(path: Path, records: Sequence[dict[str, Any]]) -> None:

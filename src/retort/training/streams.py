@@ -5,9 +5,10 @@ from __future__ import annotations
 from random import Random
 from typing import Protocol
 
-from retort.data.batches import GLMBatch, collate, split
+from retort.data.batches import GLMBatch, collate
 from retort.data.examples import GLMExample
 from retort.errors import RetortError
+from retort.training.distribution import ALONE, World, deal
 
 _WINDOW = 16
 """Batches that are sorted by length together: rows of one batch then have about equal length,
@@ -33,14 +34,24 @@ class PretrainingStream:
     """Global batches of a pretraining run, split into micro-batches.
 
     A batch depends on the seed and its number alone. Dropped samples make a batch smaller, as
-    in the authors' code.
+    in the authors' code. Of several processes each gets its micro-batches (see :func:`deal`).
     """
 
-    def __init__(self, source: Source, batch_size: int, micro_batch_size: int, seed: int) -> None:
+    def __init__(
+        self,
+        source: Source,
+        batch_size: int,
+        micro_batch_size: int,
+        seed: int,
+        world: World = ALONE,
+        together: bool = False,
+    ) -> None:
         self._source = source
         self._batch_size = batch_size
         self._micro = micro_batch_size
         self._seed = seed
+        self._world = world
+        self._together = together
         self._window: tuple[int, list[list[_Sample]]] = (-1, [])
 
     def __call__(self, step: int) -> list[GLMBatch]:
@@ -49,7 +60,8 @@ class PretrainingStream:
         if self._window[0] != window:
             self._window = (window, self._fill(window))
         batch = self._collate(self._window[1][place])
-        return [batch] if self._micro >= self._batch_size else split(batch, self._micro)
+        limit = self._micro if self._micro < self._batch_size else batch.totals.examples
+        return deal(batch, limit, self._world, self._together)
 
     def unseen(self, steps: int, rows: int) -> GLMBatch:
         """A batch of the first ``rows`` samples that come after all that ``steps`` updates read.

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from retort.data.batches import GLMBatch, collate_cloze, split
+from retort.data.batches import GLMBatch, collate_cloze
 from retort.data.examples import ClozeExample
 from retort.data.store import load_examples
 from retort.data.superglue.tasks import spec_of
@@ -28,6 +28,7 @@ from retort.progress import Progress
 from retort.runcard import Cost, Origin, Stopwatch, write_card
 from retort.stages import Stage, TaskRun, to_json
 from retort.training.checkpoints import Scratch
+from retort.training.distribution import ALONE, World, deal
 from retort.training.finished import link_tree, publishing
 from retort.training.loop import StepReport, Trainer, run
 from retort.training.memory import tells_memory
@@ -37,6 +38,7 @@ from retort.training.setup import (
     load_frozen,
     model_folder,
     models_read,
+    progress_of,
     scratch_folder,
     shape_of,
     starting_model,
@@ -60,9 +62,21 @@ class _Diary:
 
 
 class TaskBatches:
-    """Batches of a task run: another seeded order each epoch, the last batch may be smaller."""
+    """Batches of a task run: another seeded order each epoch, the last batch may be smaller.
 
-    def __init__(self, examples: Sequence[ClozeExample], settings: TaskRun, seed: int) -> None:
+    Of several processes each gets its micro-batches (see :func:`deal`).
+    """
+
+    def __init__(
+        self,
+        examples: Sequence[ClozeExample],
+        settings: TaskRun,
+        seed: int,
+        world: World = ALONE,
+        together: bool = False,
+    ) -> None:
+        self._world = world
+        self._together = together
         self._examples = examples
         self._settings = settings
         self._seed = seed
@@ -86,8 +100,7 @@ class TaskBatches:
         chosen = self._order[1][place * size : (place + 1) * size]
         length = self._settings.max_length if self._settings.padding == "fixed" else None
         batch = collate_cloze([self._examples[i] for i in chosen], length, self._mean)
-        micro = self._settings.micro_batch_size or size
-        return [batch] if micro >= size else split(batch, micro)
+        return deal(batch, self._settings.micro_batch_size or size, self._world, self._together)
 
 
 class Classroom:
@@ -127,7 +140,7 @@ class TaskTraining:
         self.progress = progress
         self.room = room
         self.mean_over_tokens = spec_of(settings.task).length_penalty == 1
-        self.batches = TaskBatches(room.train, settings, stage.seed)
+        self.batches = TaskBatches(room.train, settings, stage.seed, job.world, stage.objective.together)
         self.student = GLMFamily(starting_model(stage, job, name), vocabulary_map(stage, job))
         self.trainer = self._trainer()
         self.diary, self.watch = _Diary(), Stopwatch()
@@ -151,6 +164,7 @@ class TaskTraining:
             self.batches.total,
             stage.seed,
             autocast_dtype(stage.precision),
+            self.job.world,
         )
 
     def run(self, scratch: Scratch) -> None:
@@ -203,15 +217,18 @@ class TaskTraining:
 
     def _measure(self) -> Evaluation:
         task, dev = self.settings.task, self.room.dev
-        return evaluate(self.student, task, dev, self.job.device, self.mean_over_tokens)
+        return evaluate(self.student, task, dev, self.job.device, self.mean_over_tokens, self.job.world)
 
     def publish(self, folder: Path) -> None:
         """Write the best model, its predictions, the logs and a run card to ``folder``."""
         assert self.best is not None
         weights, evaluation = self.best
         self.student.module.load_state_dict(weights)
+        whole = self.job.world.whole(weights)
+        if not self.job.world.first:
+            return
         with atomic_folder(folder) as temporary:
-            save_glm(temporary, self.student.module)
+            save_glm(temporary, self.student.module, whole)
             lenses = self.trainer.objective.state_dict()
             if lenses:
                 save_tensors(temporary / "lenses.safetensors", lenses)
@@ -219,9 +236,9 @@ class TaskTraining:
             write_log(temporary / "log.jsonl", self.diary.log)
             write_json(temporary / "metrics.json", {"evaluations": self.diary.evaluations})
             seal(temporary)
-            self._card(temporary / "card.json", evaluation)
+            self._card(temporary / "card.json", evaluation, whole)
 
-    def _card(self, path: Path, evaluation: Evaluation) -> None:
+    def _card(self, path: Path, evaluation: Evaluation, weights: dict[str, torch.Tensor]) -> None:
         layout, task, diary = self.job.layout, self.settings.task, self.diary
         texts = (layout.text(self.stage.data), layout.text(self.settings.text))
         inputs = [text / "summary.json" for text in texts]
@@ -235,12 +252,19 @@ class TaskTraining:
                 inputs,
                 self.job.request,
             ),
-            Cost(diary.started, diary.seconds, diary.processor_seconds, self.trainer.total, diary.tokens),
+            Cost(
+                diary.started,
+                diary.seconds,
+                diary.processor_seconds,
+                self.trainer.total,
+                diary.tokens,
+                self.job.world.size,
+            ),
             str(self.job.device),
             {
                 "best": evaluation.metrics,
                 "evaluations": len(diary.evaluations),
-                "weights": weights_digest(self.student.module),
+                "weights": weights_digest(weights),
             },
         )
 
@@ -253,11 +277,17 @@ def train_tasks(stage: Stage, job: Job) -> None:
     search a task's own name leads to its best run: from that one others learn.
     """
     waiting = scratch_folder(stage, job)
-    with Progress(stage.id, job.layout.progress) as progress:
+    with progress_of(stage, job) as progress:
         for task, names in runs_by_task(stage).items():
-            left = [name for name in names if not (waiting / "done" / name).exists()]
+            left = job.world.agree([name for name in names if not (waiting / "done" / name).exists()])
             if left:
                 _train(stage, left, Classroom(stage, task, job), job, progress, waiting)
+    if job.world.first:
+        _publish(stage, job, waiting)
+
+
+def _publish(stage: Stage, job: Job, waiting: Path) -> None:
+    """Put the finished runs in their place, all at once."""
     metrics = {name: read_json(waiting / "done" / name / "metrics.json") for name in stage.runs}
     with publishing(job.layout.kept(waiting), job.layout.stage(stage), "metrics.json") as folder:
         for name in stage.runs:
@@ -276,7 +306,7 @@ def _train(
     """Runs on one task, one after the other, each into the folder of its name below ``waiting/done``."""
     for name in names:
         training = TaskTraining(stage, name, room, job, progress)
-        scratch = Scratch(waiting / name)
+        scratch = job.world.scratch(waiting / name)
         training.run(scratch)
         training.publish(waiting / "done" / name)
         scratch.remove()
