@@ -50,6 +50,8 @@ def main() -> None:
     parser.add_argument("--once", action="store_true", help="print one snapshot and end")
     parser.add_argument("--every", type=float, default=1.0, metavar="SECONDS", help="time between two looks")
     arguments = parser.parse_args()
+    if not arguments.every > 0:
+        parser.error("--every: give seconds, more than 0")
     folder: Path = arguments.results
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; start a run first or name its results folder")

@@ -9,12 +9,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retort.config import load
+from retort.errors import InputError
 from retort.files import digest_of
 from retort.plan import Plan
 
 if TYPE_CHECKING:
     from retort.stages import Stage
     from retort.training.setup import Job
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on, for argparse.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"given {text!r}, expected a whole number, 1 or more")
+    return int(text)
 
 
 def plan_parser(description: str) -> argparse.ArgumentParser:
@@ -33,12 +45,18 @@ def stage_parser(description: str) -> argparse.ArgumentParser:
     """A parser for steps that train or use one stage."""
     parser = plan_parser(description)
     parser.add_argument("--stage", required=True, help="id of a stage; 'make plan' lists them")
-    parser.add_argument("--threads", type=int, default=1, help="threads of this process")
+    parser.add_argument("--threads", type=positive, default=1, help="threads of this process")
     return parser
 
 
 def plan_of(arguments: argparse.Namespace) -> Plan:
-    """The plan of the configuration that the arguments name."""
+    """The plan of the configuration that the arguments name.
+
+    Raises:
+        InputError: a configuration that does not hold, or ``--results`` that is no folder.
+    """
+    if arguments.results.exists() and not arguments.results.is_dir():
+        raise InputError(f"--results: {arguments.results} is a file; name a folder")
     return Plan(load(arguments.config), arguments.results)
 
 

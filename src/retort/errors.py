@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -19,10 +20,25 @@ class InputError(RetortError):
     exit_code = 2
 
 
+_SPACE = "make room on the disk and run the same command again"
+_RIGHTS = "give this user the right to it, or name another place"
+REMEDIES = {
+    errno.ENOSPC: _SPACE,
+    errno.EDQUOT: _SPACE,
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+    errno.EROFS: _RIGHTS,
+    errno.ENOTDIR: "name a folder there",
+    errno.EEXIST: "name a folder there",
+    errno.EISDIR: "name a file there",
+}
+"""What the operating system may refuse through nobody's defect, and what to do."""
+
+
 def run_cli(main: Callable[[], None]) -> None:
     """Run a script's ``main`` and turn a :class:`RetortError` into one line and its exit code.
 
-    Any other exception keeps its traceback: it is a defect of ours, and hiding it would
+    So is a full disk or a file that may not be written (exit code 1). Any other exception keeps its traceback: it is a defect of ours, and hiding it would
     only make it harder to report.
     """
     try:
@@ -34,3 +50,9 @@ def run_cli(main: Callable[[], None]) -> None:
     except RetortError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
+    except OSError as error:
+        if error.errno not in REMEDIES:
+            raise
+        place = "" if error.filename is None else f"{error.filename}: "
+        print(f"error: {place}{error.strerror}; {REMEDIES[error.errno]}", file=sys.stderr)
+        raise SystemExit(RetortError.exit_code) from None

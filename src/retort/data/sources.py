@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from retort.data.corpus import read_lines
 from retort.data.superglue.formats import read_records
 from retort.data.superglue.hub import CONFIGS, SPLITS, check_label_names, official_rows
 from retort.data.superglue.instances import load_task, wsc_candidates
-from retort.data.superglue.rows import read_rows
+from retort.data.superglue.rows import Row, read_rows
 from retort.data.superglue.tasks import TASKS, spec_of
 from retort.errors import InputError
-from retort.files import atomic_path, sha256_of, write_json, write_lines
+from retort.files import atomic_folder, atomic_path, sha256_of, write_json, write_lines
 
 HUB_SUPERGLUE = "aps/super_glue"
+_MOST_SHARED = 0.5
+"""Share of dev that may be in training, too."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +54,19 @@ def open_folder(root: Path, out: Path, tasks: Sequence[str] = TASKS) -> dict[str
         Paths are absolute, or relative to ``out`` for derived files.
 
     Raises:
-        InputError: something is missing or any line of any file is malformed.
+        InputError: something is missing, any line of any file is malformed, or the examples of dev are
+            examples of training. Nothing is written then.
     """
     root, out = Path(root), Path(out)
     superglue = {
-        task: {split: _checked(task, split, root, out) for split in SPLITS}
+        task: {split: _checked(task, split, root) for split in SPLITS}
         for task in (spec_of(task).name for task in tasks)
     }
+    for task in superglue:
+        check_apart(task, superglue[task])
     corpus = _corpus_files(root / "corpus")
+    if "WSC" in superglue:
+        superglue["WSC"] = {split: _completed(split, path, out) for split, path in superglue["WSC"].items()}
     paths = corpus + [path for splits in superglue.values() for path in splits.values()]
     manifest = {
         "corpus": corpus,
@@ -93,16 +101,16 @@ def fetch_hub(
     Raises:
         InputError: a repository cannot be loaded or is not what it should be.
     """
-    root = Path(out) / "official"
-    for task in tasks:
-        for split, hub_split in SPLITS.items():
-            rows = _hub_rows(task, superglue, superglue_revision, hub_split)
-            lines = [json.dumps(row, ensure_ascii=False) for row in rows]
-            write_lines(root / "superglue" / task / f"{split}.jsonl", lines)
-    for number, corpus in enumerate(corpora):
-        name = corpus.name.replace("/", "_")
-        write_lines(root / "corpus" / f"{number:02d}_{name}.txt", _documents(corpus))
-    return open_folder(root, out, tasks)
+    with atomic_folder(Path(out) / "official") as root:
+        for task in tasks:
+            for split, hub_split in SPLITS.items():
+                rows = _hub_rows(task, superglue, superglue_revision, hub_split)
+                lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+                write_lines(root / "superglue" / task / f"{split}.jsonl", lines)
+        for number, corpus in enumerate(corpora):
+            name = corpus.name.replace("/", "_")
+            write_lines(root / "corpus" / f"{number:02d}_{name}.txt", _documents(corpus))
+    return open_folder(Path(out) / "official", out, tasks)
 
 
 def fetch_vocabulary(repository: str, out: Path) -> Path:
@@ -125,16 +133,51 @@ def fetch_vocabulary(repository: str, out: Path) -> Path:
     return target
 
 
-def _checked(task: str, split: str, root: Path, out: Path) -> str:
-    """Path of a task's file after every line has been read, of the derived file where one is needed."""
+def check_apart(task: str, files: Mapping[str, str]) -> None:
+    """Refuse to score a model on what it was trained on.
+
+    Single examples are in both files of official data, too, so only files that share most are refused.
+
+    Args:
+        task: official task name.
+        files: labelled file of each split.
+
+    Raises:
+        InputError: most lines of dev are lines of training, whatever their ``idx``.
+    """
+    train, dev = ({_content(row) for row in read_rows(files[split])} for split in SPLITS)
+    shared = len(dev & train)
+    if shared > _MOST_SHARED * len(dev):
+        raise InputError(
+            f"{files['val']}: {shared} of {len(dev)} lines are in {Path(files['train']).name}, too; "
+            "give the official file, scores on examples of training mean nothing"
+        )
+
+
+def _content(row: Row) -> int:
+    """What a line says, as a number: texts of all lines would take much memory."""
+    return hash(json.dumps(_without_idx(row.as_dict()), sort_keys=True))
+
+
+def _without_idx(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_idx(inner) for name, inner in value.items() if name != "idx"}
+    return [_without_idx(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _checked(task: str, split: str, root: Path) -> str:
+    """Path of a task's file after every line has been read."""
     path = (root / "superglue" / task / f"{split}.jsonl").absolute()
     load_task(task, path, "train" if split == "train" else "val")
-    if task != "WSC":
-        return str(path)
-    records = read_records(task, path)
+    return str(path)
+
+
+def _completed(split: str, path: str, out: Path) -> str:
+    """Path of a WSC file, of a derived one where noun phrases have to be added."""
+    records = read_records("WSC", path)
     if all(record.candidates is not None for record in records):
-        return str(path)
-    derived = Path("superglue") / task / f"{split}.jsonl"
+        return path
+    derived = Path("superglue") / "WSC" / f"{split}.jsonl"
     lines = [
         json.dumps(
             row.as_dict() | {"candidates": [{"text": text} for text in wsc_candidates(record)]},
@@ -148,23 +191,15 @@ def _checked(task: str, split: str, root: Path, out: Path) -> str:
 
 def _corpus_files(folder: Path) -> list[str]:
     paths = sorted(folder.absolute().glob("*.txt"))
+    left_out = sorted(path for path in folder.absolute().glob("*.txt.*") if not path.name.startswith("."))
+    if left_out:
+        raise InputError(f"{left_out[0]}: only *.txt files are read; unpack or rename it, or take it away")
     if not paths:
         raise InputError(f"{folder}: holds no .txt file; put the pre-training corpus there")
     for path in paths:
-        if not _count_documents(path):
+        if not sum(1 for _ in read_lines(path)):
             raise InputError(f"{path}: holds no document; remove the file or fill it")
     return [str(path) for path in paths]
-
-
-def _count_documents(path: Path) -> int:
-    count = 0
-    with path.open("rb") as stream:
-        for number, line in enumerate(stream, 1):
-            try:
-                count += bool(line.decode("utf-8").strip())
-            except UnicodeDecodeError:
-                raise InputError(f"{path}:{number}: not UTF-8; convert the file") from None
-    return count
 
 
 def _load(name: str, config: str | None, split: str, revision: str | None) -> Any:

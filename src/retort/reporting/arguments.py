@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from retort.config.messages import nearest
+from retort.errors import InputError
 from retort.reporting.results import PUBLISHED, Results
 
 
 def results_parser(description: str) -> argparse.ArgumentParser:
     """A parser that knows which results to read."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--results", type=Path, required=True, help="folder of one scale: results/<scale>")
+    parser.add_argument("--results", type=_folder, required=True, help="folder of one scale: results/<scale>")
     parser.add_argument(
         "--published",
         type=Path,
@@ -34,5 +36,19 @@ def exhibit_parser(description: str, exhibits: list[str], kind: str) -> argparse
 
 
 def results_of(arguments: argparse.Namespace) -> Results:
-    """The results that the arguments name."""
+    """The results that the arguments name.
+
+    Raises:
+        InputError: no numbers of such a paper.
+    """
+    if not (arguments.published / arguments.paper).is_dir():
+        papers = sorted(path.name for path in arguments.published.glob("*/"))
+        raise InputError(f"--paper: no paper {arguments.paper!r}; {nearest(arguments.paper, papers)}")
     return Results(arguments.results, arguments.paper, arguments.published, arguments.text)
+
+
+def _folder(text: str) -> Path:
+    path = Path(text)
+    if not path.is_dir():
+        raise InputError(f"--results: {path} is not a folder; name that of one scale: results/<scale>")
+    return path
