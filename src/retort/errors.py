@@ -38,8 +38,8 @@ REMEDIES = {
 def run_cli(main: Callable[[], None]) -> None:
     """Run a script's ``main`` and turn a :class:`RetortError` into one line and its exit code.
 
-    So is a full disk or a file that may not be written (exit code 1). Any other exception keeps its traceback: it is a defect of ours, and hiding it would
-    only make it harder to report.
+    So is what the operating system refuses, a full disk say (exit code 1). Any other exception keeps its
+    traceback: it is a defect of ours, and hiding it would only make it harder to report.
     """
     try:
         main()
@@ -53,6 +53,7 @@ def run_cli(main: Callable[[], None]) -> None:
     except OSError as error:
         if error.errno not in REMEDIES:
             raise
-        place = "" if error.filename is None else f"{error.filename}: "
+        name = error.filename2 or error.filename  # of a renaming: where to
+        place = "" if name is None else f"{name}: "
         print(f"error: {place}{error.strerror}; {REMEDIES[error.errno]}", file=sys.stderr)
         raise SystemExit(RetortError.exit_code) from None

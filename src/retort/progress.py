@@ -168,7 +168,8 @@ def _read_status(file: Path) -> Status:
     value = read_json(file)
     if not isinstance(value, dict) or any(not isinstance(value.get(n), k) for n, k in _NEEDED.items()):
         raise InputError(f"{file}: not the status of a job; remove it")
-    return Status(**{name: value.get(name) for name in Status.__dataclass_fields__})
+    known: dict[str, Any] = {name: value.get(name) for name in Status.__dataclass_fields__}
+    return Status(**known)
 
 
 _NEEDED: dict[str, type | tuple[type, ...]] = {

@@ -114,7 +114,9 @@ def read_card(path: Path) -> dict[str, Any]:
     """
     card = read_json(path)
     if not isinstance(card, dict) or card.get("version") != VERSION:
-        raise InputError(f"{path}: no run card of version {VERSION}; remove the stage's folder and train it again")
+        raise InputError(
+            f"{path}: no run card of version {VERSION}; remove the stage's folder and train it again"
+        )
     for name, kind in FIELDS.items():
         if not isinstance(card.get(name, ...), kind):
             raise InputError(f"{path}: field '{name}' is missing or malformed; train this stage again")

@@ -88,7 +88,9 @@ def _hyper_parameters(name: str) -> Mapping[tuple[str, str, str], tuple[int, flo
     """Batch size and learning rate by (method, pair, task), from a CSV in the repository."""
     path = REPOSITORY / name
     if not path.is_file():
-        raise InputError(f"task_training.hyper_parameters: {name} is not a file; name a CSV, or null for none")
+        raise InputError(
+            f"task_training.hyper_parameters: {name} is not a file; name a CSV, or null for none"
+        )
     found: dict[tuple[str, str, str], tuple[int, float]] = {}
     reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
     lacking = [column for column in _COLUMNS if column not in (reader.fieldnames or ())]

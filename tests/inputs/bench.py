@@ -1,4 +1,4 @@
-"""One good input of every kind in a folder, ways to spoil it, and the row of the table that says what then happens."""
+"""The row of the table of malformed input, how its command is run, and ways to spoil a good folder."""
 
 from __future__ import annotations
 
@@ -64,15 +64,16 @@ def run(command: str) -> Ended:
     return Ended(code, error.getvalue())
 
 
-def everything(folder: Path) -> dict[str, Any]:
-    """All that lies in a folder by name, with contents; status files of jobs are logs and left out."""
-    found: dict[str, Any] = {}
+def everything(folder: Path) -> dict[str, bytes | str]:
+    """All files and links in a folder with what they hold; status files of jobs are logs and left out."""
+    found: dict[str, bytes | str] = {}
     for place, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if name not in (".progress", "__pycache__")]
-        for name in (*folders, *files):
+        folders[:] = [name for name in folders if name != ".progress"]
+        for name in files:
             path = Path(place) / name
-            known = path.is_symlink() or path.is_dir()
-            found[str(path.relative_to(folder))] = path.is_symlink() if known else path.read_bytes()
+            found[str(path.relative_to(folder))] = (
+                os.readlink(path) if path.is_symlink() else path.read_bytes()
+            )
     return found
 
 
@@ -155,11 +156,6 @@ def link_to_itself(name: str) -> Spoil:
         (folder / name).symlink_to(Path(name).name)
 
     return spoil
-
-
-def rename(name: str, new: str) -> Spoil:
-    """Give a file another name."""
-    return lambda folder: (folder / name).rename(folder / new) and None
 
 
 def copy(name: str, new: str) -> Spoil:

@@ -12,7 +12,8 @@ from inputs.bench import run
 from small_runs import Run, rights
 
 from retort.config import load
-from retort.files import read_json, write_lines, write_text
+from retort.evaluation.collect import CHOICES
+from retort.files import write_lines, write_text
 from retort.models.checkpoint import save_glm
 from retort.models.glm import GLM
 from retort.plan import Plan
@@ -118,16 +119,20 @@ def _models(plan: Plan) -> dict[str, str]:
     Path("release/150000").mkdir(parents=True)
     write_text("release/latest_checkpointed_iteration.txt", "150000")
     torch.save({"module": model.state_dict()}, "release/150000/mp_rank_00_model_states.pt")
-    student = next(stage for stage in plan.stages.values() if stage.phase == "pretraining" and not stage.imported)
+    student = next(
+        stage for stage in plan.stages.values() if stage.phase == "pretraining" and not stage.imported
+    )
     tuned = plan.fine_tuned("T1", plan.groups[0])
     _gate(plan, tuned)
-    return {"T1": teacher.id, "S1": student.id, "tuned": tuned.id}
+    release = Plan(load("run.yaml", {"import_teacher": {"T1": "release"}})).pretrained("T1")
+    return {"T1": teacher.id, "S1": student.id, "tuned": tuned.id, "release": release.id}
 
 
 def _gate(plan: Plan, tuned: Stage) -> None:
     """What check_gates reads of a teacher."""
     score = {"accuracy": 50.0, "f1": 50.0, "f1a": 50.0, "em": 50.0}
-    found = {run: {"evaluations": [{"step": 0, "all": score}]} for run in tuned.runs}
+    parts = dict.fromkeys(("all", "select", "report"), score)
+    found = {run: {"evaluations": [{"step": 0} | parts]} for run in tuned.runs}
     write_text(plan.layout.stage(tuned) / "metrics.json", json.dumps(found))
 
 
@@ -137,13 +142,15 @@ def _finished(root: Path) -> dict[str, str]:
     for method, errors in (("KD", 60), ("PD", 20)):
         made.add(method, {1: rights(errors), 2: rights(errors + 1)})
     made.results()
+    write_lines(root / "glmd" / "hyper_parameters.csv", [",".join(CHOICES)])
     stages = sorted(path.name for path in (root / "stages").iterdir())
     for path in root.glob("stages/*/tasks/*"):
         write_text(path / "card.json", json.dumps(CARD))
-        assert read_json(path / "card.json") == CARD
+        write_text(path / "config.json", json.dumps(MODEL))
     return {"first": stages[0]}
 
 
+MODEL = {"layers": 2, "width": 64, "heads": 2, "vocab": 704, "positions": 96}
 CARD: dict[str, Any] = {
     "version": 1,
     "stage": {"is": "Stage", "phase": "task", "data": "0123456789"},

@@ -60,7 +60,8 @@ def judge(results: Results, ledger: Path, draws: int = DRAWS) -> list[Judgement]
     """Judge every claim of a ledger, in its order; the same results give the same verdicts.
 
     Raises:
-        InputError: the ledger does not hold or names unknown cells, or predictions are missing or not those behind the scores.
+        InputError: the ledger does not hold or names unknown cells, or predictions are missing or not those
+            behind the scores.
     """
     claims = read_ledger(ledger)
     _check_known(claims, results, ledger)

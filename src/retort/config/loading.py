@@ -138,7 +138,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         line = text.count("\n", 0, error.position) + 1
         raise InputError(f"{path}:{line}: not valid YAML ({error.reason}); mend this line") from None
     except (RecursionError, ValueError):
-        raise InputError(f"{path}: not a configuration (a value holds itself or a wrong date); mend it") from None
+        raise InputError(
+            f"{path}: not a configuration (a value holds itself or a wrong date); mend it"
+        ) from None
     if not isinstance(value, dict):
         raise InputError(f"{path}: holds no keys; a configuration is 'key: value' lines")
     return value

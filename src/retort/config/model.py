@@ -132,7 +132,9 @@ class Model(Section):
     width: Count = Field(description="Model dimension (between the blocks).")
     heads: Count = Field(description="Attention heads.")
     positions: Count = Field(description="Longest position; both position tables have one row more.")
-    dropout: PartialShare = Field(description="Rate on embeddings, attention probabilities and block outputs.")
+    dropout: PartialShare = Field(
+        description="Rate on embeddings, attention probabilities and block outputs."
+    )
     init_std: Positive = Field(description="Standard deviation of the initial matrices and tables.")
     vocab: Count | None = Field(
         default=None,
@@ -151,7 +153,9 @@ class Optimiser(Section):
     weight_decay: Number = Field(ge=0, description="Decoupled weight decay (not on layer norms and biases).")
     clip_norm: Positive | None = Field(description="Global gradient norm is clipped to this; null = never.")
     schedule: Literal["cosine", "linear", "constant"] = Field(description="Form of the decay after warm-up.")
-    warmup: PartialShare = Field(description="Share of the decay steps in which the rate rises linearly from 0.")
+    warmup: PartialShare = Field(
+        description="Share of the decay steps in which the rate rises linearly from 0."
+    )
     floor: Share = Field(description="Rate at the end of the decay, as a share of the peak.")
 
 

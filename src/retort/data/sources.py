@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,13 @@ from retort.data.corpus import read_lines
 from retort.data.superglue.formats import read_records
 from retort.data.superglue.hub import CONFIGS, SPLITS, check_label_names, official_rows
 from retort.data.superglue.instances import load_task, wsc_candidates
-from retort.data.superglue.rows import Row, read_rows
+from retort.data.superglue.rows import read_rows
+from retort.data.superglue.soundness import check_apart, check_spans
 from retort.data.superglue.tasks import TASKS, spec_of
 from retort.errors import InputError
 from retort.files import atomic_folder, atomic_path, sha256_of, write_json, write_lines
 
 HUB_SUPERGLUE = "aps/super_glue"
-_MOST_SHARED = 0.5
-"""Share of dev that may be in training, too."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +53,18 @@ def open_folder(root: Path, out: Path, tasks: Sequence[str] = TASKS) -> dict[str
         Paths are absolute, or relative to ``out`` for derived files.
 
     Raises:
-        InputError: something is missing, any line of any file is malformed, or the examples of dev are
-            examples of training. Nothing is written then.
+        InputError: something is missing, any line of any file is malformed, or a file as a whole cannot be
+            what it should be. Nothing is written then.
     """
     root, out = Path(root), Path(out)
     superglue = {
         task: {split: _checked(task, split, root) for split in SPLITS}
         for task in (spec_of(task).name for task in tasks)
     }
-    for task in superglue:
-        check_apart(task, superglue[task])
+    for files in superglue.values():
+        check_apart(files)
+    for path in superglue.get("ReCoRD", {}).values():
+        check_spans(path)
     corpus = _corpus_files(root / "corpus")
     if "WSC" in superglue:
         superglue["WSC"] = {split: _completed(split, path, out) for split, path in superglue["WSC"].items()}
@@ -131,38 +132,6 @@ def fetch_vocabulary(repository: str, out: Path) -> Path:
     with atomic_path(target) as temporary:
         shutil.copyfile(found, temporary)
     return target
-
-
-def check_apart(task: str, files: Mapping[str, str]) -> None:
-    """Refuse to score a model on what it was trained on.
-
-    Single examples are in both files of official data, too, so only files that share most are refused.
-
-    Args:
-        task: official task name.
-        files: labelled file of each split.
-
-    Raises:
-        InputError: most lines of dev are lines of training, whatever their ``idx``.
-    """
-    train, dev = ({_content(row) for row in read_rows(files[split])} for split in SPLITS)
-    shared = len(dev & train)
-    if shared > _MOST_SHARED * len(dev):
-        raise InputError(
-            f"{files['val']}: {shared} of {len(dev)} lines are in {Path(files['train']).name}, too; "
-            "give the official file, scores on examples of training mean nothing"
-        )
-
-
-def _content(row: Row) -> int:
-    """What a line says, as a number: texts of all lines would take much memory."""
-    return hash(json.dumps(_without_idx(row.as_dict()), sort_keys=True))
-
-
-def _without_idx(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_idx(inner) for name, inner in value.items() if name != "idx"}
-    return [_without_idx(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _checked(task: str, split: str, root: Path) -> str:

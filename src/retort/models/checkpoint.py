@@ -59,7 +59,9 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the step that writes it first") from None
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}); name a readable file") from None
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror or error}); name a readable file"
+        ) from None
     except SafetensorError as error:
         raise InputError(f"{path}: not a sound safetensors file ({error}); copy or make it again") from None
 
@@ -73,17 +75,24 @@ def load_config(folder: Path) -> GLMConfig:
     value = read_json(folder / CONFIG)
     try:
         config = GLMConfig.from_json(value)
-        sizes = (config.layers, config.width, config.heads, config.vocab, config.positions)
-        inner = () if config.bottleneck is None else (config.bottleneck.width, config.bottleneck.feed_forwards)
-        optional = (size for size in (config.factorised, config.trigram) if size is not None)
-        wrong = next((size for size in (*sizes, *inner, *optional) if type(size) is not int or size < 1), None)
-        if wrong is not None:
-            raise ValueError(f"{wrong!r} is no size")
+        _check_sizes(config)
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"{folder / CONFIG}: not the configuration of a GLM ({error}); copy it from beside the weights again"
+            f"{folder / CONFIG}: not the configuration of a GLM ({error}); copy it again with the weights"
         ) from None
     return config
+
+
+def _check_sizes(config: GLMConfig) -> None:
+    inner = config.bottleneck
+    sizes = [config.layers, config.width, config.heads, config.vocab, config.positions]
+    sizes += [size for size in (config.factorised, config.trigram) if size is not None]
+    sizes += [] if inner is None else [inner.width, inner.feed_forwards]
+    for size in sizes:
+        if type(size) is not int or size < 1:
+            raise ValueError(f"{size!r} is no size")
+    if (inner.width if inner else config.width) % config.heads:
+        raise ValueError(f"{config.heads} heads do not divide the width")
 
 
 def load_glm(folder: Path) -> GLM:
@@ -126,7 +135,7 @@ def fill(model: GLM, tensors: dict[str, Tensor], source: Path) -> None:
             )
         if not bool(tensor.isfinite().all()):
             raise InputError(
-                f"{source}: '{name}' holds NaN or infinite numbers; take a checkpoint from before the loss broke"
+                f"{source}: '{name}' holds NaN or infinite numbers; take an earlier checkpoint of that run"
             )
     model.load_state_dict(tensors)
 
@@ -174,8 +183,8 @@ def _original(folder: Path) -> tuple[Path, dict[str, Tensor]]:
             loaded: Any = torch.load(source, map_location="cpu", weights_only=True)
     except Exception as error:
         raise InputError(
-            f"{source}: cannot be read as plain weights ({type(error).__name__}); other contents are not run, "
-            "copy it again or save it with the weights alone"
+            f"{source}: cannot be read as plain weights ({type(error).__name__}); nothing else in it is run, "
+            "copy it again or save the weights alone"
         ) from error
     weights = loaded.get("module") if isinstance(loaded, dict) else None
     if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):

@@ -58,7 +58,7 @@ def _executed(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     try:
-        # Not through the loader: a second's worth of edits could run compiled code of the file as it was before.
+        # Not through the loader, which leaves compiled code beside the file and may run what is outdated.
         exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
     except SyntaxError as error:
         place = path if error.lineno is None else f"{path}:{error.lineno}"
