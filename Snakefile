@@ -7,7 +7,7 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
-from retort.config import resolve, typed
+from retort.config import read_yaml, resolve, typed
 from retort.config.model import as_text
 from retort.devices import places
 from retort.errors import RetortError
@@ -31,6 +31,9 @@ os.environ.update(PATH=os.pathsep.join(PATHS))
 os.environ.setdefault("PYTHONHASHSEED", "0")
 
 try:
+    # Read once more, because Snakemake's reader keeps the last of two equal keys and says nothing.
+    for path in map(Path, workflow.configfiles):
+        read_yaml(path)
     plan = Plan(resolve(typed(config)))
     plan.stages
     settings = plan.config

@@ -6,6 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from retort.cli import positive
 from retort.errors import run_cli
 
 
@@ -13,8 +14,8 @@ def main() -> None:
     """Measure on a small generated world, with random weights."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", default="pocket", help="whose model sizes and batches (pocket data)")
-    parser.add_argument("--repeats", type=int, default=100, help="steps behind each median")
-    parser.add_argument("--starts", type=int, default=5, help="processes behind the start-up time")
+    parser.add_argument("--repeats", type=positive, default=100, help="steps behind each median")
+    parser.add_argument("--starts", type=positive, default=5, help="processes behind the start-up time")
     parser.add_argument(
         "--save", metavar="NAME", help="append to benchmarks/NAME.csv, with machine and versions"
     )

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Show what a configuration costs and what stages it has: who uses each, what sharing saves. Runs nothing."""
 
-from retort.cli import plan_of, plan_parser
+from retort.cli import plan_of, plan_parser, positive
 from retort.errors import run_cli
 
 
@@ -9,11 +9,9 @@ def main() -> None:
     """Print the whole plan, or one stage as JSON."""
     parser = plan_parser(__doc__ or "")
     parser.add_argument("--stage", help="id of one stage to show with its settings and files")
-    parser.add_argument("--devices", type=int, help="devices that work at the same time")
+    parser.add_argument("--devices", type=positive, help="devices that work at the same time")
     parser.add_argument("--all", action="store_true", help="list all stages, however many there are")
     arguments = parser.parse_args()
-    if arguments.devices is not None and arguments.devices < 1:
-        parser.error("--devices: give 1 or more")
     plan = plan_of(arguments)
 
     from retort.plan_view import details, overview

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import time
 from pathlib import Path
 
@@ -51,19 +52,18 @@ def main() -> None:
     parser.add_argument("--every", type=float, default=1.0, metavar="SECONDS", help="time between two looks")
     arguments = parser.parse_args()
     folder: Path = arguments.results
+    if not arguments.every > 0:
+        raise InputError(f"--every: given {arguments.every:g}, expected seconds, more than 0")
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; start a run first or name its results folder")
     console = Console()
     if arguments.once:
         console.print(table(read_statuses(folder), time.time()))
         return
-    with Live(console=console, auto_refresh=False) as live:
-        try:
-            while True:
-                live.update(table(read_statuses(folder), time.time()), refresh=True)
-                time.sleep(arguments.every)
-        except KeyboardInterrupt:
-            return
+    with contextlib.suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False) as live:
+        while True:
+            live.update(table(read_statuses(folder), time.time()), refresh=True)
+            time.sleep(arguments.every)
 
 
 if __name__ == "__main__":

@@ -142,7 +142,7 @@ def test_a_resolved_configuration_survives_json():
         ),
         (
             {"models": {"T1": {"dropout": 1.5}}},
-            "models.T1.dropout: given 1.5, expected a value less than or equal to 1",
+            "models.T1.dropout: given 1.5, expected a value less than 1",
         ),
         ({"data": None}, "data: given null, expected keys with values"),
         (

@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from retort.config.messages import nearest
+from retort.config.model import pair_models, teachers_of
 from retort.errors import InputError
 from retort.quirks import quirk_of, rewrite, switches_of
 from retort.recipes.glmd import METHODS
 from retort.recipes.glmd_variants import VARIANTS
-from retort.students import columns, last_stage, teachers_of
+from retort.schooling import TEACHER_ROW
+from retort.students import columns, last_stage, printed_pairs
 
 if TYPE_CHECKING:
     from retort.plan import Plan
@@ -47,11 +50,12 @@ def cells(plan: Plan) -> tuple[Cell, ...]:
     """Teachers, every method on every pair with every seed, ablations, switched quirks.
 
     Raises:
-        InputError: a pair that no method whatever runs on, no pair for the chosen methods, or a quirk to try
-            that cannot be switched.
+        InputError: a pair that no method whatever runs on, no pair for the chosen methods, a row of the table
+            of hyper-parameters that cannot be used, or a quirk to try that cannot be switched.
     """
     used = list(dict.fromkeys(pair for method in plan.methods for pair in plan.columns(method)))
     _check_pairs(plan, used)
+    _check_rates(plan)
     return (*_teachers(plan, used), *_students(plan), *_variants(plan), *_switched(plan))
 
 
@@ -67,6 +71,19 @@ def _check_pairs(plan: Plan, used: list[str]) -> None:
             f"pairs: none of the methods runs on {', '.join(plan.config.pairs)}; most need one teacher "
             "and one student, e.g. T1-S1"
         )
+
+
+def _check_rates(plan: Plan) -> None:
+    """A misspelt row of the table of hyper-parameters would change nothing, silently."""
+    rows = [TEACHER_ROW, *(method.name for method in (*METHODS, *plan.own))]
+    symbols = [*plan.config.models, *(symbol for pair in printed_pairs() for symbol in pair_models(pair))]
+    for method, pair, task in plan.schooling.rates:
+        place = f"{plan.config.task_training.hyper_parameters}: line of {method}, {pair}, {task}"
+        if method not in rows:
+            raise InputError(f"{place}: method: no such method; {nearest(method, rows)}")
+        named = (pair,) if method == TEACHER_ROW else pair_models(pair)
+        if not named or any(name not in symbols for name in named):
+            raise InputError(f"{place}: config: {pair!r} is no pair of models (see models); e.g. T1-S1")
 
 
 def _teachers(plan: Plan, pairs: list[str]) -> Iterator[Cell]:

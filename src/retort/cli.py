@@ -17,6 +17,17 @@ if TYPE_CHECKING:
     from retort.training.setup import Job
 
 
+def positive(text: str) -> int:
+    """A whole number from 1 on, for argparse.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"given {text!r}, expected a whole number, 1 or more")
+    return int(text)
+
+
 def plan_parser(description: str) -> argparse.ArgumentParser:
     """A parser with the arguments that every step of a plan takes."""
     parser = argparse.ArgumentParser(description=description)
@@ -33,12 +44,18 @@ def stage_parser(description: str) -> argparse.ArgumentParser:
     """A parser for steps that train or use one stage."""
     parser = plan_parser(description)
     parser.add_argument("--stage", required=True, help="id of a stage; 'make plan' lists them")
-    parser.add_argument("--threads", type=int, default=1, help="threads of all processes of this job")
+    parser.add_argument("--threads", type=positive, default=1, help="threads of all processes of this job")
     return parser
 
 
 def plan_of(arguments: argparse.Namespace) -> Plan:
-    """The plan of the configuration that the arguments name."""
+    """The plan of the configuration that the arguments name.
+
+    Raises:
+        InputError: a configuration that does not hold, or ``--results`` that is no folder.
+    """
+    if arguments.results.exists() and not arguments.results.is_dir():
+        raise InputError(f"--results: {arguments.results} is a file; name a folder")
     return Plan(load(arguments.config), arguments.results)
 
 

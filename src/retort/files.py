@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import glob
 import hashlib
@@ -166,21 +167,63 @@ def _json_text(value: Any) -> str:
     return json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
+def read_text(path: Path | str, missing: str = "run the step that writes it first") -> str:
+    """The text of a file, see :func:`decoded`.
+
+    Args:
+        path: of the file.
+        missing: what to do where there is none.
+
+    Raises:
+        InputError: the file is missing, cannot be read or is no UTF-8 text.
+    """
+    try:
+        return decoded(Path(path).read_bytes(), path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; {missing}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); name a readable file") from None
+
+
+def decoded(content: bytes, path: Path | str, line: int = 1) -> str:
+    """UTF-8 text from the bytes of a file; the byte-order mark that Windows puts first is dropped.
+
+    Args:
+        content: the file, or one line of it.
+        path: for messages.
+        line: number of the (first) line of ``content``.
+
+    Raises:
+        InputError: packed, no UTF-8, or NUL characters, which no text has.
+    """
+    if line == 1:
+        content = content.removeprefix(codecs.BOM_UTF8)
+        if content.startswith((b"\x1f\x8b", b"PK\x03\x04")):
+            raise InputError(f"{path}: is packed (gzip or zip); unpack it")
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line += content.count(b"\n", 0, error.start)
+        raise InputError(f"{path}:{line}: not UTF-8; convert the file to UTF-8") from None
+    if "\0" in text:
+        line += text.count("\n", 0, text.index("\0"))
+        raise InputError(f"{path}:{line}: holds NUL characters; save the file as plain UTF-8 text")
+    return text
+
+
 def read_json(path: Path | str) -> Any:
     """Read JSON.
 
     Raises:
-        InputError: the file is missing or is not JSON.
+        InputError: the file is missing, cannot be read or is not JSON.
         RetortError: it is one that we published and has been damaged since.
     """
     path = Path(path)
     if path.name != SEAL:
         verify(path)
+    text = read_text(path)
     try:
-        with path.open(encoding="utf-8") as stream:
-            return json.load(stream)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run the step that writes it first") from None
+        return json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(f"{path}:{error.lineno}: not JSON ({error.msg}); mend or remove the file") from None
 

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from retort.cells import TEACHER_SEED, Cell, cells
+from retort.config.messages import nearest
 from retort.config.model import Config, pair_models
 from retort.errors import InputError
 from retort.files import digest_of
@@ -20,7 +21,7 @@ from retort.quirks import chosen_switches, rewrite
 from retort.recipes import Method, Step
 from retort.recipes.glmd import FINE_TUNE, LANGUAGE_MODEL, METHODS
 from retort.recipes.own import module_name, own_methods
-from retort.schooling import Schooling
+from retort.schooling import TEACHER_ROW, Schooling
 from retort.stages import Architecture, Compression, Stage, Truncation, value_types
 from retort.students import architecture, columns, student_architecture
 from retort.texts import CORPUS, raw_names, text_names
@@ -89,7 +90,7 @@ class Plan:
         known = {method.name: method for method in (*METHODS, *self.own)}
         missing = [name for name in self.config.methods if name not in known]
         if missing:
-            raise InputError(f"methods: no recipe for {missing[0]!r}; there are {', '.join(known)}")
+            raise InputError(f"methods: no recipe for {missing[0]!r}; {nearest(missing[0], list(known))}")
         names = dict.fromkeys((*self.config.methods, *(method.name for method in self.own)))
         return tuple(rewrite(known[name], self.config.quirks) for name in names)
 
@@ -177,7 +178,7 @@ class Plan:
             phase="task",
             architecture=self.architecture(name),
             objective=FINE_TUNE.objective,
-            schooling=self.schooling.runs("GLM (teacher)", name, tasks, "teacher"),
+            schooling=self.schooling.runs(TEACHER_ROW, name, tasks, "teacher"),
             data=self.text[CORPUS],
             seed=TEACHER_SEED,
             init=self.pretrained(name),

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-from retort.errors import RetortError
+from retort.errors import InputError, RetortError
 from retort.files import read_json, write_json
 
 LOG_SECONDS = 5.0
@@ -167,15 +167,25 @@ def read_statuses(folder: Path) -> list[Status]:
     """All status files below ``folder`` (any depth), running jobs first, then by name.
 
     Raises:
-        InputError: a file isn't JSON.
+        InputError: a file isn't JSON, or isn't the status of a job.
     """
-    found = [Status(**_known(read_json(file))) for file in folder.rglob(".progress/*.json")]
+    found = [_read_status(file) for file in folder.rglob(".progress/*.json")]
     return sorted(found, key=lambda status: (status.state != "running", status.job))
 
 
-def _known(value: dict[str, Any]) -> dict[str, Any]:
-    """A status written by another version may hold other fields."""
-    return {name: value.get(name) for name in Status.__dataclass_fields__}
+def _read_status(file: Path) -> Status:
+    """A status; one written by another version may hold other fields."""
+    value = read_json(file)
+    if not isinstance(value, dict) or any(not isinstance(value.get(n), k) for n, k in _NEEDED.items()):
+        raise InputError(f"{file}: not the status of a job; remove it")
+    known: dict[str, Any] = {name: value.get(name) for name in Status.__dataclass_fields__}
+    return Status(**known)
+
+
+_NEEDED: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("job", "phase", "state"), str),
+    **dict.fromkeys(("step", "total", "updated"), (int, float)),
+}
 
 
 def clock(seconds: float) -> str:

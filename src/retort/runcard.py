@@ -162,6 +162,33 @@ def data_hashes(texts: Iterable[Path]) -> dict[str, str]:
     return {"/".join(Path(name).parts[-2:]): sha for found in known for name, sha in found.items()}
 
 
+FIELDS: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("stage", "packages", "device", "peak_memory_mib", "results"), dict),
+    **dict.fromkeys(("code", "python", "started", "finished"), str),
+    **dict.fromkeys(("seconds", "steps", "tokens"), (int, float)),
+    **dict.fromkeys(("git_commit",), (str, type(None))),
+    **dict.fromkeys(("tokens_per_second",), (int, float, type(None))),
+}
+"""What every card of this version has."""
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Read what :func:`write_card` wrote.
+
+    Raises:
+        InputError: no JSON, another version's card, or a field that is missing or of another type.
+    """
+    card = read_json(path)
+    if not isinstance(card, dict) or card.get("version") != VERSION:
+        raise InputError(
+            f"{path}: no run card of version {VERSION}; remove the stage's folder and train it again"
+        )
+    for name, kind in FIELDS.items():
+        if not isinstance(card.get(name, ...), kind):
+            raise InputError(f"{path}: field '{name}' is missing or malformed; train this stage again")
+    return card
+
+
 def _hashes(inputs: Iterable[Path]) -> dict[str, str]:
     """SHA-256 of each file, folders opened."""
     found: dict[str, str] = {}

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Literal
 
 from retort.config.loading import REPOSITORY
-from retort.config.model import Config
+from retort.config.messages import nearest
+from retort.config.model import TASKS, Config
 from retort.errors import InputError
+from retort.files import read_text
 from retort.stages import Corpus, Muon, Optimiser, Pretraining, TaskRun
 
 Role = Literal["teacher", "student"]
@@ -82,19 +85,43 @@ class Schooling:
         )
 
 
+TEACHER_ROW = "GLM (teacher)"
+"""What the table of hyper-parameters calls the teachers."""
+_COLUMNS = ("method", "config", "task", "batch_size", "learning_rate")
+
+
 def _hyper_parameters(name: str) -> Mapping[tuple[str, str, str], tuple[int, float]]:
     """Batch size and learning rate by (method, pair, task), from a CSV in the repository."""
-    found = {}
-    try:
-        with (REPOSITORY / name).open(encoding="utf-8", newline="") as stream:
-            for number, row in enumerate(csv.DictReader(stream), start=2):
-                try:
-                    key = (row["method"], row["config"], row["task"])
-                    found[key] = (int(row["batch_size"]), float(row["learning_rate"]))
-                except (KeyError, TypeError, ValueError):
-                    raise InputError(
-                        f"{name}:{number}: needs method, config, task, batch_size, learning_rate"
-                    ) from None
-    except FileNotFoundError:
-        raise InputError(f"task_training.hyper_parameters: {name} is not a file") from None
+    path = REPOSITORY / name
+    if not path.is_file():
+        raise InputError(
+            f"task_training.hyper_parameters: {name} is not a file; name a CSV, or null for none"
+        )
+    found: dict[tuple[str, str, str], tuple[int, float]] = {}
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
+    lacking = [column for column in _COLUMNS if column not in (reader.fieldnames or ())]
+    if lacking:
+        raise InputError(f"{name}:1: column {lacking[0]!r} is missing; the columns are {', '.join(_COLUMNS)}")
+    for row in reader:
+        place = f"{name}:{reader.line_num}"
+        key = (row["method"], row["config"], row["task"])
+        if key[2] not in TASKS:
+            raise InputError(f"{place}: task: no task {key[2]!r}; {nearest(str(key[2]), TASKS)}")
+        if key in found:
+            raise InputError(f"{place}: a second line for {', '.join(key)}; keep one of them")
+        found[key] = _numbers(row, place)
     return found
+
+
+def _numbers(row: Mapping[str, str | None], place: str) -> tuple[int, float]:
+    """The batch size and the learning rate of a line."""
+    try:
+        batch, rate = int(row["batch_size"] or ""), float(row["learning_rate"] or "")
+    except ValueError:
+        batch, rate = 0, 0.0
+    if batch < 1 or not 0 < rate < math.inf:
+        raise InputError(
+            f"{place}: batch_size {row['batch_size']!r} and learning_rate {row['learning_rate']!r} "
+            "are to be a whole number and a number above 0; mend the line"
+        )
+    return batch, rate

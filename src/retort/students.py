@@ -21,12 +21,6 @@ if TYPE_CHECKING:
     from retort.recipes import Method, Step
 
 
-def teachers_of(pair: str) -> tuple[str, ...]:
-    """Symbols of the models of a pair that are fine-tuned to teach: the first, or all in brackets."""
-    models = pair_models(pair)
-    return models[:-1] if pair.startswith("(") else models[:1]
-
-
 def fits(method: Method, pair: str) -> bool:
     """Whether a pair has the models that a method needs: one teacher, several, or assistants."""
     models = len(pair_models(pair))
@@ -44,9 +38,13 @@ def columns(method: Method, pairs: Sequence[str]) -> list[str]:
     some their own architecture); on other pairs, and otherwise, every method runs that fits.
     """
     printed = _printed()
-    columns_of_the_paper = set().union(*printed.values())
-    left_out = columns_of_the_paper - printed[method.name] if method.name in printed else set()
+    left_out = printed_pairs() - printed[method.name] if method.name in printed else set()
     return [pair for pair in pairs if fits(method, pair) and pair not in left_out]
+
+
+def printed_pairs() -> frozenset[str]:
+    """The columns of the paper's Table 3."""
+    return frozenset().union(*_printed().values())
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,18 @@ OFFICIAL: dict[str, dict[str, Any]] = {
         "idx": 3,
     },
 }
+
+FIRST_TEXT = {"BoolQ": "question", "MultiRC": "text", "ReCoRD": "query", "WiC": "sentence1", "WSC": "text"}
+
+
+def of_training(task: str, record: dict[str, Any]) -> dict[str, Any]:
+    """The record in other words: training has other examples than dev."""
+    record = copy.deepcopy(record)
+    places = {"MultiRC": [record.get("passage")], "ReCoRD": record.get("qas")}.get(task, [record])
+    for place in places:
+        place[FIRST_TEXT.get(task, "premise")] += " too"
+    return record
+
 
 BOOL = datasets.ClassLabel(names=["False", "True"])
 TEXT, INT = datasets.Value("string"), datasets.Value("int32")
@@ -181,6 +194,9 @@ def hub_rows() -> dict[str, tuple[list[dict[str, Any]], datasets.Features]]:
     }
 
 
+HUB_TEXT = {"boolq": "question", "multirc": "paragraph", "record": "query", "wic": "sentence1", "wsc": "text"}
+
+
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """A hub without network: configuration -> (rows, features), and a corpus."""
@@ -194,6 +210,9 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         if name not in ("aps/super_glue", "some/corpus") or split not in ("train", "validation"):
             raise FileNotFoundError(f"no {name}\nat all")
         rows, features = store[config or "texts"]
+        if split == "train" and config is not None:
+            column = HUB_TEXT.get(config, "premise")
+            rows = [row | ({column: row[column] + " too"} if column in row else {}) for row in rows]
         return datasets.Dataset.from_list(rows, features=features)
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
@@ -204,10 +223,10 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def folder(tmp_path: Path) -> Path:
     root = tmp_path / "raw"
     for task, record in OFFICIAL.items():
-        for split in ("train", "val"):
+        for split, given in (("train", of_training(task, record)), ("val", record)):
             path = root / "superglue" / task / f"{split}.jsonl"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(record) + "\n", encoding="utf-8")
+            path.write_text(json.dumps(given) + "\n", encoding="utf-8")
     (root / "superglue" / "AX-b").mkdir()
     (root / "superglue" / "AX-b" / "AX-b.jsonl").write_text("no json", encoding="utf-8")
     (root / "corpus").mkdir()
@@ -271,9 +290,9 @@ def test_damaged_folder(folder: Path, tmp_path: Path, damage: Any, message: str)
 def test_hub_gives_the_official_lines(hub: dict[str, Any], tmp_path: Path) -> None:
     manifest = fetch_hub(tmp_path, [HubCorpus("some/corpus")])
     for task in TASKS:
-        for split in ("train", "val"):
+        for split, record in (("train", of_training(task, OFFICIAL[task])), ("val", OFFICIAL[task])):
             path = tmp_path / "official" / "superglue" / task / f"{split}.jsonl"
-            assert json.loads(path.read_text(encoding="utf-8")) == OFFICIAL[task], task
+            assert json.loads(path.read_text(encoding="utf-8")) == record, task
     (corpus,) = manifest["corpus"]
     assert Path(corpus).read_text(encoding="utf-8") == "One line.\nTwo.\n"
     assert manifest == read_json(tmp_path / "manifest.json")

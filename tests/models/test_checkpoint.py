@@ -116,6 +116,9 @@ def test_original_half_precision_weights_are_imported(saved, tmp_path):
 def test_a_folder_of_ours_is_imported_too(saved):
     folder, model = saved
     assert_same(import_glm(folder, CONFIG), model)
+    with pytest.raises(InputError, match="config.json: heads is 2, the configuration asks for 4"):
+        import_glm(folder, GLMConfig(2, 8, 4, 11, positions=5))
+    (folder / "config.json").unlink()
     with pytest.raises(InputError, match="check width, vocabulary and positions"):
         import_glm(folder, GLMConfig(2, 8, 2, 12, positions=5))
     with pytest.raises(InputError, match="lacks 12 key"):

@@ -16,7 +16,7 @@ import sharded_ranks
 import torch
 
 from retort.config.model import as_text
-from retort.data.prepare import encode, provide
+from retort.data.prepare import prepare
 from retort.errors import RetortError
 from retort.models.checkpoint import load_glm, load_tensors
 from retort.runcard import Request
@@ -62,9 +62,7 @@ def alone(tmp_path_factory):
     numbers = itertools.count()
     monkeypatch.setattr(tasks, "selection_score", lambda task, metrics: next(numbers))
     plan = sharded_ranks.plan_in(tmp_path_factory.mktemp("alone"))
-    data = plan.layout.data(plan.data)
-    provide(plan.config, data)
-    encode(plan.config, data / "manifest.json", plan.layout.text(plan.text))
+    prepare(plan.config, plan.layout)
     wanted = [sharded_ranks.stage_of(plan, *stage) for stage in STAGES]
     waiting = list(wanted)
     needed = {}

@@ -31,10 +31,14 @@ from retort.claims.ledger import (
     Size,
     Trend,
     Within,
+    cells_of,
     read_ledger,
 )
 from retort.claims.published import PaperScores, slope_weights
 from retort.claims.verdicts import Finding, Verdict, above, not_run
+from retort.config.messages import nearest
+from retort.errors import InputError
+from retort.recipes.glmd_variants import VARIANTS
 
 if TYPE_CHECKING:
     from retort.reporting.results import Results
@@ -56,10 +60,28 @@ def judge(results: Results, ledger: Path, draws: int = DRAWS) -> list[Judgement]
     """Judge every claim of a ledger, in its order; the same results give the same verdicts.
 
     Raises:
-        InputError: the ledger does not hold, or predictions are missing or not those behind the scores.
+        InputError: the ledger does not hold or names unknown cells, or predictions are missing or not those
+            behind the scores.
     """
+    claims = read_ledger(ledger)
+    _check_known(claims, results, ledger)
     judges = Judges(results, draws)
-    return [Judgement(claim, judges.finding(claim), judges.published(claim)) for claim in read_ledger(ledger)]
+    return [Judgement(claim, judges.finding(claim), judges.published(claim)) for claim in claims]
+
+
+def _check_known(claims: Sequence[Claim], results: Results, ledger: Path) -> None:
+    """A misspelt cell would only ever be "not run", so each has to be the paper's, a variant or the run's."""
+    rows = results.published_table("table3")
+    methods = {*rows["method"], *results.scores["method"], *(variant.method.name for variant in VARIANTS)}
+    pairs = {*rows["config"], *results.scores["pair"], *results.config.pairs}
+    for claim in claims:
+        for cell in cells_of(claim.test):
+            if cell.method not in methods:
+                remedy = nearest(cell.method, sorted(methods))
+                raise InputError(f"{ledger}: claim {claim.id}: no method {cell.method!r}; {remedy}")
+            if cell.pair not in pairs:
+                remedy = nearest(cell.pair, sorted(pairs - {""}))
+                raise InputError(f"{ledger}: claim {claim.id}: no pair {cell.pair!r}; {remedy}")
 
 
 class Judges:

@@ -21,7 +21,7 @@ _SCOPES = (AVERAGE, WITHOUT_RECORD, *TASKS)
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Cell(_Strict):
@@ -79,7 +79,7 @@ class BestOf(_Strict):
 
     kind: Literal["best_of"]
     best: CellText
-    rest: Literal["baselines"] | tuple[CellText, ...]
+    rest: Literal["baselines"] | Annotated[tuple[CellText, ...], Field(min_length=1)]
     score: Scope = AVERAGE
 
 
@@ -101,6 +101,7 @@ class Count(_Strict):
 
     @model_validator(mode="after")
     def _enough(self) -> Count:
+        """As many as are asked for."""
         if self.least > len(self.comparisons):
             raise ValueError(f"'least' to be at most {len(self.comparisons)}, the comparisons there are")
         return self
@@ -120,7 +121,7 @@ class Correlation(_Strict):
     of: Literal["features", "loss", "l_sp"]
     against: Literal["loss", "l_sp", "perplexity"]
     relation: Literal["above", "below"]
-    threshold: float
+    threshold: float = Field(ge=-1, le=1)
     threshold_from: str
 
 
@@ -168,6 +169,15 @@ class Claim(_Strict):
     test: Annotated[Test, Field(discriminator="kind")]
     published: float | None = None
     note: str = ""
+
+    @model_validator(mode="after")
+    def _no_cell_against_itself(self) -> Claim:
+        groups = self.test.comparisons if isinstance(self.test, Count) else (cells_of(self.test),)
+        for cells in groups:
+            repeated = next((cell for cell in cells if cells.count(cell) > 1), None)
+            if repeated is not None:
+                raise ValueError(f"cells that differ ({repeated} is compared with itself)")
+        return self
 
 
 class Ledger(_Strict):

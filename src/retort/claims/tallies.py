@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from retort.data.superglue.tasks import SPECS, spec_of
 from retort.errors import InputError
 from retort.evaluation.metrics import Prediction, exact_match, token_f1
+from retort.files import read_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,10 +25,10 @@ def read_predictions(task: str, path: Path) -> list[Prediction]:
     Raises:
         InputError: no such file, or a line that is no prediction.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; run the stage again")
     found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    # Texts hold U+2028, which ``splitlines`` takes for a line end.
+    lines = read_text(path, "run the stage again").removesuffix("\n").split("\n")
+    for number, line in enumerate(lines, start=1):
         try:
             record = json.loads(line)
             key, value, label = record["key"], record["prediction"], record["label"]

@@ -1,6 +1,16 @@
 """The configuration: what a run may be told, checked once, typed from there on."""
 
-from retort.config.loading import REPOSITORY, SCALES, load, merge, resolve, scale_names, schema, typed
+from retort.config.loading import (
+    REPOSITORY,
+    SCALES,
+    load,
+    merge,
+    read_yaml,
+    resolve,
+    scale_names,
+    schema,
+    typed,
+)
 from retort.config.model import (
     TASKS,
     Bottleneck,
@@ -51,6 +61,7 @@ __all__ = [
     "load",
     "merge",
     "pair_models",
+    "read_yaml",
     "resolve",
     "scale_names",
     "schema",

@@ -13,8 +13,9 @@ import yaml
 from pydantic import ValidationError
 
 from retort.config.messages import explain, nearest
-from retort.config.model import Config, pair_models
+from retort.config.model import Config, pair_models, teachers_of
 from retort.errors import InputError
+from retort.files import read_text
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SCALES = REPOSITORY / "config" / "scales"
@@ -109,10 +110,13 @@ class _Loader(yaml.SafeLoader):
         seen: set[Any] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"key {key!r} is written twice", problem_mark=key_node.start_mark
-                )
+            problem = None
+            if not isinstance(key, str | int | float | None):
+                problem = "a key is no text"
+            elif key in seen:
+                problem = f"key {key!r} is written twice"
+            if problem is not None:
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
 
@@ -121,16 +125,22 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Keys and values of a YAML file.
 
     Raises:
-        InputError: not YAML, a key that is written twice, or no keys.
+        InputError: not readable, not YAML, a key that is written twice, a value inside itself, or no keys.
     """
+    text = read_text(path, "name a file that there is")
     try:
-        value = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        value = yaml.load(text, _Loader)
+        json.dumps(value, default=str)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise InputError(f"{path}:{line}: not valid YAML ({error.problem}); mend this line") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path}: not valid YAML ({reason}); save it as UTF-8 text") from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise InputError(f"{path}:{line}: not valid YAML ({error.reason}); mend this line") from None
+    except (RecursionError, ValueError):
+        raise InputError(
+            f"{path}: not a configuration (a value holds itself or a wrong date); mend it"
+        ) from None
     if not isinstance(value, dict):
         raise InputError(f"{path}: holds no keys; a configuration is 'key: value' lines")
     return value
@@ -154,14 +164,24 @@ def _scale(folder: Path, name: str) -> dict[str, Any]:
 
 def _contradictions(config: Config) -> list[str]:
     """What each section alone cannot see."""
-    return [*_repeated(config), *_missing_parts(config), *_bad_models(config), *_bad_training(config)]
+    return [
+        *_repeated(config),
+        *_missing_parts(config),
+        *_unread(config),
+        *_bad_models(config),
+        *_bad_training(config),
+    ]
 
 
 def _repeated(config: Config) -> list[str]:
-    found = []
-    for key in ("papers", "tasks", "methods", "pairs", "seeds"):
-        values = getattr(config, key)
-        found += [f"{key}: {v!r} is listed twice; list it once" for v in values if values.count(v) > 1]
+    lists = {key: getattr(config, key) for key in ("papers", "tasks", "methods", "pairs", "seeds")}
+    lists |= {f"variants.{key}": values for key, values in config.variants.model_dump().items()}
+    found = [
+        f"{key}: {value!r} is listed twice; list it once"
+        for key, values in lists.items()
+        for value in values
+        if values.count(value) > 1
+    ]
     return list(dict.fromkeys(found))
 
 
@@ -187,6 +207,30 @@ def _missing_parts(config: Config) -> list[str]:
     for name, table in _per_task_tables(config).items():
         absent = [task for task in config.tasks if task not in table]
         found += [f"task_training.{name}: has no value for {task}; add one" for task in absent]
+    return found
+
+
+def _unread(config: Config) -> list[str]:
+    """What was meant, but would not be looked at."""
+    found = []
+    source = config.data.source
+    if source != "folder" and config.data_root is not None:
+        found.append(
+            f"data_root: is given, but data.source is '{source}', which reads no folder; "
+            "add --config data={source: folder}, or set data_root to null"
+        )
+    if source == "pocket" and config.data.vocabulary.vocab_txt is not None:
+        found.append(
+            "data.vocabulary.vocab_txt: is given, but data.source is 'pocket', which has its own words; "
+            "set it to null"
+        )
+    used = {symbol for pair in config.pairs for symbol in pair_models(pair)}
+    teachers = {symbol for pair in config.pairs for symbol in teachers_of(pair)}
+    found += [
+        f"import_teacher.{symbol}: no pair is taught by it; valid: {', '.join(sorted(teachers))}"
+        for symbol in config.import_teacher
+        if symbol in used - teachers
+    ]
     return found
 
 

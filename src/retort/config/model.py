@@ -38,8 +38,10 @@ def _per_task(value: Any) -> Any:
 Number = Annotated[float, BeforeValidator(_number, json_schema_input_type=float)]
 Positive = Annotated[Number, Field(gt=0)]
 Share = Annotated[Number, Field(ge=0, le=1)]
+PartialShare = Annotated[Number, Field(ge=0, lt=1)]
 Score = Annotated[Number, Field(ge=0, le=100)]
 Count = Annotated[int, Field(gt=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 PerTaskCount = Annotated[
     dict[Task, Count], BeforeValidator(_per_task, json_schema_input_type=Count | dict[Task, Count])
 ]
@@ -130,7 +132,9 @@ class Model(Section):
     width: Count = Field(description="Model dimension (between the blocks).")
     heads: Count = Field(description="Attention heads.")
     positions: Count = Field(description="Longest position; both position tables have one row more.")
-    dropout: Share = Field(description="Rate on embeddings, attention probabilities and block outputs.")
+    dropout: PartialShare = Field(
+        description="Rate on embeddings, attention probabilities and block outputs."
+    )
     init_std: Positive = Field(description="Standard deviation of the initial matrices and tables.")
     vocab: Count | None = Field(
         default=None,
@@ -149,12 +153,14 @@ class Model(Section):
 class Optimiser(Section):
     """AdamW (decoupled weight decay) and the shape of its learning-rate curve."""
 
-    betas: tuple[Share, Share] = Field(description="Decay rates of the two moments.")
+    betas: tuple[PartialShare, PartialShare] = Field(description="Decay rates of the two moments.")
     eps: Positive = Field(description="Added to the root of the second moment.")
     weight_decay: Number = Field(ge=0, description="Decoupled weight decay (not on layer norms and biases).")
     clip_norm: Positive | None = Field(description="Global gradient norm is clipped to this; null = never.")
     schedule: Literal["cosine", "linear", "constant"] = Field(description="Form of the decay after warm-up.")
-    warmup: Share = Field(description="Share of the decay steps in which the rate rises linearly from 0.")
+    warmup: PartialShare = Field(
+        description="Share of the decay steps in which the rate rises linearly from 0."
+    )
     floor: Share = Field(description="Rate at the end of the decay, as a share of the peak.")
 
 
@@ -162,7 +168,7 @@ class Muon(Section):
     """Muon for the hidden matrices; AdamW keeps embeddings, norms and biases."""
 
     learning_rate: Positive = Field(description="Peak rate of the hidden matrices.")
-    momentum: Share = Field(description="Nesterov momentum.")
+    momentum: PartialShare = Field(description="Nesterov momentum.")
     newton_schulz_steps: Count = Field(description="Iterations of the orthogonalisation.")
     weight_decay: Number = Field(ge=0, description="Decoupled weight decay of the hidden matrices.")
 
@@ -171,7 +177,9 @@ class PretrainingOptimiser(Optimiser):
     """The optimiser of a pretraining run."""
 
     learning_rate: Positive = Field(description="Peak rate (of AdamW).")
-    decay_share: Share = Field(description="Share of the steps over which the rate decays; flat afterwards.")
+    decay_share: Annotated[Number, Field(gt=0, le=1)] = Field(
+        description="Share of the steps over which the rate decays; flat afterwards."
+    )
     muon: Muon | None = Field(description="Muon for the hidden matrices; null = AdamW for all.")
 
 
@@ -190,7 +198,7 @@ class Pretraining(Section):
     samples: Literal["documents", "windows"] = Field(
         description="documents = one document a sample; windows = cut and joined to max_length, as in GLM."
     )
-    max_length: Count = Field(description="Tokens of a sample before masking.")
+    max_length: Annotated[int, Field(ge=3)] = Field(description="Tokens of a sample before masking.")
     masking: Literal["paper", "mixture"] = Field(
         description="paper = token spans, 15 %; mixture = spans, sentence pieces, suffixes (for tiny models)."
     )
@@ -267,7 +275,7 @@ class Variants(Section):
     quirks: tuple[str, ...] = Field(
         description="Quirks whose switches are tried on every method that they change; [] = none."
     )
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+    seeds: tuple[Seed, ...] = Field(
         min_length=1, description="Their training seeds; best among those of the methods they vary."
     )
 
@@ -291,7 +299,7 @@ class Config(Section):
     columns: Literal["all", "first"] = Field(
         description="all = a method runs on every pair that the paper prints for it; first = on the first."
     )
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1, description="Training seeds.")
+    seeds: tuple[Seed, ...] = Field(min_length=1, description="Training seeds.")
     data_root: str | None = Field(
         description="Folder in the official layouts (superglue/, corpus/); null = none."
     )
@@ -323,3 +331,9 @@ def as_text(config: Config) -> str:
 def pair_models(pair: str) -> tuple[str, ...]:
     """Symbols of a pair in order: ``(T1,T2)-S2`` -> ``("T1", "T2", "S2")``; empty if it is no pair."""
     return tuple(re.findall(r"\w+", pair)) if PAIR.fullmatch(pair) else ()
+
+
+def teachers_of(pair: str) -> tuple[str, ...]:
+    """Symbols of the models of a pair that are fine-tuned to teach: the first, or all in brackets."""
+    models = pair_models(pair)
+    return models[:-1] if pair.startswith("(") else models[:1]

@@ -11,30 +11,37 @@ import numpy as np
 
 from retort.data.tokenizer import Tokenizer, normalise
 from retort.errors import InputError
-from retort.files import atomic_folder, read_json, seal, verify, write_json
+from retort.files import atomic_folder, decoded, read_json, seal, verify, write_json
 
 
 def read_documents(paths: Iterable[Path | str]) -> Iterator[str]:
     """Yield the documents of plain-text files: one per line, blank lines skipped, quotes straightened.
 
+    Raises:
+        InputError: see :func:`read_lines`.
+    """
+    for path in paths:
+        for text in read_lines(path):
+            yield normalise(text)
+
+
+def read_lines(path: Path | str) -> Iterator[str]:
+    """Yield the lines of a text file that are not blank, without the white space around them.
+
     Lines end at ``\\n`` only; other line-separator characters are text.
 
     Raises:
-        InputError: a file is missing or a line is not UTF-8.
+        InputError: the file is missing or cannot be read, or a line is no UTF-8 text.
     """
-    for path in paths:
-        try:
-            stream = Path(path).open("rb")  # noqa: SIM115 - closed below; only opening may fail this way
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such file; name an existing corpus file") from None
-        with stream:
-            for number, line in enumerate(stream, start=1):
-                try:
-                    text = line.decode("utf-8").strip()
-                except UnicodeDecodeError:
-                    raise InputError(f"{path}:{number}: not UTF-8; convert the file to UTF-8") from None
-                if text:
-                    yield normalise(text)
+    try:
+        stream = Path(path).open("rb")  # noqa: SIM115 - closed below; only opening may fail this way
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); name an existing text file") from None
+    with stream:
+        for number, line in enumerate(stream, start=1):
+            text = decoded(line, path, number).strip()
+            if text:
+                yield text
 
 
 def encode_corpus(
@@ -89,7 +96,7 @@ class EncodedCorpus:
         try:
             offsets = np.load(folder / "offsets.npy")
             tokens = np.memmap(folder / "tokens.bin", dtype=np.int32, mode="r")
-        except (FileNotFoundError, ValueError, EOFError):
+        except (OSError, ValueError, EOFError):
             raise InputError(f"{folder}: incomplete corpus; run the corpus step again") from None
         found = {"documents": len(offsets) - 1, "tokens": len(tokens)}
         if any(sizes.get(name) != value for name, value in found.items()) or offsets[-1] != len(tokens):

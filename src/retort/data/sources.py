@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from retort.data.corpus import read_lines
 from retort.data.superglue.formats import read_records
 from retort.data.superglue.hub import CONFIGS, SPLITS, check_label_names, official_rows
 from retort.data.superglue.instances import load_task, wsc_candidates
 from retort.data.superglue.rows import read_rows
+from retort.data.superglue.soundness import check_apart, check_spans
 from retort.data.superglue.tasks import TASKS, spec_of
 from retort.errors import InputError
-from retort.files import atomic_path, sha256_of, write_json, write_lines
+from retort.files import atomic_folder, atomic_path, sha256_of, write_json, write_lines
 
 HUB_SUPERGLUE = "aps/super_glue"
 
@@ -52,14 +54,21 @@ def open_folder(root: Path, out: Path, tasks: Sequence[str] = TASKS, corpus: boo
         Paths are absolute, or relative to ``out`` for derived files.
 
     Raises:
-        InputError: something is missing or any line of any file is malformed.
+        InputError: something is missing, any line of any file is malformed, or a file as a whole cannot be
+            what it should be. Nothing is written then.
     """
     root, out = Path(root), Path(out)
     superglue = {
-        task: {split: _checked(task, split, root, out) for split in SPLITS}
+        task: {split: _checked(task, split, root) for split in SPLITS}
         for task in (spec_of(task).name for task in tasks)
     }
+    for files in superglue.values():
+        check_apart(files)
+    for path in superglue.get("ReCoRD", {}).values():
+        check_spans(path)
     texts = _corpus_files(root / "corpus") if corpus else []
+    if "WSC" in superglue:
+        superglue["WSC"] = {split: _completed(split, path, out) for split, path in superglue["WSC"].items()}
     paths = texts + [path for splits in superglue.values() for path in splits.values()]
     manifest = {
         "corpus": texts,
@@ -94,16 +103,16 @@ def fetch_hub(
     Raises:
         InputError: a repository cannot be loaded or is not what it should be.
     """
-    root = Path(out) / "official"
-    for task in tasks:
-        for split, hub_split in SPLITS.items():
-            rows = _hub_rows(task, superglue, superglue_revision, hub_split)
-            lines = [json.dumps(row, ensure_ascii=False) for row in rows]
-            write_lines(root / "superglue" / task / f"{split}.jsonl", lines)
-    for number, corpus in enumerate(corpora):
-        name = corpus.name.replace("/", "_")
-        write_lines(root / "corpus" / f"{number:02d}_{name}.txt", _documents(corpus))
-    return open_folder(root, out, tasks, corpus=bool(corpora))
+    with atomic_folder(Path(out) / "official") as root:
+        for task in tasks:
+            for split, hub_split in SPLITS.items():
+                rows = _hub_rows(task, superglue, superglue_revision, hub_split)
+                lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+                write_lines(root / "superglue" / task / f"{split}.jsonl", lines)
+        for number, corpus in enumerate(corpora):
+            name = corpus.name.replace("/", "_")
+            write_lines(root / "corpus" / f"{number:02d}_{name}.txt", _documents(corpus))
+    return open_folder(Path(out) / "official", out, tasks, corpus=bool(corpora))
 
 
 def fetch_vocabulary(repository: str, out: Path) -> Path:
@@ -126,16 +135,19 @@ def fetch_vocabulary(repository: str, out: Path) -> Path:
     return target
 
 
-def _checked(task: str, split: str, root: Path, out: Path) -> str:
-    """Path of a task's file after every line has been read, of the derived file where one is needed."""
+def _checked(task: str, split: str, root: Path) -> str:
+    """Path of a task's file after every line has been read."""
     path = (root / "superglue" / task / f"{split}.jsonl").absolute()
     load_task(task, path, "train" if split == "train" else "val")
-    if task != "WSC":
-        return str(path)
-    records = read_records(task, path)
+    return str(path)
+
+
+def _completed(split: str, path: str, out: Path) -> str:
+    """Path of a WSC file, of a derived one where noun phrases have to be added."""
+    records = read_records("WSC", path)
     if all(record.candidates is not None for record in records):
-        return str(path)
-    derived = Path("superglue") / task / f"{split}.jsonl"
+        return path
+    derived = Path("superglue") / "WSC" / f"{split}.jsonl"
     lines = [
         json.dumps(
             row.as_dict() | {"candidates": [{"text": text} for text in wsc_candidates(record)]},
@@ -149,23 +161,15 @@ def _checked(task: str, split: str, root: Path, out: Path) -> str:
 
 def _corpus_files(folder: Path) -> list[str]:
     paths = sorted(folder.absolute().glob("*.txt"))
+    left_out = sorted(path for path in folder.absolute().glob("*.txt.*") if not path.name.startswith("."))
+    if left_out:
+        raise InputError(f"{left_out[0]}: only *.txt files are read; unpack or rename it, or take it away")
     if not paths:
         raise InputError(f"{folder}: holds no .txt file; put the pre-training corpus there")
     for path in paths:
-        if not _count_documents(path):
+        if not sum(1 for _ in read_lines(path)):
             raise InputError(f"{path}: holds no document; remove the file or fill it")
     return [str(path) for path in paths]
-
-
-def _count_documents(path: Path) -> int:
-    count = 0
-    with path.open("rb") as stream:
-        for number, line in enumerate(stream, 1):
-            try:
-                count += bool(line.decode("utf-8").strip())
-            except UnicodeDecodeError:
-                raise InputError(f"{path}:{number}: not UTF-8; convert the file") from None
-    return count
 
 
 def _load(name: str, config: str | None, split: str, revision: str | None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -42,14 +43,21 @@ def load_examples(folder: Path, name: str) -> list[ClozeExample]:
     """Read what :func:`save_examples` wrote.
 
     Raises:
-        InputError: a file is missing.
-        RetortError: a file has been damaged.
+        InputError: a file is missing or damaged.
+        RetortError: a file has been damaged since it was written.
     """
     head: dict[str, Any] = read_json(folder / f"{name}.json")
     path = folder / f"{name}.npz"
     if not path.exists():
         raise InputError(f"{path}: no such file; run the step that encodes the tasks first")
     verify(path)
+    try:
+        return _examples(head, path)
+    except (zipfile.BadZipFile, EOFError, KeyError, ValueError) as error:
+        raise InputError(f"{path}: damaged ({error}); remove its folder and encode the text again") from None
+
+
+def _examples(head: dict[str, Any], path: Path) -> list[ClozeExample]:
     with np.load(path, allow_pickle=False) as stored:
         arrays = dict(stored)
     edges = np.concatenate([[0], np.cumsum(arrays["length"])]).tolist()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from retort.data.subwords import learn_pieces
 from retort.errors import InputError
-from retort.files import read_json, write_json
+from retort.files import read_json, read_text, write_json
 
 if TYPE_CHECKING:
     import tokenizers
@@ -136,13 +136,17 @@ class Tokenizer:
         """Read a BERT ``vocab.txt`` and append GLM's two piece tokens (ids 30522 and 30523 there).
 
         Raises:
-            InputError: the file is missing or lacks BERT's special tokens.
+            InputError: the file is missing, lacks BERT's special tokens or has a line that is no new token.
         """
-        try:
-            with Path(path).open(encoding="utf-8", newline="\n") as stream:
-                vocabulary = [line.rstrip("\r\n") for line in stream]
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such file; give the vocab.txt of a BERT tokenizer") from None
+        text = read_text(path, "give the vocab.txt of a BERT tokenizer")
+        vocabulary = [line.rstrip("\r") for line in text.removesuffix("\n").split("\n")]
+        first_at: dict[str, int] = {}
+        for number, token in enumerate(vocabulary, start=1):
+            if not token:
+                raise InputError(f"{path}:{number}: is blank; remove the line")
+            if token in first_at:
+                raise InputError(f"{path}:{number}: {token!r} is in line {first_at[token]}, too; remove one")
+            first_at[token] = number
         vocabulary += [token for token in (SOP, EOP) if token not in vocabulary]
         try:
             return cls(vocabulary)

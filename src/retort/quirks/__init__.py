@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from retort.config.messages import nearest
 from retort.errors import InputError
 from retort.quirks.ledger import LEDGER
 from retort.quirks.quirk import Quirk
@@ -27,7 +28,7 @@ def chosen_switches(chosen: Mapping[str, str]) -> list[tuple[Quirk, Change]]:
     by_id = {quirk.id: quirk for quirk in LEDGER}
     for name, switch in chosen.items():
         if name not in by_id:
-            raise InputError(f"quirks.{name}: no such quirk; use one of {', '.join(sorted(by_id))}")
+            raise InputError(f"quirks.{name}: no such quirk; {nearest(name, sorted(by_id))}")
         offered = ["as_run", *by_id[name].switches]
         if switch not in offered:
             raise InputError(f"quirks.{name}: no switch {switch!r}; it has {', '.join(offered)}")
@@ -43,7 +44,7 @@ def quirk_of(name: str) -> Quirk:
     """
     by_id = {quirk.id: quirk for quirk in LEDGER}
     if name not in by_id:
-        raise InputError(f"quirks: no quirk {name!r}; use one of {', '.join(sorted(by_id))}")
+        raise InputError(f"variants.quirks: no quirk {name!r}; {nearest(name, sorted(by_id))}")
     return by_id[name]
 
 
@@ -55,7 +56,7 @@ def switches_of(name: str) -> Mapping[str, Change]:
     """
     switches = quirk_of(name).switches
     if not switches:
-        raise InputError(f"quirks: {name} has no switch to try; leave it out")
+        raise InputError(f"variants.quirks: {name} has no switch to try; leave it out")
     return switches
 
 

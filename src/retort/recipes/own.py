@@ -43,6 +43,8 @@ def own_methods(path: Path, taken: Collection[str]) -> tuple[Method, ...]:
                 f"recipes: {path}: METHODS holds a {type(method).__name__}; "
                 "put retort.recipes.Method values in"
             )
+        if not (method.steps or method.chain):
+            raise InputError(f"recipes: {path}: method {method.name!r} has no steps; give it one or more")
         if method.name in names:
             raise InputError(f"recipes: {path}: there already is a method {method.name!r}; rename yours")
         names.add(method.name)
@@ -52,14 +54,16 @@ def own_methods(path: Path, taken: Collection[str]) -> tuple[Method, ...]:
 def _executed(path: Path) -> ModuleType:
     """Run the file as a module; dataclasses and pickles find it among the loaded modules."""
     spec = importlib.util.spec_from_file_location(module_name(path), path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     try:
-        spec.loader.exec_module(module)
+        # Not through the loader, which leaves compiled code beside the file and may run what is outdated.
+        exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
     except SyntaxError as error:
-        raise InputError(f"recipes: {path}:{error.lineno}: not valid Python ({error.msg}); mend it") from None
-    except Exception as error:
+        place = path if error.lineno is None else f"{path}:{error.lineno}"
+        raise InputError(f"recipes: {place}: not valid Python ({error.msg}); mend it") from None
+    except (Exception, SystemExit) as error:
         lines = [
             frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
         ]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from retort.config.messages import nearest
+from retort.errors import InputError
 from retort.reporting.results import PUBLISHED, Results
 
 
 def results_parser(description: str) -> argparse.ArgumentParser:
     """A parser that knows which results to read."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--results", type=Path, required=True, help="folder of one scale: results/<scale>")
+    parser.add_argument("--results", type=_folder, required=True, help="folder of one scale: results/<scale>")
     parser.add_argument(
         "--published",
         type=Path,
@@ -39,6 +41,20 @@ def exhibit_parser(description: str, exhibits: list[str], kind: str) -> argparse
 
 
 def results_of(arguments: argparse.Namespace, paper: str | None = None) -> Results:
-    """The results that the arguments name; ``paper`` where they name none."""
+    """The results that the arguments name; ``paper`` where they name none.
+
+    Raises:
+        InputError: no numbers of such a paper.
+    """
     name = arguments.paper if paper is None else paper
+    if not (arguments.published / name).is_dir():
+        papers = sorted(path.name for path in arguments.published.glob("*/"))
+        raise InputError(f"--paper: no paper {name!r}; {nearest(name, papers)}")
     return Results(arguments.results, name, arguments.published, arguments.text, arguments.config)
+
+
+def _folder(text: str) -> Path:
+    path = Path(text)
+    if not path.is_dir():
+        raise InputError(f"--results: {path} is not a folder; name that of one scale: results/<scale>")
+    return path

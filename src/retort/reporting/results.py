@@ -12,11 +12,13 @@ from pydantic import ValidationError
 
 from retort.config import REPOSITORY, Config
 from retort.errors import InputError
+from retort.evaluation.collect import CHOICES
 from retort.files import read_json
 from retort.layout import run_folder
-from retort.reporting.scores import read_scores
+from retort.reporting.scores import read_scores, read_table
 from retort.reporting.stage_text import parents
 from retort.reporting.tables import slug
+from retort.runcard import read_card
 from retort.stages import task_of
 
 if TYPE_CHECKING:
@@ -118,9 +120,9 @@ class Results:
         from, learn from or take their vocabulary from are listed.
         """
         stages = self.root / "stages"
-        found = [Run(path.parent.name, "", read_json(path)) for path in sorted(stages.glob("*/card.json"))]
+        found = [Run(path.parent.name, "", read_card(path)) for path in sorted(stages.glob("*/card.json"))]
         found += [
-            Run(path.parents[2].name, path.parent.name, read_json(path))
+            Run(path.parents[2].name, path.parent.name, read_card(path))
             for path in sorted(stages.glob("*/tasks/*/card.json"))
         ]
         # After a search a task's own name is the second name of its best run.
@@ -147,15 +149,10 @@ class Results:
         """The batch size and learning rate behind each score, all fields as text, see the collecting step.
 
         Raises:
-            InputError: there is no such file.
+            InputError: there is no such file, or it is no such table.
         """
-        import pandas as pd
-
         path = self.root / self.paper / "hyper_parameters.csv"
-        try:
-            return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such file; run the step that collects the scores first") from None
+        return read_table(path, CHOICES, "collect the scores again")
 
     def stage(self, name: str) -> Path:
         """Folder of a stage."""
@@ -171,13 +168,8 @@ class Results:
         Raises:
             InputError: there is no such file.
         """
-        import pandas as pd
-
         path = self.published / self.paper / f"{name}.csv"
-        try:
-            return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such file; it holds the numbers that the paper prints") from None
+        return read_table(path, (), "it holds the numbers that the paper prints")
 
     def text_folder(self) -> Path:
         """Folder with the tokenizer and the word frequencies: the encoded corpus that the runs read.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from retort.data.superglue.tasks import SPECS
 from retort.errors import InputError
 from retort.evaluation.metrics import superglue_average
+from retort.files import read_text
 from retort.reporting.statistics import Summary, summarise
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ PROTOCOLS = {
     PAPER: "the best evaluation on dev, as the authors did",
     HELD_OUT: "checkpoint chosen on one half of dev, score from the other half",
 }
+_AGAIN = "run the step that collects the scores (again)"
 _IDENTITY = ["role", "method", "pair", "seed", "task", "metric", "protocol"]
 
 
@@ -53,17 +56,7 @@ def read_scores(path: Path | str) -> pd.DataFrame:
     Raises:
         InputError: no such file, missing columns, or a row that cannot be (its line is named).
     """
-    import pandas as pd
-
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run the step that collects the scores first") from None
-    except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
-        raise InputError(f"{path}: not a table of scores ({error}); collect the scores again") from None
-    lacking = [name for name in COLUMNS if name not in table.columns]
-    if lacking:
-        raise InputError(f"{path}:1: column {lacking[0]!r} is missing; collect the scores again")
+    table = read_table(path, COLUMNS, _AGAIN)
     for line, row in enumerate(table.to_dict("records"), start=2):
         problem = _problem(row)
         if problem:
@@ -75,6 +68,28 @@ def read_scores(path: Path | str) -> pd.DataFrame:
     table["value"] = table["value"].astype(float)
     if "run" not in table.columns:
         table["run"] = table["task"].where(table["stage"] != "", "")
+    return table
+
+
+def read_table(path: Path | str, columns: Sequence[str], remedy: str) -> pd.DataFrame:
+    """Read a CSV, all fields as text, empty ones as empty text.
+
+    Args:
+        path: of the file.
+        columns: that have to be there; ``remedy``: what to do where the file is none such.
+
+    Raises:
+        InputError: no such file, no table, or a column is missing.
+    """
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(io.StringIO(read_text(path, remedy)), dtype=str, keep_default_na=False)
+    except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
+        raise InputError(f"{path}: no table ({' '.join(str(error).split())}); {remedy}") from None
+    lacking = [name for name in columns if name not in table.columns]
+    if lacking:
+        raise InputError(f"{path}:1: column {lacking[0]!r} is missing; {remedy}")
     return table
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from retort.config import Config
 from retort.config.model import Model
-from retort.files import read_json
 
 if TYPE_CHECKING:
     from retort.models.glm import GLMConfig
@@ -44,10 +43,10 @@ def parameters_of_stage(folder: Path) -> int | None:
     Returns:
         ``None`` if the stage kept no model.
     """
-    from retort.models.glm import GLMConfig
+    from retort.models.checkpoint import load_config
 
     found = sorted([*folder.glob("config.json"), *folder.glob("tasks/*/config.json")])
-    return parameters(GLMConfig.from_json(read_json(found[0]))) if found else None
+    return parameters(load_config(found[0].parent)) if found else None
 
 
 def architecture(model: Model, vocabulary: int) -> GLMConfig:

@@ -43,6 +43,7 @@ def encode_task(
         if not raw.key.startswith(f"{task}/{split}/"):
             raise InputError(f"{raw.place}: example {raw.key} is not from {task}/{split}")
         filled = fill(task, raw)
+        _check_blank(filled, ids, tokenizer.special, raw)
         try:
             candidates = _candidates(filled, ids, tokenizer.special, max_length, verbalizers is not None)
         except _DoesNotFit as error:
@@ -103,6 +104,15 @@ def cloze_sequence(context: Sequence[int], answer: Sequence[int] | None, special
         targets=np.array([0] * sep + targets_b, dtype=np.int32),
         predicted=predicted,
     )
+
+
+def _check_blank(
+    filled: Filled, ids: Callable[[str], tuple[int, ...]], special: Specials, raw: RawExample
+) -> None:
+    """The answer is asked for at the first blank, so a text may not spell one."""
+    for part in (*filled.first, *filled.second):
+        if part is not MASK and special.mask in ids(part.text):
+            raise InputError(f"{raw.place}: a text holds the token [MASK]; write it another way, e.g. (MASK)")
 
 
 class _DoesNotFit(Exception):

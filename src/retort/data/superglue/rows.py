@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from retort.errors import InputError
+from retort.files import decoded
 
 
 class Row:
@@ -108,7 +109,7 @@ def read_rows(path: Path | str) -> Iterator[Row]:
     """Yield the JSON object of every non-blank line of a UTF-8 file.
 
     Raises:
-        InputError: no such file, not UTF-8, not JSON, or a line that is no object.
+        InputError: no such file, not UTF-8, not JSON, or a line that is no object or has a key twice.
     """
     try:
         content = Path(path).read_bytes()
@@ -116,12 +117,27 @@ def read_rows(path: Path | str) -> Iterator[Row]:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the data folder") from None
     for number, line in enumerate(content.split(b"\n"), 1):
         place = f"{path}:{number}"
-        if not line.strip():
+        text = decoded(line, path, number)
+        if not text.strip():
             continue
         try:
-            value = json.loads(line.decode("utf-8"))
-        except UnicodeDecodeError:
-            raise InputError(f"{place}: not UTF-8; convert the file") from None
+            value = json.loads(text, object_pairs_hook=_once)
         except json.JSONDecodeError as error:
             raise InputError(f"{place}: not JSON ({error.msg}, column {error.colno}); mend it") from None
+        except RecursionError:
+            raise InputError(f"{place}: not JSON of this task (nested too deep); mend it") from None
+        except _Twice as error:
+            raise InputError(f"{place}: field '{error}' is written twice; keep one") from None
         yield Row(place, value)
+
+
+class _Twice(Exception):
+    """A key that an object has twice; Python would keep the last."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _Twice(next(name for name in names if names.count(name) > 1))
+    return found

@@ -1,0 +1,59 @@
+"""A table of malformed input: each row ends in one line with place and remedy, and nothing is left behind."""
+
+from __future__ import annotations
+
+import pytest
+from inputs import rows_checkpoints, rows_configs, rows_data, rows_results
+from inputs.bench import Ended, Row, everything, run, setting
+
+ROWS = (*rows_configs.ROWS, *rows_data.ROWS, *rows_checkpoints.ROWS, *rows_results.ROWS)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_malformed_input(good, row: Row):
+    row.spoil(good.folder)
+    before = everything(good.folder)
+    ended = run(row.command.format(**good.stages))
+    assert ended.code == row.code, ended.error
+    (line,) = ended.error.splitlines()
+    assert line.startswith("error: ")
+    for word in row.words:
+        assert word.format(**good.stages) in line
+    assert everything(good.folder) == before
+
+
+def test_names_are_unique():
+    names = [row.name for row in ROWS]
+    assert len(names) == len(set(names))
+
+
+SOUND = (
+    "show_plan --config run.yaml",
+    "prepare_data --config run.yaml",
+    "encode_text --config run.yaml",
+    "pretrain --config run.yaml --stage {T1}",
+    "check_gates --config run.yaml",
+    "make_table table3 --results finished",
+    "summarise --results finished",
+    "judge_claims --results finished --ledger ledger.yaml",
+    "watch finished --once",
+)
+
+
+@pytest.mark.parametrize("command", SOUND)
+def test_good_input_is_taken(good, command: str):
+    """Each row is refused for what was spoilt, not for what the good folder lacks."""
+    assert run(command.format(**good.stages)) == Ended(0, "")
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "command"),
+    [
+        ("task_training.hyper_parameters", "{folder}/rates.csv", SOUND[0]),
+        ("recipes", "mine.py", SOUND[0]),
+        ("import_teacher.T1", "release", "pretrain --config run.yaml --stage {release}"),
+    ],
+)
+def test_good_input_that_the_configuration_names_is_taken(good, place: str, value: str, command: str):
+    setting(place, value.format(folder=good.folder))(good.folder)
+    assert run(command.format(**good.stages)) == Ended(0, "")

@@ -1,0 +1,96 @@
+"""Wrong arguments: usage and exit code 2, nothing run; what the system refuses: one line and exit code 1."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+
+import pytest
+from inputs.bench import SCRIPTS, run
+
+from retort.errors import REMEDIES, run_cli
+
+NUMBER = "expected a whole number, 1 or more"
+NEED_CONFIG = (
+    *("check_gates", "collect_scores", "distill_task", "encode_text", "map_vocabulary", "prepare_data"),
+    *("pretrain", "show_plan", "teacher_signals"),
+)
+NEED_RESULTS = ("export_reference", "judge_claims", "make_figure", "make_report", "make_table", "summarise")
+
+USAGE = [
+    *((name, "the following arguments are required: --config") for name in NEED_CONFIG),
+    *((name, "the following arguments are required: --results") for name in NEED_RESULTS),
+    *((f"{name} --colour red --config smoke --stage x --results .", "unrecognized arguments: --colour red")
+      for name in ("pretrain", "map_vocabulary")),
+    ("make_table table33 --results .", "invalid choice: 'table33' (choose from"),
+    ("make_figure figure1 --results .", "invalid choice: 'figure1' (choose from"),
+    ("pretrain --config smoke --stage x --threads 0", f"--threads: given '0', {NUMBER}"),
+    ("pretrain --config smoke --stage x --threads two", f"--threads: given 'two', {NUMBER}"),
+    ("show_plan --config smoke --devices -1", f"--devices: given '-1', {NUMBER}"),
+    ("bench --repeats 0", f"--repeats: given '0', {NUMBER}"),
+    ("bench --starts 1.5", f"--starts: given '1.5', {NUMBER}"),
+    ("watch . --every soon", "--every: invalid float value: 'soon'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("command", "words"), USAGE, ids=lambda text: text[:40])
+def test_usage(tmp_path, monkeypatch, command, words):
+    monkeypatch.chdir(tmp_path)
+    ended = run(command)
+    *usage, last = ended.error.splitlines()
+    assert ended.code == 2 and words in last and usage[0].startswith("usage: ")
+    assert not list(tmp_path.iterdir())
+
+
+def test_each_script_has_a_row():
+    named = {command.split()[0] for command, _ in USAGE}
+    assert named == {path.stem for path in SCRIPTS.glob("*.py")}
+
+
+@pytest.mark.parametrize("every", ["0", "-1", "nan"])
+def test_no_time_between_two_looks(tmp_path, every):
+    ended = run(f"watch {tmp_path} --every {every}")
+    assert (ended.code, ended.error.count("\n")) == (2, 1)
+    assert f"error: --every: given {every}, expected seconds, more than 0" in ended.error
+
+
+@pytest.mark.parametrize("number", REMEDIES, ids=errno.errorcode.get)
+def test_what_the_system_refuses_is_one_line(capsys, number):
+    def main():
+        raise OSError(number, os.strerror(number), "results/x")
+
+    with pytest.raises(SystemExit) as ended:
+        run_cli(main)
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == f"error: results/x: {os.strerror(number)}; {REMEDIES[number]}\n"
+
+
+def test_a_file_that_our_code_forgot_keeps_its_traceback():
+    def main():
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", "x")
+
+    with pytest.raises(FileNotFoundError):
+        run_cli(main)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here: it stands for a full disk")  # noqa: PTH110
+def test_a_full_disk(tmp_path):
+    code = "from retort.errors import run_cli\nrun_cli(lambda: open('/dev/full', 'w').write('x' * 10**6))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert (
+        ended.stderr
+        == "error: No space left on device; make room on the disk and run the same command again\n"
+    )
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")
+def test_a_folder_that_may_not_be_written(good):
+    (good.folder / "results").chmod(0o500)
+    try:
+        ended = run("check_gates --config run.yaml --results results/new")
+        assert ended.code in (1, 2) and ended.error.count("\n") == 1
+    finally:
+        (good.folder / "results").chmod(0o700)
