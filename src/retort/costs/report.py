@@ -33,7 +33,7 @@ def estimate_of(plan: Plan) -> Estimate:
     kind = device_kind(plan.config)
     text = plan.layout.text(plan.text)
     return Estimate(
-        plan, sizes_of(plan.config, text), calibrate(kind, finished_runs(plan.layout.root.parent, kind))
+        plan, sizes_of(plan.config, text), calibrate(kind, *finished_runs(plan.layout.root.parent, kind))
     )
 
 
@@ -193,8 +193,10 @@ def _disk(estimate: Estimate, devices: int) -> str:
 
 
 def _basis(calibration: Calibration) -> list[str]:
+    old = calibration.passed_over
+    passed = [f"{old} finished stages are passed over: their run cards tell no processor time"] if old else []
     if calibration.error is None:
-        return _assumptions(calibration)
+        return [*_assumptions(calibration), *passed]
     speeds = [
         f"{phase} {speed / 1e9:,.1f} GFLOP/s"
         for phase in ("pretraining", "task")
@@ -204,6 +206,7 @@ def _basis(calibration: Calibration) -> list[str]:
     return [
         f"{len(calibration.runs)} finished stages on {names}: {', '.join(speeds)}",
         f"median error of a stage's predicted time: {calibration.error:.0%}",
+        *passed,
     ]
 
 
