@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from retort import devices
+from retort.config import load
 from retort.devices import claim, places, visible
 from retort.errors import InputError, RetortError
+from retort.plan import Plan
 
 ROOT = Path(__file__).parent.parent
 LISTING = """\
@@ -97,6 +99,11 @@ def test_places_count_only_where_torch_knows_gpus(nvidia_smi, monkeypatch, tmp_p
         "importlib.util.find_spec", lambda name: None
     )  # jobs have an environment of their own
     assert places(2) == 8
+
+
+def test_sharing_a_gpu_changes_no_stage():
+    alone, shared = (Plan(load("smoke", {"jobs_per_gpu": number})) for number in (1, 6))
+    assert list(alone.stages) == list(shared.stages)
 
 
 # Claims

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
 import subprocess
 from dataclasses import replace
 
@@ -15,9 +14,7 @@ from retort.config.model import as_text
 from retort.errors import InputError, RetortError
 from retort.files import write_json
 from retort.plan import Plan
-from retort.rerun import case_of, narrowed, read_card, result_differences, source_differences
-from retort.revision import Revision
-from retort.runcard import package_versions
+from retort.rerun import case_of, narrowed, read_card
 from retort.stages import to_json
 
 RECIPES = """
@@ -164,6 +161,7 @@ def test_what_comes_out_is_compared_with_the_card(written, tmp_path, monkeypatch
     plan = Plan(config)
     stage = last_stage(plan, "KD")
     ended = {"device": {"name": "p"}, "results": {"best": {"accuracy": 50.0}, "weights": "aa"}}
+    ended["inputs"] = {f"results/hers/stages/T1.x/tasks/RTE/w.{name}": name for name in ("a", "b")}
     past = {"finished": "2030", "git_changes": "none", "code": "", "python": "", "packages": {}}
     path = written(config, stage, **ended, **past, data={"RTE/val.jsonl": "c0", "old.txt": "de"})
     targets = []
@@ -171,6 +169,7 @@ def test_what_comes_out_is_compared_with_the_card(written, tmp_path, monkeypatch
     def make(case, target, cores):
         targets.append(target.name)
         found = ended | {"results": {"best": {"accuracy": score}, "weights": f"{score}"}}
+        found["inputs"] = {"/my/stages/T1.x/tasks/RTE/w.a": "a", "/my/stages/T1.x/tasks/RTE/w.b": "c"}
         write_json(case.text / "summary.json", {"sha256": {"/here/RTE/val.jsonl": "c0"}})
         write_json(case.model / "card.json", found)
 
@@ -179,6 +178,8 @@ def test_what_comes_out_is_compared_with_the_card(written, tmp_path, monkeypatch
     assert targets == ["summary.json", "metrics.json"]  # data are compared before anything is trained
     lines = capsys.readouterr().out.splitlines()
     assert "data: old.txt: de on the card, none here" in lines and "device: as on the card" in lines
+    assert "inputs: stages/T1.x/tasks/RTE/w.b: b on the card, c here" in lines
+    assert sum(line.startswith("inputs: ") for line in lines) == 1
     same = "as on the card" if score == 50 else "accuracy: 50.0 on the card, 62.5 here (+12.5)"
     assert f"scores: {same}" in lines and lines[-1].startswith("weights: not equal bit by bit")
 
@@ -199,33 +200,3 @@ def test_a_stopped_workflow_is_one_line(written, tmp_path, monkeypatch):
     target = str(case.target.relative_to(folder))
     assert folder == tmp_path / "again" and command[:3] == ["-m", "snakemake", target]
     assert command[3:] == ["--cores", "3", "--configfile", "config.json", "--no-hooks"]
-
-
-def test_differences_of_the_sources_are_told_one_by_one(monkeypatch):
-    monkeypatch.setattr(rerun, "revision", lambda: Revision("bbbb", "none"))
-    versions = package_versions()
-    card = {
-        "git_commit": "aaaa",
-        "git_changes": "none",
-        "code": "f00",
-        "python": platform.python_version(),
-        "packages": versions | {"torch": "1.0", "gone": "2.0"},
-    }
-    assert source_differences(card, "f00") == [
-        "commit: aaaa on the card, bbbb here",
-        f"torch: 1.0 on the card, {versions['torch']} here",
-        "gone: 2.0 on the card, none here",
-    ]
-    same = card | {"git_commit": "bbbb", "packages": versions}
-    assert source_differences(same, "f00") == []
-    assert source_differences(same, "bad") == ["code of this stage: f00 on the card, bad here"]
-
-
-def test_scores_are_equal_or_differ_by_a_number():
-    then = {"best": {"accuracy": 50.0, "f1": 40.5}, "evaluations": 2}
-    assert list(result_differences(then, then | {"evaluations": 3})) == []
-    now = {"best": {"accuracy": 62.5, "f1": 40.5}}
-    assert list(result_differences(then, now)) == ["accuracy: 50.0 on the card, 62.5 here (+12.5)"]
-    found = list(result_differences({"last_loss": 6.5}, {"last_loss": 6.25}))
-    assert found == ["last loss: 6.5 on the card, 6.25 here (-0.25)"]
-    assert list(result_differences({"last_loss": None}, {"last_loss": 6.0})) != []

@@ -7,7 +7,6 @@ whatever else the run stands on are made first, in a folder of their own.
 from __future__ import annotations
 
 import os
-import platform
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,11 +17,11 @@ from typing import Any
 from retort.config import REPOSITORY, Config, merge, resolve
 from retort.config.loading import scale_names
 from retort.config.model import as_text
+from retort.differences import Card, entries, inputs, results, sources
 from retort.errors import InputError, RetortError
 from retort.files import digest_of, read_json, write_text
 from retort.plan import Plan
-from retort.revision import revision
-from retort.runcard import data_hashes, package_versions
+from retort.runcard import data_hashes
 from retort.stages import Stage
 
 LINKED = ("Snakefile", "rules", "scripts", "config", "config.yaml", "envs", "profiles", "resources")
@@ -30,11 +29,6 @@ LINKED = ("Snakefile", "rules", "scripts", "config", "config.yaml", "envs", "pro
 
 _PLAIN_SCALE = "smoke"
 """It has no gates and switches no quirk, so that it adds nothing to a complete configuration."""
-
-_SHOWN = 40
-"""Characters of a value in a message: commits and names whole, hashes not."""
-
-Card = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -92,14 +86,16 @@ def rerun(path: Path, folder: Path | None, cores: int, changes: Mapping[str, Any
     case = case_of(path, folder, changes)
     run = case.card["stage"].get("run")
     print(f"{case.stage.id}{f', run {run}' if run else ''}, finished {case.card['finished']}")
-    _show("made from", source_differences(case.card, case.plan.code(case.stage)))
+    _show("made from", sources(case.card, case.plan.code(case.stage)))
     for text in case.texts:
         _make(case, text / "summary.json", cores)
-    _show("data", _entries(case.card["data"], data_hashes(case.texts)))
+    _show("data", entries(case.card["data"], data_hashes(case.texts)))
     _make(case, case.target, cores)
     made = read_json(case.model / "card.json")
-    _show("device", _entries(case.card["device"], made["device"]))
-    scores = list(result_differences(case.card["results"], made["results"]))
+    if case.stage.digest == digest_of(_plain_stage(case.card)):  # else all names differ
+        _show("inputs", inputs(case.card, made))
+    _show("device", entries(case.card["device"], made["device"]))
+    scores = results(case.card["results"], made["results"])
     _show("scores", scores)
     same = case.card["results"]["weights"] == made["results"]["weights"]
     print(f"weights: {'equal' if same else 'not equal'} bit by bit; the new card: {case.model / 'card.json'}")
@@ -132,7 +128,7 @@ def case_of(path: Path, folder: Path | None, changes: Mapping[str, Any]) -> Case
     card = read_card(path)
     # A scale of somebody's own has no file here; the card's configuration is complete, so another's will do.
     scale = card["config"]["scale"] if card["config"]["scale"] in scale_names() else _PLAIN_SCALE
-    name = digest_of({key: value for key, value in card["stage"].items() if key not in ("task", "run")})
+    name = digest_of(_plain_stage(card))
     folder = (Path("results") / "rerun" / name if folder is None else folder).absolute()
     _link(folder)
     given = merge(card["config"], _recipes(card, folder) | {"scale": scale})
@@ -151,6 +147,11 @@ def case_of(path: Path, folder: Path | None, changes: Mapping[str, Any]) -> Case
     config = narrowed(here, stage.id)
     write_text(folder / "config.json", as_text(config))
     return Case(card, folder, Plan(config, folder / "results"), stage)
+
+
+def _plain_stage(card: Card) -> dict[str, Any]:
+    """The card's stage without what its run adds."""
+    return {key: value for key, value in card["stage"].items() if key not in ("task", "run")}
 
 
 def narrowed(config: Config, name: str) -> Config:
@@ -224,39 +225,6 @@ def _absolute(config: Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
-def source_differences(card: Card, code: str) -> list[str]:
-    """What differs, line by line: commit, changes to it, code of the stage, Python, packages."""
-    here = revision()
-    names = ("commit", "changes to the commit", "code of this stage", "Python")
-    then = (card["git_commit"], card["git_changes"], card["code"], card["python"])
-    now = (here.commit, here.changes, code, platform.python_version())
-    sources = _entries(dict(zip(names, then, strict=True)), dict(zip(names, now, strict=True)))
-    return [*sources, *_entries(card["packages"], package_versions())]
-
-
-def result_differences(then: Card, now: Card) -> Iterator[str]:
-    """Scores that are not exactly equal, and by how much."""
-    scores = [found.get("best") or {"last loss": found["last_loss"]} for found in (then, now)]
-    for name in dict.fromkeys(name for found in scores for name in found):
-        old, new = (found.get(name) for found in scores)
-        if old != new:
-            by = "" if old is None or new is None else f" ({new - old:+.4g})"
-            yield f"{name}: {old} on the card, {new} here{by}"
-
-
-def _entries(then: Card, now: Card) -> list[str]:
-    """Entries that differ, a line each."""
-    return [
-        f"{name}: {_value(then, name)} on the card, {_value(now, name)} here"
-        for name in dict.fromkeys((*then, *now))
-        if then.get(name) != now.get(name)
-    ]
-
-
-def _value(values: Card, name: str) -> str:
-    return "none" if values.get(name) is None else str(values[name])[:_SHOWN]
-
-
 def _show(what: str, differences: Sequence[str]) -> None:
     print("\n".join(f"{what}: {line}" for line in differences or ["as on the card"]), flush=True)
 
@@ -267,12 +235,13 @@ def _make(case: Case, target: Path, cores: int) -> None:
     Raises:
         RetortError: it stopped.
     """
+    packages = (str(REPOSITORY / "src"), os.environ.get("PYTHONPATH"))
     command = ["-m", "snakemake", str(target.relative_to(case.folder)), "--cores", str(cores)]
     ended = subprocess.run(
         [sys.executable, *command, "--configfile", "config.json", "--no-hooks"],
         cwd=case.folder,
         check=False,
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY / "src")},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, packages))},
     )
     if ended.returncode != 0:
         raise RetortError(

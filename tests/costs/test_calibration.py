@@ -116,18 +116,19 @@ def results(tmp_path):
 
 def test_finished_stages_are_found_with_their_time(results, tmp_path):
     plan, first, tuned = results
-    found = {run.stage: run for run in finished_runs(tmp_path, "cpu")}
+    known, passed_over = finished_runs(tmp_path, "cpu")
+    found = {run.stage: run for run in known}
     assert {name: run.seconds for name, run in found.items()} == {first.id: 4.0, tuned.id: 3.0}
     assert found[tuned.id].phase == "task" and found[tuned.id].device == "some processor"
     work = stage_work(first, sizes_of(plan)).all
     assert found[first.id].work == work
-    assert finished_runs(tmp_path, "cuda") == []
+    assert passed_over == 0 and finished_runs(tmp_path, "cuda") == ([], 0)
 
 
 def test_a_stage_with_a_card_missing_has_not_finished(results, tmp_path):
     plan, first, tuned = results
     (plan.layout.task_model(tuned, "WiC") / "card.json").unlink()
-    assert [run.stage for run in finished_runs(tmp_path, "cpu")] == [first.id]
+    assert [run.stage for run in finished_runs(tmp_path, "cpu")[0]] == [first.id]
 
 
 def test_a_gpu_or_several_threads_are_timed_from_start_to_end():
@@ -147,4 +148,6 @@ def test_cards_from_before_there_was_processor_time_teach_nothing(results, tmp_p
     old = card(8.0, 0, 10)
     del old["processor_seconds"]
     (plan.layout.stage(first) / "card.json").write_text(json.dumps(old))
-    assert [run.stage for run in finished_runs(tmp_path, "cpu")] == [tuned.id]
+    known, passed_over = finished_runs(tmp_path, "cpu")
+    assert [run.stage for run in known] == [tuned.id] and passed_over == 1
+    assert calibrate("cpu", known, passed_over).passed_over == 1

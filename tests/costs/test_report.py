@@ -108,7 +108,10 @@ def test_finished_stages_are_named_as_the_basis(tmp_path):
     assert "30 finished stages on Some CPU: task 10.0 GFLOP/s" in line(lines, "basis")
     assert any("predicted time: 0%" in text for text in lines)
     assert f"3 of {len(plan.stages)} stages are made" in line(lines, "still to do")
-    assert not any("WARNING" in text for text in lines)
+    assert not any("WARNING" in text or "passed over" in text for text in lines)
+    for runs in (calm, calm[:3]):  # enough to go by, too few
+        lines = summary(Estimate(plan, found.sizes, calibrate("cpu", runs, 7)), 2)
+        assert any("7 finished stages are passed over" in text for text in lines)
 
 
 def test_devices(monkeypatch):

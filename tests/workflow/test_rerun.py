@@ -18,7 +18,7 @@ def test_a_cell_is_made_again_from_its_card_alone(smoke, tmp_path):
     card = shutil.copy(source, tmp_path / "card.json")
     ended = smoke.tree.script("rerun", str(card), "--results", str(tmp_path / "again"), "--cores", "2")
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    for what in ("made from", "data", "device", "scores"):
+    for what in ("made from", "data", "inputs", "device", "scores"):
         assert f"{what}: as on the card\n" in ended.stdout
     assert "weights: equal bit by bit" in ended.stdout and "Traceback" not in ended.stderr
     made = (tmp_path / "again" / "results" / "smoke" / "stages").iterdir()

@@ -98,12 +98,14 @@ class Calibration:
         runs: finished stages they were fitted to, none for assumed rates.
         error: median over the runs of |predicted - measured| / measured, each run predicted by rates
             that were fitted to others; ``None`` without runs.
+        passed_over: finished stages whose cards are too old to tell the processor's time.
     """
 
     kind: str
     rates: Rates
     runs: tuple[Run, ...] = ()
     error: float | None = None
+    passed_over: int = 0
 
     def achieved(self, phase: str) -> float | None:
         """Operations a second of the finished runs of a phase; ``None`` without any."""
@@ -112,12 +114,12 @@ class Calibration:
         return sum(run.work.flops for run in runs) / seconds if seconds else None
 
 
-def calibrate(kind: str, runs: Sequence[Run]) -> Calibration:
+def calibrate(kind: str, runs: Sequence[Run], passed_over: int = 0) -> Calibration:
     """Rates of a kind of device from its finished runs, or the assumed ones if there are too few."""
     start = ASSUMED[kind].start
     if len(runs) < MINIMUM_RUNS:
-        return Calibration(kind, ASSUMED[kind])
-    return Calibration(kind, fit(runs, start), tuple(runs), cross_validated(runs, start))
+        return Calibration(kind, ASSUMED[kind], passed_over=passed_over)
+    return Calibration(kind, fit(runs, start), tuple(runs), cross_validated(runs, start), passed_over)
 
 
 def fit(runs: Sequence[Run], start: float) -> Rates:
@@ -173,9 +175,13 @@ def relative_error(rates: Rates, run: Run) -> float:
     return abs(rates.seconds(run.work) - run.seconds) / run.seconds
 
 
-def finished_runs(results: Path, kind: str) -> list[Run]:
-    """The finished stages of all scales below a results folder that ran on a kind of device."""
-    found: list[Run] = []
+def finished_runs(results: Path, kind: str) -> tuple[list[Run], int]:
+    """The finished stages of all scales below a results folder that ran on a kind of device.
+
+    Returns:
+        Those whose time is known, and the number of those whose time is not, see :func:`seconds_of`.
+    """
+    found: list[Run | None] = []
     for path in sorted(results.glob("*/config.json")):
         try:
             plan = Plan(load(path), results)
@@ -183,17 +189,20 @@ def finished_runs(results: Path, kind: str) -> list[Run]:
         except InputError:  # of a version with other keys: nothing to learn from
             continue
         found += runs_of(plan, stages, kind)
-    return found
+    known = [run for run in found if run is not None]
+    return known, len(found) - len(known)
 
 
-def runs_of(plan: Plan, stages: Sequence[Stage], kind: str) -> Iterator[Run]:
-    """The finished ones among a plan's stages on a kind of device."""
+def runs_of(plan: Plan, stages: Sequence[Stage], kind: str) -> Iterator[Run | None]:
+    """The finished ones among a plan's stages on a kind of device; ``None`` where the time is not known."""
     sizes: Sizes | None = None
     for stage in stages:
         cards = _cards(plan, stage)
         if cards and all(_on_one(card, kind) for card in cards):
             seconds = seconds_of(cards)
-            if seconds is not None and seconds > 0:
+            if seconds is None:
+                yield None
+            elif seconds > 0:
                 sizes = sizes or sizes_of(plan)
                 work, name = stage_work(stage, sizes).all, cards[0]["device"]["name"]
                 yield Run(stage.id, stage.phase, work, seconds, name)

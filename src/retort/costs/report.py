@@ -32,7 +32,8 @@ _INDENT, _NAMED = 17, 4
 def estimate_of(plan: Plan) -> Estimate:
     """The costs of a plan, calibrated by whatever has finished below its results folder."""
     kind = device_kind(plan.config)
-    return Estimate(plan, sizes_of(plan), calibrate(kind, finished_runs(plan.layout.root.parent, kind)))
+    finished = finished_runs(plan.layout.root.parent, kind)
+    return Estimate(plan, sizes_of(plan), calibrate(kind, *finished))
 
 
 def device_kind(config: Config) -> str:
@@ -204,8 +205,10 @@ def _disk(estimate: Estimate, devices: int) -> str:
 
 
 def _basis(calibration: Calibration) -> list[str]:
+    old = calibration.passed_over
+    passed = [f"{old} finished stages are passed over: their run cards tell no processor time"] if old else []
     if calibration.error is None:
-        return _assumptions(calibration)
+        return [*_assumptions(calibration), *passed]
     speeds = [
         f"{phase} {speed / 1e9:,.1f} GFLOP/s"
         for phase in ("pretraining", "task")
@@ -215,6 +218,7 @@ def _basis(calibration: Calibration) -> list[str]:
     return [
         f"{len(calibration.runs)} finished stages on {names}: {', '.join(speeds)}",
         f"median error of a stage's predicted time: {calibration.error:.0%}",
+        *passed,
     ]
 
 
