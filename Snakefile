@@ -75,7 +75,7 @@ rule all:
 
 
 onsuccess:
-    shell(f"python scripts/summarise.py --results {RESULTS} --text {TEXT}")
+    shell(f"python scripts/summarise.py --results {RESULTS}")
 
 
 onerror:

@@ -1,12 +1,7 @@
 # Tables, figures, claims and the page; each exhibit is a file in three forms, made from result files alone.
 rule table:
     input:
-        f"{RESULTS}/glmd/scores.csv",
-        f"{RESULTS}/glmd/hyper_parameters.csv",
         lambda wildcards: shown_in(TABLES[wildcards.table]),
-        lambda wildcards: (
-            f"{RESULTS}/glmd/claims.csv" if wildcards.table == "claims" else []
-        ),
     output:
         report(
             f"{RESULTS}/glmd/tables/{{table}}.csv",
@@ -23,17 +18,16 @@ rule table:
         code=lambda wildcards: fingerprint(
             [TABLES[wildcards.table].code, "retort.reporting.tables:write_table"]
         ),
+        template=templates("*.tex.j2"),
         settings=SETTINGS,
         results=lambda wildcards: RESULTS,
-        text=lambda wildcards: TEXT,
     shell:
-        "python scripts/make_table.py {wildcards.table} --results {params.results} --text {params.text}"
+        "python scripts/make_table.py {wildcards.table} --results {params.results}"
         " 2>&1 | tee {log}"
 
 
 rule figure:
     input:
-        f"{RESULTS}/glmd/scores.csv",
         lambda wildcards: shown_in(FIGURES[wildcards.figure]),
     output:
         f"{RESULTS}/glmd/figures/{{figure}}.png",
@@ -57,9 +51,8 @@ rule figure:
         ),
         settings=SETTINGS,
         results=lambda wildcards: RESULTS,
-        text=lambda wildcards: TEXT,
     shell:
-        "python scripts/make_figure.py {wildcards.figure} --results {params.results} --text {params.text}"
+        "python scripts/make_figure.py {wildcards.figure} --results {params.results}"
         " 2>&1 | tee {log}"
 
 
@@ -83,9 +76,8 @@ rule claims:
         ),
         settings=SETTINGS,
         results=lambda wildcards: RESULTS,
-        text=lambda wildcards: TEXT,
     shell:
-        "python scripts/judge_claims.py --results {params.results} --text {params.text} --ledger {input.ledger}"
+        "python scripts/judge_claims.py --results {params.results} --ledger {input.ledger}"
         " 2>&1 | tee {log}"
 
 
@@ -110,8 +102,7 @@ rule report:
     params:
         code=fingerprint(["retort.reporting.page:write_page"]),
         settings=SETTINGS,
-        templates=templates(),
+        templates=templates("*"),
         results=lambda wildcards: RESULTS,
-        text=lambda wildcards: TEXT,
     shell:
-        "python scripts/make_report.py --results {params.results} --text {params.text} 2>&1 | tee {log}"
+        "python scripts/make_report.py --results {params.results} 2>&1 | tee {log}"

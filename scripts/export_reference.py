@@ -17,7 +17,7 @@ def main() -> None:
     parser = results_parser(__doc__ or "")
     parser.add_argument("--out", type=Path, default=Path("results/reference"), help="folder to write")
     arguments = parser.parse_args()
-    results = Results(arguments.results, published=arguments.published, text=arguments.text)
+    results = Results(arguments.results, published=arguments.published)
     write_reference(results, arguments.out)
 
 

@@ -19,7 +19,7 @@ def main() -> None:
     arguments = parser.parse_args()
     config = Results(arguments.results).config
     for paper in config.papers:
-        results = Results(arguments.results, paper, arguments.published, arguments.text)
+        results = Results(arguments.results, paper, arguments.published)
         show(headline(results), arguments.plain or not sys.stdout.isatty())
 
 

@@ -18,9 +18,6 @@ def results_parser(description: str) -> argparse.ArgumentParser:
         default=PUBLISHED,
         help="folder with the papers' numbers (default: %(default)s)",
     )
-    parser.add_argument(
-        "--text", type=Path, help="folder of the encoded text (default: the one that the runs read)"
-    )
     return parser
 
 
@@ -35,4 +32,4 @@ def exhibit_parser(description: str, exhibits: list[str], kind: str) -> argparse
 
 def results_of(arguments: argparse.Namespace) -> Results:
     """The results that the arguments name."""
-    return Results(arguments.results, arguments.paper, arguments.published, arguments.text)
+    return Results(arguments.results, arguments.paper, arguments.published)

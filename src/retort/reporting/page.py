@@ -61,17 +61,16 @@ class Chapter:
     files: dict[str, str]
 
 
-def write_page(root: Path, published: Path, path: Path, text: Path | None = None) -> None:
+def write_page(root: Path, published: Path, path: Path) -> None:
     """Write the page of one scale.
 
     Args:
         root: ``results/<scale>``; the figures of every paper must have been drawn.
         published: folder with the papers' numbers.
         path: of the HTML file.
-        text: folder of the encoded text, see :class:`Results`.
     """
-    first = Results(root, published=published, text=text)
-    chapters = [chapter(Results(root, paper, published, text)) for paper in first.config.papers]
+    first = Results(root, published=published)
+    chapters = [chapter(Results(root, paper, published)) for paper in first.config.papers]
     script = script_text()
     html = environment().get_template("page.html.j2").render(
         config=first.config,
