@@ -97,9 +97,7 @@ onstart:
 onsuccess:
     # Kept for the case that something would have to be made again.
     shutil.rmtree(f"{RESULTS}/.finished", ignore_errors=True)
-    shell(
-        f"python scripts/summarise.py --results {RESULTS} --text {TEXT} --config {CONFIG}"
-    )
+    shell(f"python scripts/summarise.py --results {RESULTS} --config {CONFIG}")
 
 
 onerror:

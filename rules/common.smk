@@ -144,17 +144,22 @@ def exhibits():
     return [*tables, *figures, f"{RESULTS}/report/index.html"]
 
 
-def templates():
-    """Digest of the page's templates, style and script: a fingerprint of code does not see them."""
+def templates(pattern):
+    """Digest of templates, with the page's style and script: a fingerprint of code does not see them."""
     return digest_of(
-        {path.name: sha256_of(path) for path in sorted(TEMPLATES.iterdir())}
+        {path.name: sha256_of(path) for path in sorted(TEMPLATES.glob(pattern))}
     )
 
 
 def shown_in(exhibit):
-    """Files that an exhibit reads besides scores and configuration."""
-    files = [text_of(CORPUS), *exhibit.reads, *logs_of(exhibit.logs)]
-    return files + (list(map(text_of, settings.tasks)) if exhibit.texts else [])
+    """Files that an exhibit is made from."""
+    parts = {"none": (), "vocabulary": (CORPUS,), "all": plan.text}[exhibit.text]
+    return [
+        *(f"{RESULTS}/glmd/{name}.csv" for name in exhibit.of),
+        *exhibit.reads,
+        *logs_of(exhibit.logs),
+        *map(text_of, parts),
+    ]
 
 
 def logs_of(methods):

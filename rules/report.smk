@@ -1,12 +1,7 @@
 # Tables, figures, claims and the page; each exhibit is a file in three forms, made from result files alone.
 rule table:
     input:
-        f"{RESULTS}/glmd/scores.csv",
-        f"{RESULTS}/glmd/hyper_parameters.csv",
         lambda wildcards: shown_in(TABLES[wildcards.table]),
-        lambda wildcards: (
-            f"{RESULTS}/glmd/claims.csv" if wildcards.table == "claims" else []
-        ),
     output:
         report(
             f"{RESULTS}/glmd/tables/{{table}}.csv",
@@ -23,18 +18,17 @@ rule table:
         code=lambda wildcards: fingerprint(
             [TABLES[wildcards.table].code, "retort.reporting.tables:write_table"]
         ),
+        template=templates("*.tex.j2"),
         settings=plan.digest,  # exhibits show the configuration itself
         results=lambda wildcards: RESULTS,
-        text=lambda wildcards: TEXT,
         config=config_file,
     shell:
-        "python scripts/make_table.py {wildcards.table} --results {params.results} --text {params.text}"
+        "python scripts/make_table.py {wildcards.table} --results {params.results}"
         " --config {params.config} 2>&1 | tee {log}"
 
 
 rule figure:
     input:
-        f"{RESULTS}/glmd/scores.csv",
         lambda wildcards: shown_in(FIGURES[wildcards.figure]),
     output:
         f"{RESULTS}/glmd/figures/{{figure}}.png",
@@ -58,10 +52,9 @@ rule figure:
         ),
         settings=plan.digest,  # exhibits show the configuration itself
         results=lambda wildcards: RESULTS,
-        text=lambda wildcards: TEXT,
         config=config_file,
     shell:
-        "python scripts/make_figure.py {wildcards.figure} --results {params.results} --text {params.text}"
+        "python scripts/make_figure.py {wildcards.figure} --results {params.results}"
         " --config {params.config} 2>&1 | tee {log}"
 
 
@@ -85,10 +78,9 @@ rule claims:
         ),
         settings=plan.digest,  # exhibits show the configuration itself
         results=lambda wildcards: RESULTS,
-        text=lambda wildcards: TEXT,
         config=config_file,
     shell:
-        "python scripts/judge_claims.py --results {params.results} --text {params.text} --ledger {input.ledger}"
+        "python scripts/judge_claims.py --results {params.results} --ledger {input.ledger}"
         " --config {params.config} 2>&1 | tee {log}"
 
 
@@ -113,10 +105,8 @@ rule report:
     params:
         code=fingerprint(["retort.reporting.page:write_page"]),
         settings=plan.digest,  # exhibits show the configuration itself
-        templates=templates(),
+        templates=templates("*"),
         results=lambda wildcards: RESULTS,
-        text=lambda wildcards: TEXT,
         config=config_file,
     shell:
-        "python scripts/make_report.py --results {params.results} --text {params.text}"
-        " --config {params.config} 2>&1 | tee {log}"
+        "python scripts/make_report.py --results {params.results} --config {params.config} 2>&1 | tee {log}"

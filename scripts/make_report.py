@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="HTML file to write (default: <results>/report/index.html)")
     arguments = parser.parse_args()
     out = arguments.out or arguments.results / "report" / "index.html"
-    write_page(arguments.results, arguments.published, out, arguments.text, arguments.config)
+    write_page(arguments.results, arguments.published, out, arguments.config)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from retort.reporting.exhibits import FIGURES, write_figure
 from retort.reporting.page import write_page
 from retort.reporting.results import PUBLISHED, Results
 from retort.reporting.scores import COLUMNS
+from retort.texts import text_names
 
 LEVEL = {"GLM": 88.0, "KD": 46.0, "PD": 60.0, "TinyBERT": 80.0, "GLMD-vc": 86.0, "GLMD": 82.0}
 GATES = {
@@ -92,14 +93,14 @@ def make_stage(init: str | None, task: str) -> dict:
             "ensemble": {"is": "Mean"},
             "edit": None,
         },
-        "schooling": [length | {"task": task, "text": f"{task}.0123456789", "epochs": 2}]
+        "schooling": [length | {"task": task, "text": f"{task}.1", "epochs": 2}]
         if task
         else length | {"steps": 100},
         "task": task or None,
         "init": init,
         "teachers": [],
         "seed": 1,
-        "data": "corpus.0123456789",
+        "data": "corpus.1",
     }
 
 
@@ -158,14 +159,14 @@ def write_distances(path: Path, steps: int = 30) -> None:
     write_text(path, "".join(json.dumps(line) + "\n" for line in lines))
 
 
-def make_text(text: Path) -> None:
+def make_text(text: Path, names: dict[str, str]) -> None:
     """A tokenizer, Zipf-like frequencies and encoded tasks of one scale."""
     import numpy as np
 
     from retort.data.examples import ClozeExample, GLMExample
     from retort.data.store import save_examples
 
-    folder = text / "corpus.0123456789"
+    folder = text / names["corpus"]
     tokenizer = Tokenizer([*COMMANDS, *(f"w{i}" for i in range(193))])
     tokenizer.save(folder / "tokenizer.json")
     counts = np.array([0] * len(COMMANDS) + [10000 // (i + 1) for i in range(193)])
@@ -182,7 +183,7 @@ def make_text(text: Path) -> None:
                     tokens, np.zeros((2, len(tokens)), np.int32), len(tokens) - 1, tokens, tokens == 5
                 )
                 examples.append(ClozeExample(str(index), (row, row), 0, None, {}))
-            save_examples(text / f"{task}.0123456789", split, examples)
+            save_examples(text / names[task], split, examples)
 
 
 def make_results(folder: Path) -> Path:
@@ -201,7 +202,7 @@ def make_results(folder: Path) -> Path:
         write_run(root, pretraining.name, "", None)
         if method in ("GLMD-vc", "TinyBERT"):
             write_distances(pretraining / "distances.jsonl")
-    make_text(root / "text")
+    make_text(root / "text", text_names(config))
     write_json(root / "gates.json", GATES)
     return root
 

@@ -8,6 +8,7 @@ from scipy.stats import spearmanr
 
 from retort.errors import InputError
 from retort.files import write_text
+from retort.plan import Plan
 from retort.reporting import figure2, figure5, heatmap
 from retort.reporting.distances import COLUMNS, correlate, pretraining_log, read_log, series
 from retort.reporting.exhibits import FIGURES, kept_words, write_figure
@@ -271,16 +272,12 @@ def test_the_kept_vocabulary_is_marked_only_where_a_method_compresses(results_ro
     assert kept_words(Results(results_root)) is None
 
 
-def test_the_texts_are_those_that_the_runs_read(results_root):
-    text = results_root / "text"
+def test_the_texts_are_those_of_the_configuration(results_root):
+    text, results = results_root / "text", Results(results_root)
     for part in ("corpus", "RTE"):
         (text / f"{part}.older").mkdir()
-    results = Results(results_root)
-    assert results.text_folder() == text / "corpus.0123456789"
-    assert results.examples_folder("RTE") == text / "RTE.0123456789"
-    for part in ("corpus", "RTE"):
-        (text / f"{part}.0123456789").rename(text / f"{part}.moved")
-    with pytest.raises(InputError, match="the runs read 0 folders of it; name the right one with --text"):
-        results.text_folder()
-    with pytest.raises(InputError, match="the runs read 0 folders of it for RTE; run the workflow again"):
-        results.examples_folder("RTE")
+        folder = results.text_folder(part)
+        assert folder.name == Plan(results.config).text[part] and folder.parent == text
+        folder.rename(text / f"{part}.moved")
+        with pytest.raises(InputError, match=f"{folder.name}: no such folder; run the steps that encode the"):
+            results.text_folder(part)

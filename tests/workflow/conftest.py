@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,22 +17,33 @@ LINKED = ("Snakefile", "rules", "config", "config.yaml", "envs", "profiles", "re
 COPIED = ("scripts", "src")
 
 
+Ended = subprocess.CompletedProcess[str]
+
+
 @dataclass(frozen=True)
 class Tree:
     """A working directory like a clone, with its own sources and results."""
 
     folder: Path
 
-    def snakemake(self, *arguments: str, target: str = "all") -> subprocess.CompletedProcess[str]:
-        """Run Snakemake as a user would."""
-        command = ["snakemake", target, "--cores", "2", "--config", "scale=smoke", *arguments]
+    def snakemake(self, *arguments: str, target: str = "all", more: Sequence[str] = ()) -> Ended:
+        """Run Snakemake as a user would, for one target or more."""
+        command = ["snakemake", target, *more, "--cores", "2", "--config", "scale=smoke", *arguments]
         return self.run(str(Path(sys.executable).parent / command[0]), *command[1:])
 
-    def script(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def pending(self, *arguments: str, more: Sequence[str] = (), target: str = "all") -> dict[str, str]:
+        """What a run would make: rule by file, as Snakemake tells machines."""
+        ended = self.snakemake(*arguments, "--summary", target=target, more=more)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        head, *lines = csv.reader(ended.stdout.splitlines(), delimiter="\t")
+        rows = [dict(zip(head, line, strict=True)) for line in lines]
+        return {row["output_file"]: row["rule"] for row in rows if row["plan"] == "update pending"}
+
+    def script(self, name: str, *arguments: str) -> Ended:
         """Run a script by hand."""
         return self.run(sys.executable, f"scripts/{name}.py", *arguments)
 
-    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str) -> Ended:
         """Run any command in the tree, one thread a process."""
         # Its own sources come before those that are installed, so that tests can change them.
         environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(self.folder / "src")}
@@ -58,6 +71,12 @@ def make_tree(root: Path, folder: Path) -> Tree:
             root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
         )
     return Tree(folder)
+
+
+@pytest.fixture(scope="session")
+def new_tree(root) -> Callable[[Path], Tree]:
+    """Makes a working directory without results."""
+    return lambda folder: make_tree(root, folder)
 
 
 @pytest.fixture

@@ -44,5 +44,7 @@ def test_the_walk_through(smoke, root, tmp_path):
     assert {key: row for key, row in after.items() if row is not mine} == before
     for name in ("table3.md", "table3_held_out.md", "table9.md"):
         assert "JS-words" in (tables / name).read_text(), name
+    without = tree.pending()  # the method's own results stay; the scores are those of the other methods again
+    assert set(without.values()) == {"scores", "table", "figure", "claims", "report"}
     html = (tree.results / "report" / "index.html").read_text()
     assert "JS-words" in html and "Not in the paper" in html

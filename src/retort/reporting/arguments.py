@@ -21,9 +21,6 @@ def results_parser(description: str) -> argparse.ArgumentParser:
         help="folder with the papers' numbers (default: %(default)s)",
     )
     parser.add_argument(
-        "--text", type=Path, help="folder of the encoded text (default: the one that the runs read)"
-    )
-    parser.add_argument(
         "--config",
         type=Path,
         help="file of the resolved configuration (default: that of the last run, <results>/config.json)",
@@ -50,7 +47,7 @@ def results_of(arguments: argparse.Namespace, paper: str | None = None) -> Resul
     if not (arguments.published / name).is_dir():
         papers = sorted(path.name for path in arguments.published.glob("*/"))
         raise InputError(f"--paper: no paper {name!r}; {nearest(name, papers)}")
-    return Results(arguments.results, name, arguments.published, arguments.text, arguments.config)
+    return Results(arguments.results, name, arguments.published, arguments.config)
 
 
 def _folder(text: str) -> Path:

@@ -40,7 +40,7 @@ def long_tail(results: Results) -> pd.DataFrame:
     counts: dict[tuple[str, str], np.ndarray] = {}
     for task in results.config.tasks:
         for split in SPLITS:
-            texts = map(_text, load_examples(results.examples_folder(task), split))
+            texts = map(_text, load_examples(results.text_folder(task), split))
             counts[task, split] = count_ids(texts, tokenizer.size)
     return tidy(frequencies, counts, {tokenizer.vocabulary.index(command) for command in COMMANDS})
 

@@ -61,18 +61,16 @@ class Chapter:
     files: dict[str, str]
 
 
-def write_page(
-    root: Path, published: Path, path: Path, text: Path | None = None, settings: Path | None = None
-) -> None:
+def write_page(root: Path, published: Path, path: Path, settings: Path | None = None) -> None:
     """Write the page of one scale.
 
     Args:
         root: ``results/<scale>``; the figures of every paper must have been drawn.
         published: folder with the papers' numbers.
         path: of the HTML file.
-        text: folder of the encoded text, ``settings``: file of the configuration, see :class:`Results`.
+        settings: file of the configuration, see :class:`Results`.
     """
-    first = Results(root, published=published, text=text, settings=settings)
+    first = Results(root, published=published, settings=settings)
     chapters = [chapter(replace(first, paper=paper)) for paper in first.config.papers]
     script = script_text()
     html = environment().get_template("page.html.j2").render(

@@ -20,6 +20,7 @@ from retort.reporting.stage_text import parents
 from retort.reporting.tables import slug
 from retort.runcard import read_card
 from retort.stages import task_of
+from retort.texts import CORPUS, text_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,15 +76,12 @@ class Results:
         root: ``results/<scale>``, with ``stages/`` and ``<paper>/scores.csv``.
         paper: name of the paper.
         published: folder with the paper's numbers, ``<paper>/<table>.csv``.
-        text: folder of the encoded corpus, with tokenizer and word frequencies; ``None`` = the one that
-            the runs read.
         settings: file of the resolved configuration; ``None`` = that of the last run, ``config.json``.
     """
 
     root: Path
     paper: str = "glmd"
     published: Path = PUBLISHED
-    text: Path | None = None
     settings: Path | None = None
 
     @property
@@ -171,38 +169,20 @@ class Results:
         path = self.published / self.paper / f"{name}.csv"
         return read_table(path, (), "it holds the numbers that the paper prints")
 
-    def text_folder(self) -> Path:
-        """Folder with the tokenizer and the word frequencies: the encoded corpus that the runs read.
+    def text_folder(self, part: str = CORPUS) -> Path:
+        """Folder with the encoded corpus, its tokenizer and word frequencies, or with the examples of a task.
 
         Raises:
-            InputError: none was given, and the run cards do not name exactly one that exists.
+            InputError: it does not exist.
         """
-        if self.text is not None:
-            return self.text
-        return self._read_by_all(
-            {run.card["stage"].get("data", "") for run in self.runs}, "; name the right one with --text"
-        )
-
-    def examples_folder(self, task: str) -> Path:
-        """Folder with the encoded examples of a task that the runs read.
-
-        Raises:
-            InputError: the run cards do not name exactly one that exists.
-        """
-        runs = [run.card["stage"]["schooling"] for run in self.runs if run.task == task]
-        names = {each["text"] for schooling in runs for each in schooling if each["task"] == task}
-        return self._read_by_all(names, f" for {task}; run the workflow again")
-
-    def _read_by_all(self, names: set[str], remedy: str) -> Path:
-        place = self.root / "text"
-        found = [place / name for name in names if name and (place / name).is_dir()]
-        if len(found) != 1:
-            raise InputError(f"{place}: the runs read {len(found)} folders of it{remedy}")
-        return found[0]
+        folder = self.root / "text" / text_names(self.config)[part]
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such folder; run the steps that encode the text first")
+        return folder
 
     def vocabulary_rows(self) -> int | None:
         """Rows of the full word table at this scale; ``None`` while the text is not encoded."""
-        if self.text is None and not (self.root / "text").is_dir():
+        if not (self.root / "text").is_dir():
             return None
         rows: int = read_json(self.text_folder() / "summary.json")["vocabulary_rows"]
         return rows
