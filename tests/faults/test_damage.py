@@ -99,7 +99,7 @@ def step_of(kind):
 
 WORDS = "pretraining: words, compressed vocabulary"
 READ = {
-    "raw text": (lambda p: p.layout.data(p.data) / "world" / "corpus" / "corpus.txt", "text"),
+    "raw text": (lambda p: next((p.layout.data(p.data) / "world" / "corpus").glob("*.txt")), "text"),
     "raw task": (lambda p: p.layout.data(p.data) / "world" / "superglue" / "RTE" / "train.jsonl", "text"),
     "summary": (lambda p: p.layout.text(p.text) / "summary.json", "pretraining: alone"),
     "tokenizer": (lambda p: p.layout.text(p.text) / "tokenizer.json", "pretraining: alone"),

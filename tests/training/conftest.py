@@ -16,6 +16,7 @@ import torch
 from retort.config import load
 from retort.data.prepare import encode, provide
 from retort.data.store import load_examples, save_examples
+from retort.files import seal
 from retort.plan import Plan
 from retort.stages import Stage
 from retort.training import tasks
@@ -104,8 +105,9 @@ class Workshop:
 
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory) -> Workshop:
-    """Everything of four methods, finished. Read it; change only copies (``without``)."""
-    return _finished(OVERRIDES, tmp_path_factory.mktemp("workshop"))
+    """Everything of four methods, finished. Read it; change only copies, under ``newest_best``."""
+    with _newest_best():
+        return _finished(OVERRIDES, tmp_path_factory.mktemp("workshop"))
 
 
 @pytest.fixture(scope="session")
@@ -157,6 +159,7 @@ def _make_ragged(folder: Path, name: str) -> None:
     save_examples(
         folder, name, [replace(e, candidates=e.candidates[:n]) for e, n in zip(examples, kept, strict=True)]
     )
+    seal(folder)
 
 
 @pytest.fixture
