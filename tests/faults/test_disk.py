@@ -35,7 +35,7 @@ def mounted(place: Path, *options: str):
         subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def small_disk(forge):
     """A disk of its own for what the steps make."""
     shutil.rmtree(forge.live)
@@ -103,7 +103,7 @@ def test_a_limit_on_the_size_of_files_is_told_as_well(forge, kind):
     """The same without root's rights: every file beyond a few bytes is refused."""
     step = step_of(kind)
     forge.without(step)
-    told(forge.attempt(step, limits={"RLIMIT_FSIZE": 3000}), forge.live, "File too large", "ulimit -f")
+    told(forge.attempt(step, limits={"RLIMIT_FSIZE": 1000}), forge.live, "File too large", "ulimit -f")
     ended = forge.attempt(step)
     assert ended.code == 0, ended.printed
     assert forge.differences() == []

@@ -11,8 +11,8 @@ from retort.training.loop import Trainer
 from retort.training.memory import is_shortage, smaller
 
 CUDA = (
-    "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.15 GiB of which 1.2 GiB "
-    "is free. If reserved but unallocated memory is large try setting PYTORCH_CUDA_ALLOC_CONF"
+    "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.15 GiB of which 1 GiB "
+    "is free. If reserved but unallocated memory is large try something for programmers"
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -11,6 +12,7 @@ from fault_world import STEPS
 from retort.data.corpus import EncodedCorpus
 from retort.distill.binding import Losses
 from retort.errors import RetortError
+from retort.training import tasks
 from retort.training.checkpoints import Scratch
 from retort.training.loop import Trainer
 from retort.training.setup import prepare_process
@@ -39,6 +41,8 @@ def breaking(forge, monkeypatch):
     """Do a step whose update ``AT`` breaks in its last micro-batch; the error and the trainer."""
     prepare_process(1)
     monkeypatch.setattr(Scratch, "due", lambda self: True)
+    numbers = itertools.count()
+    monkeypatch.setattr(tasks, "selection_score", lambda task, metrics: next(numbers))
 
     def run(kind, breaks):
         step = step_of(kind)
@@ -88,8 +92,7 @@ def test_what_is_not_finite_stops_the_run_with_its_last_good_state(forge, breaki
     assert step_saved == AT and all(tensor.isfinite().all() for tensor in state["student"].values())
     ended = forge.attempt(step)  # the cause is mended: on from there
     assert ended.code == 0, ended.printed
-    if "task" not in kind:  # in a task stage another evaluation was the best here
-        assert forge.differences() == [f"smoke/stages/{step}/card.json"]
+    assert forge.differences() == []
 
 
 def test_a_loss_names_its_term_and_the_micro_batch(breaking):
