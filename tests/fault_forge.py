@@ -39,6 +39,7 @@ class Forge:
         self.plan = plan_in(self.live)
         self.seconds: dict[str, float] = {}
         self.changes: dict[str, int] = {}
+        self._contents: dict[str, str] = {}
         self._server = subprocess.Popen(
             [sys.executable, fault_process.__file__],
             stdin=subprocess.PIPE,
@@ -68,6 +69,7 @@ class Forge:
             self.seconds[name], self.changes[name] = ended.said["seconds"], ended.said["changes"]
         self.live.rename(self.base)
         self.live.mkdir()
+        self._contents = contents(self.base)
 
     def without(self, step: str, copy: Callable[[str, str], Any] = os.link) -> None:
         """All in ``live`` again but what a step leaves (files are shared: none is ever written into)."""
@@ -82,7 +84,7 @@ class Forge:
 
     def differences(self) -> list[str]:
         """Files that are not what the undisturbed run left: surplus, missing or other bytes."""
-        ours, theirs = contents(self.live), contents(self.base)
+        ours, theirs = contents(self.live), self._contents
         return sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
 
 

@@ -26,7 +26,7 @@ OVERRIDES = {
     "methods": ["TinyBERT", "GLMD", "RL-KD"],
     "pairs": ["T1-S1", "(T1,T2)-S2"],
     "data": {"pocket": {"documents": 300, "train_size": 10, "dev_size": 4}},
-    "pretraining": {"teacher": {"steps": 5}, "student": {"steps": 5}},
+    "pretraining": {"teacher": {"steps": 4}, "student": {"steps": 4, "micro_batch_size": 4}},
     "task_training": {"epochs": 2, "batch_size": 5, "evaluations": 2},
     "variants": {"tables": [], "quirks": []},
 }

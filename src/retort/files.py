@@ -74,6 +74,15 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
             shutil.rmtree(old, ignore_errors=True)
 
 
+def remove_folder(path: Path) -> None:
+    """Remove a folder as a whole: whoever is killed meanwhile leaves nothing of it under its name."""
+    prefix = _prefix(path.name, "", path.parent)
+    if path.exists():
+        away = Path(tempfile.mkdtemp(dir=path.parent, prefix=prefix))
+        os.replace(path, away)
+        shutil.rmtree(away)
+
+
 @contextlib.contextmanager
 def _told(path: Path) -> Iterator[None]:
     """What the disk said about writing ``path``, in one line."""

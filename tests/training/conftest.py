@@ -109,8 +109,9 @@ class Workshop:
 
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory) -> Workshop:
-    """Everything of four methods, finished. Read it; change only copies (``without``)."""
-    return _finished(OVERRIDES, tmp_path_factory.mktemp("workshop"))
+    """Everything of four methods, finished. Read it; change only copies, under ``newest_best``."""
+    with _newest_best():
+        return _finished(OVERRIDES, tmp_path_factory.mktemp("workshop"))
 
 
 @pytest.fixture(scope="session")

@@ -26,9 +26,15 @@ class Numbered:
         tokens = np.full(length, index + 1, np.int32)
         return GLMExample(tokens, np.zeros((2, length), np.int32), 1, tokens, np.arange(length) > 0)
 
+    def key(self, index):
+        return f"sample {index}"
+
 
 def numbers(batches):
-    return [row for batch in batches for row in batch.tokens[:, 0].tolist()]
+    """The samples of batches; each row is called what it holds."""
+    found = [row for batch in batches for row in batch.tokens[:, 0].tolist()]
+    assert [key for batch in batches for key in batch.keys] == [f"sample {number - 1}" for number in found]
+    return found
 
 
 def same(left, right):

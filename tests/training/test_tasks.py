@@ -11,9 +11,11 @@ import torch
 
 from retort.data.store import load_examples
 from retort.errors import RetortError
+from retort.files import seal
 from retort.models.checkpoint import load_glm, load_tensors, save_tensors
 from retort.models.glm import GLM
 from retort.training import tasks as module
+from retort.training.setup import model_folder
 from retort.training.tasks import TaskBatches, evaluation_steps, train_tasks
 
 TASKS = ("RTE", "COPA", "ReCoRD", "WSC")
@@ -38,7 +40,7 @@ def settings_of(workshop, task="RTE", **changes):
     ids=["first task", "after an evaluation", "between tasks"],
 )
 def test_a_killed_run_ends_with_the_same_bytes(
-    workshop, tmp_path, kill, killed, contents, method, number, saves, at, skip
+    workshop, newest_best, tmp_path, kill, killed, contents, method, number, saves, at, skip
 ):
     stage = workshop.stage(method, number)
     undisturbed = contents(workshop.plan.layout.stage(stage))
@@ -56,11 +58,24 @@ def test_a_killed_run_ends_with_the_same_bytes(
     for task in TASKS:
         files = {name.split("/")[-1] for name in undisturbed if name.startswith(f"tasks/{task}/")}
         wanted = {"config.json", "model.safetensors", "predictions.jsonl", "log.jsonl", "metrics.json"}
+        wanted.add("sha256.json")
         assert files == wanted | ({"lenses.safetensors"} if (method, number) == ("TinyBERT", 1) else set())
 
 
+def test_what_is_compared_was_trained(workshop):
+    """Not the model of the evaluation before the first update."""
+    for method, number in (("TinyBERT", 1), ("TinyBERT", 2), ("GLMD", 1)):
+        stage = workshop.stage(method, number)
+        for task in TASKS:
+            before, after = (
+                model_folder(one, workshop.plan.layout, task) / "model.safetensors"
+                for one in (stage.init, stage)
+            )
+            assert before.read_bytes() != after.read_bytes()
+
+
 def test_a_damaged_state_costs_some_steps_but_changes_nothing(
-    workshop, tmp_path, kill, killed, contents, capsys
+    workshop, newest_best, tmp_path, kill, killed, contents, capsys
 ):
     stage = workshop.stage("KD", 0)
     copy = workshop.without(stage, tmp_path)
@@ -93,7 +108,7 @@ def test_finished_tasks_are_not_repeated(workshop, tmp_path, kill, killed, monke
 
 
 def test_a_run_that_dies_while_publishing_publishes_all_or_nothing(
-    workshop, tmp_path, monkeypatch, killed, contents
+    workshop, newest_best, tmp_path, monkeypatch, killed, contents
 ):
     stage = workshop.stage("KD", 0)
     copy = workshop.without(stage, tmp_path)
@@ -115,7 +130,7 @@ def test_a_run_that_dies_while_publishing_publishes_all_or_nothing(
     assert contents(copy.run(stage)) == contents(workshop.plan.layout.stage(stage))
 
 
-def test_each_task_s_result_is_independent_of_its_company(workshop, tmp_path, contents):
+def test_each_task_s_result_is_independent_of_its_company(workshop, newest_best, tmp_path, contents):
     stage = workshop.stage("TinyBERT", 1)
     alone = dataclasses.replace(stage, schooling=(stage.schooling[2],))
     copy = workshop.without(stage, tmp_path)
@@ -154,6 +169,7 @@ def _poison(signals):
         metadata, tensors = stored.metadata(), {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
     tensors["scores"][0] = float("inf")
     save_file(tensors, signals, metadata)
+    seal(signals.parent)
 
 
 def test_a_diverged_start_is_named_by_example(workshop, tmp_path):
@@ -163,6 +179,7 @@ def test_a_diverged_start_is_named_by_example(workshop, tmp_path):
     tensors = load_tensors(start)
     tensors["transformer.final_layernorm.bias"].fill_(float("nan"))
     save_tensors(start, tensors)
+    seal(start.parent)
     with pytest.raises(RetortError, match="example RTE/val/.*: a score is NaN; the model has diverged"):
         copy.run(stage)
 

@@ -7,7 +7,6 @@ lives in an undeclared folder named after the stage's content.
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import torch
 
-from retort.files import atomic_path, sha256_of
+from retort.files import atomic_path, remove_folder, sha256_of
 
 SECONDS_BETWEEN = 30.0
 """A lost half minute is cheap; writing more often is not, for models of a few gigabytes."""
@@ -83,7 +82,7 @@ class Scratch:
 
     def remove(self) -> None:
         """Delete the folder: its run is finished."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_folder(self.folder)
 
     def _files(self) -> list[Path]:
         return [path for path in self.folder.glob("*") if _UNFINISHED.fullmatch(path.name)]

@@ -206,7 +206,7 @@ _REMEDY = "lower the learning rate or look at these examples; nothing was publis
 
 
 def _not_finite(step: int, parts: Mapping[str, torch.Tensor], batch: Any) -> str:
-    broken = [name for name, value in parts.items() if not math.isfinite(value)] or ["their sum"]
+    broken = [name for name, value in parts.items() if not math.isfinite(value.item())] or ["their sum"]
     return (
         f"update {step}: the loss is not finite (term {', '.join(broken)}; {_examples([batch])}): {_REMEDY}"
     )

@@ -20,7 +20,7 @@ from retort.distill.binding import BoundObjective
 from retort.evaluation.metrics import selection_score
 from retort.evaluation.predictions import Evaluation, evaluate, write_predictions
 from retort.evaluation.selection import own_best, runs_by_task
-from retort.files import SEAL, atomic_folder, json_digest, read_json, seal, write_json
+from retort.files import SEAL, atomic_folder, json_digest, read_json, remove_folder, seal, write_json
 from retort.models.checkpoint import load_tensors, save_glm, save_tensors
 from retort.models.features import Family
 from retort.models.glm_family import GLMFamily
@@ -297,7 +297,7 @@ def _publish(stage: Stage, job: Job, waiting: Path) -> None:
                 (folder / "tasks" / task).symlink_to(name, target_is_directory=True)
         write_json(folder / SEAL, {"metrics.json": json_digest(metrics)})
         write_json(folder / "metrics.json", metrics)
-    shutil.rmtree(waiting)
+    remove_folder(waiting)
 
 
 def _train(
