@@ -121,3 +121,15 @@ def test_one_process_never_imports_what_several_need():
     environment = {name: value for name, value in os.environ.items() if name != "WORLD_SIZE"}
     found = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
     assert found.stdout.strip() == "[]", found.stderr[-2000:]
+
+
+def test_muon_is_refused():
+    from retort.stages import Muon, Optimiser
+    from retort.training.sharding import Team
+
+    sample = next(sample for sample in SAMPLES if sample.name == "KD-0")
+    bound = models_for(sample).bind(sample.step.objective)
+    muon = Muon(0.03, 0.95, 5, 0.01)
+    settings = Optimiser(1e-2, (0.9, 0.99), 1e-8, 0.0, 1.0, "linear", 0.0, 0.1, muon=muon)
+    with pytest.raises(InputError, match="Muon orthogonalises whole matrices"):
+        Team(0, 2, 0).join(bound, settings, 1)
