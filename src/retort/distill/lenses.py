@@ -51,7 +51,13 @@ class Moment:
 
 
 class ChainStep:
-    """One step of a chain; most learn nothing and keep all widths."""
+    """One step of a chain; most learn nothing and keep all widths.
+
+    Attributes:
+        shared: name under which all terms of an objective share the trainable parts; empty: each its own.
+    """
+
+    shared: str = ""
 
     def build(self, widths: Widths, pair: Pair) -> dict[str, Module]:
         """Trainable parts for a pair by name; equal names are shared between pairs."""
@@ -148,6 +154,13 @@ class Project(Lens):
             if self.bias:
                 nn.init.zeros_(made.bias)
         return made
+
+
+@dataclass(frozen=True)
+class SharedProject(Project):
+    """One for all terms of an objective that name it, as in the baseline of Dasgupta and Cohn (2025)."""
+
+    shared: str = "states"
 
 
 @dataclass(frozen=True)
