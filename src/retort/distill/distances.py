@@ -204,7 +204,7 @@ class CosineEmbedding(Cosine):
 
     def __call__(self, student: Tensor, teacher: Tensor) -> Tensor:
         """[..., D], [..., D] -> [...]."""
-        ours, theirs = wide(student).flatten(0, -2), wide(teacher).flatten(0, -2)
+        ours, theirs = (wide(x).reshape(-1, x.shape[-1]) for x in (student, teacher))
         value = F.cosine_embedding_loss(ours, theirs, ours.new_ones(len(ours)), reduction="none")
         return value.view(student.shape[:-1])
 

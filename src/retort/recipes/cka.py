@@ -18,7 +18,7 @@ from retort.distill.distances import KL, MSE, BatchDistance, CosineEmbedding, Di
 from retort.distill.layermaps import BlockEnds
 from retort.distill.lenses import ChainStep, SharedProject
 from retort.distill.objective import Mask, Objective, Term, hard, soft
-from retort.models.hf.architecture import Slices
+from retort.models.hf.architecture import Kind, Slices
 from retort.recipes import Method, Step, finetune, pretrain
 
 _PAPER = (
@@ -85,9 +85,8 @@ def _method(
     citation: str = _PAPER,
 ) -> Method:
     """A method whose student is cut out of the first step's teacher; its name begins with its family."""
-    family = name.partition(" ")[0].lower()
-    assert family in ("bert", "bart", "mbart", "t5")
-    return Method(name, steps, citation, start="truncate", cut=cut, family=family)
+    families: dict[str, Kind] = {"BART": "bart", "mBART": "mbart", "T5": "t5", "BERT": "bert"}
+    return Method(name, steps, citation, start="truncate", cut=cut, family=families[name.partition(" ")[0]])
 
 
 # Summarisation: BART
