@@ -51,13 +51,10 @@ class Moment:
 
 
 class ChainStep:
-    """One step of a chain; most learn nothing and keep all widths.
-
-    Attributes:
-        shared: name under which all terms of an objective share the trainable parts; empty: each its own.
-    """
+    """One step of a chain; most learn nothing and keep all widths."""
 
     shared: str = ""
+    """Name under which all terms of an objective share its trainable parts; empty: each has its own."""
 
     def build(self, widths: Widths, pair: Pair) -> dict[str, Module]:
         """Trainable parts for a pair by name; equal names are shared between pairs."""

@@ -7,7 +7,7 @@ import argparse
 from retort.quirks import CKA_LEDGER, LEDGER
 from retort.recipes import cka, glmd
 from retort.recipes.describe import page
-from retort.recipes.notation import SYMBOLS, TEXT_SYMBOLS
+from retort.recipes.symbols import SYMBOLS, TEXT_SYMBOLS
 
 PAGES = {
     "glmd": lambda: page(glmd.METHODS, LEDGER, SYMBOLS),

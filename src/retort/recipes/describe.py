@@ -9,8 +9,9 @@ from retort.models.hf.architecture import Slices
 from retort.quirks import LEDGER, LEDGERS, Quirk, rows_of
 from retort.recipes import Cut, Method
 from retort.recipes.equations import KEPT, Scene, blend, edit, summands
-from retort.recipes.notation import SECTIONS, SYMBOLS, Entry
+from retort.recipes.notation import SECTIONS
 from retort.recipes.outline import Part, needs, outline, several_teachers, shared_with
+from retort.recipes.symbols import SYMBOLS, Entry
 from retort.recipes.wording import learned
 
 _ONE_LINE = 150

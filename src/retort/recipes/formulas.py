@@ -169,13 +169,9 @@ def _joint(value: Joint) -> Indices:
     return Indices("", "i", "m(i)", every, every)
 
 
-def _block_ends(value: BlockEnds) -> Indices:
-    return Indices(rf"\sum_{{i={0 if value.embedding else 1}}}^{{L}}", "i", "b(i)")
-
-
 LAYERS: dict[type, Callable[[Any], Indices]] = {
     Uniform: _uniform,
-    BlockEnds: _block_ends,
+    BlockEnds: lambda value: Indices(rf"\sum_{{i={int(not value.embedding)}}}^{{L}}", "i", "b(i)"),
     Last: lambda value: Indices("", "L", "L'"),
     AllToAll: _all_to_all,
     Joint: _joint,
