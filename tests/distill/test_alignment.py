@@ -81,11 +81,15 @@ def test_turns_scales_and_shifts_change_nothing(seed, scale, shift):
 def test_features_that_do_not_vary_give_one_and_no_gradient(precision, squared):
     by = CKA(squared, precision)
     still, y = torch.ones(1, 6, 5, dtype=torch.float64), states(1, 1)
-    for x, where in ((still, mask(6)), (states(0, 1), mask(1))):
+    for x, where in ((still, mask(6)), (states(0, 1), mask(1)), (states(0, 1), mask(0))):
         x = x.requires_grad_()
         loss = by.rows(x, y, where, NOW).mean()
         (gradient,) = torch.autograd.grad(loss, x)
         assert loss == 1 and not gradient.any()
+        gathering = GatheredCKA(squared)
+        everywhere = gathering.gathered(x, y, where).detach()
+        loss = gathering.rows_of_all(x, y, where, everywhere, 1.0).mean()
+        assert abs(loss - 1) < 1e-6 and torch.isfinite(torch.autograd.grad(loss, x)[0]).all()
 
 
 def test_single_precision_is_close_to_double():

@@ -152,11 +152,9 @@ def _term_sites(term: Term, clock: Clock, student: Shape, teacher: Shape, of_tea
 
 def pairs(term: Term, clock: Clock, student: Shape, teacher: Shape) -> list[Pair]:
     """The layer pairs of a term at a moment, none without layers."""
-    return (
-        []
-        if term.layers is None
-        else term.layers.pairs(clock, student.depth(term.site), teacher.depth(term.site))
-    )
+    if term.layers is None:
+        return []
+    return term.layers.pairs(clock, student.depth(term.site), teacher.depth(term.site))
 
 
 def _silent(term: Term, clock: Clock, student: Shape, teachers: tuple[Shape, ...]) -> bool:

@@ -24,8 +24,8 @@ class CKA(BatchDistance):
 
     With columns centred over the N tokens, ``1 - |S'T| / sqrt((|S'S| + eps) (|T'T| + eps))`` in Frobenius
     norms, as the authors' ``CKALoss`` has it: linear CKA (Kornblith et al., 2019) has the *square* of the
-    numerator, so this is 1 minus its root (quirk ``cka-root``). Features that do not vary, or a single token,
-    give exactly 1 without gradient; two tokens about 0, whatever they are. As long as there are no more
+    numerator, so this is 1 minus its root (quirk ``cka-root``). Features that do not vary, a single token or
+    none give exactly 1 without gradient; two tokens about 0, whatever they are. As long as there are no more
     tokens than dimensions, the loss is small whatever the content.
 
     Attributes:
@@ -50,18 +50,18 @@ class CKA(BatchDistance):
         return 1 - (shared.square() / own if self.squared else shared / own.sqrt())
 
     def centred(self, x: Tensor) -> Tensor:
-        """[N, H] in the chosen precision, every column with mean 0."""
+        """[N, H] in the chosen precision, every column with mean 0 (of no token at all: nothing)."""
         x = x.to(torch.float64 if self.precision == 64 else torch.float32)
-        return x - x.mean(0, keepdim=True)
+        return x - x.sum(0, keepdim=True) / max(1, len(x))
 
 
 @dataclass(frozen=True)
 class GatheredCKA(CKA, GatheringDistance):
     """CKA over all micro-batches of a global batch, with its exact gradient (quirk ``cka-micro-batch``).
 
-    The products that CKA is made of are sums over tokens, gathered from all micro-batches in a pass without
-    gradients. Each micro-batch then puts its own share, with a gradient, in the place of the same numbers, so
-    that the gradients of all micro-batches add up to that of the whole.
+    The products that CKA is made of are sums over tokens. They are gathered from all micro-batches, in double
+    precision, in a pass without gradients. Each micro-batch then puts its own share, with a gradient, in the
+    place of the same numbers, so that the gradients of all add up to that of the whole.
     """
 
     def gathered(self, student: Tensor, teacher: Tensor, where: Tensor) -> Tensor:
@@ -82,5 +82,5 @@ class GatheredCKA(CKA, GatheringDistance):
 
     def _of_products(self, products: Tensor, width: int) -> Tensor:
         count, sums = products[0, 0], products[0, 1:]
-        centred = products[1:, 1:] - sums[:, None] * sums[None] / count
+        centred = products[1:, 1:] - sums[:, None] * sums[None] / count.clamp_min(1)
         return self.loss(centred[:width, width:], centred[:width, :width], centred[width:, width:])

@@ -14,9 +14,10 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 transformers = pytest.importorskip("transformers")
 
 from retort.data.text_batches import causal_batch, class_batch, masked_batch, seq2seq_batch  # noqa: E402
+from retort.distill.alignment import CKA  # noqa: E402
 from retort.distill.binding import BoundObjective  # noqa: E402
 from retort.distill.distances import KL, MSE, SoftCrossEntropy  # noqa: E402
-from retort.distill.layermaps import Last, Uniform  # noqa: E402
+from retort.distill.layermaps import BlockEnds, Last, Uniform  # noqa: E402
 from retort.distill.lenses import Project  # noqa: E402
 from retort.distill.objective import hard, match, soft, words  # noqa: E402
 from retort.distill.schedules import Clock  # noqa: E402
@@ -30,7 +31,6 @@ from retort.models.hf.families import (  # noqa: E402
     T5Family,
     family_of,
 )
-from retort.training.probes import linear_cka  # noqa: E402
 
 VOCAB, PAD = 40, 1
 
@@ -364,21 +364,20 @@ def test_micro_batches_do_not_change_the_gradient(build, name):
 
 
 @pytest.mark.parametrize("build", THREE)
-def test_states_can_be_drawn_together_by_cka(build):
+def test_states_of_other_widths_are_drawn_together_by_cka(build):
     student, teacher = pair(build)
     batch = batch_for(build)
-    with torch.no_grad():
-        target = teacher.observe(batch, frozenset({Site("hidden", 4)}))[Site("hidden", 4)][batch.valid]
+    objective = match("hidden", BlockEnds(embedding=True), CKA(), mask="valid")
+    bound = BoundObjective(objective, student.shape, [teacher.shape])
     adam = torch.optim.Adam(student.module.parameters(), 3e-3)
     values = []
-    for _ in range(6):
-        state = student.observe(batch, frozenset({Site("hidden", 2)}))[Site("hidden", 2)][batch.valid]
-        loss = 1 - linear_cka(state, target)
+    for step in range(6):
+        loss = bound.loss(batch, student, [teacher], Clock(step, 6)).total
         values.append(loss.item())
         adam.zero_grad()
         loss.backward()
         adam.step()
-    assert values[-1] < values[0]
+    assert all(after < before for before, after in pairwise(values))
 
 
 def test_classifiers_give_class_scores():
@@ -398,6 +397,14 @@ def test_scores_are_regressed_on():
     seen = family.observe(batch, frozenset({CLASS, HARD}))
     assert batch.segments is None and seen[CLASS].shape == (2, 3)
     torch.testing.assert_close(seen[HARD], (seen[CLASS][:, 0] - batch.labels) ** 2)
+
+
+def test_a_bert_has_one_head():
+    batch = class_batch(rows(0, (6, 4)), None, [0, 1], PAD)
+    with pytest.raises(ValueError, match="BertForMaskedLM has no site 'class'"):
+        bert(1, 16).observe(batch, frozenset({CLASS}))
+    with pytest.raises(ValueError, match="BertForSequenceClassification has no site 'words'"):
+        bert(1, 16, head="BertForSequenceClassification").observe(batch, frozenset({WORDS}))
 
 
 def test_models_find_their_family():

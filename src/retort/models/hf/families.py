@@ -144,6 +144,10 @@ class EncoderFamily(HFFamily):
 
     model_types = frozenset({"bert"})
 
+    @property
+    def _classifies(self) -> bool:
+        return self.module.get_output_embeddings() is None
+
     def inputs(self, batch: TextBatch) -> dict[str, Tensor]:
         """Sentence pairs also have segments."""
         pair = {} if batch.segments is None else {"token_type_ids": batch.segments}
@@ -151,11 +155,15 @@ class EncoderFamily(HFFamily):
 
     def words(self, out: Any) -> WordLogits:
         """BERT transforms its states before the output projection."""
+        if self._classifies:
+            raise ValueError(f"{type(self.module).__name__} has no site 'words'")
         head = self.module.cls.predictions
         return WordLogits(head.transform(out.last_hidden_state), head.decoder.weight, head.decoder.bias)
 
     def classes(self, out: Any) -> Tensor:
         """From the pooled first token."""
+        if not self._classifies:
+            return super().classes(out)
         return self.module.classifier(self.module.dropout(out.pooler_output))
 
 

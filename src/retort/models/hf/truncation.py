@@ -44,6 +44,17 @@ def truncate(student: Any, teacher: Any, slices: Slices) -> tuple[str, ...]:
     return tuple(left)
 
 
+def continue_from(student: Any, before: Any) -> tuple[str, ...]:
+    """Go on with the model of an earlier stage, which may have another head and more words.
+
+    Rows of a smaller vocabulary are the first ones, as students of mC4 go on to their translation teacher's.
+
+    Returns:
+        Names of the tensors that stay as they were.
+    """
+    return truncate(student, before, Slices("leading"))
+
+
 def _sources(student: Any, teacher: Any, slices: Slices) -> dict[str, list[int | None]]:
     """Where the layers of each stack come from."""
     ours, other = family_of(student).shape, family_of(teacher).shape
