@@ -51,9 +51,11 @@ schema: $(VENV)/.ready  ## Write config/schema.yaml anew from the configuration'
 	$(BIN)/python -m retort.config > config/.schema.yaml
 	mv config/.schema.yaml config/schema.yaml
 
-methods: $(VENV)/.ready  ## Write docs/methods.md anew from the recipes: every method with its equations
-	$(BIN)/python -m retort.recipes > docs/.methods.md
+methods: $(VENV)/.ready  ## Write docs/methods*.md anew from the recipes: every method with its equations
+	$(BIN)/python -m retort.recipes glmd > docs/.methods.md
 	mv docs/.methods.md docs/methods.md
+	$(BIN)/python -m retort.recipes cka > docs/.methods.md
+	mv docs/.methods.md docs/methods-cka.md
 
 setup: $(VENV)/.ready  ## Only create .venv with what a run needs
 

@@ -102,6 +102,7 @@ def test_each_snakemake_command_plans_a_run(command, tmp_path):
 
 
 def test_building_blocks_are_those_of_the_code():
+    import retort.distill.alignment as alignment
     import retort.distill.distances as distances
     import retort.distill.edits as edits
     import retort.distill.ensembles as ensembles
@@ -113,7 +114,8 @@ def test_building_blocks_are_those_of_the_code():
 
     page = (ROOT / "docs" / "adding-a-method.md").read_text()
     for module, not_blocks in (
-        (distances, {"Distance", "BatchDistance", "Sloped"}),
+        (distances, {"Distance", "BatchDistance", "GatheringDistance", "Sloped"}),
+        (alignment, set()),
         (relations, set()),
         (granularities, set()),
         (layermaps, {"LayerMap", "Pair"}),
@@ -130,17 +132,23 @@ def test_building_blocks_are_those_of_the_code():
         assert {name for name in classes if not name.startswith("_")} <= set(re.findall(r"`(\w+)`", row))
 
 
-def test_the_methods_are_those_of_the_code():
-    from retort.recipes.describe import page
-    from retort.recipes.glmd import METHODS
-
-    written = (ROOT / "docs" / "methods.md").read_text()
-    assert written == page(METHODS), "run `make methods`"
-    assert re.findall(r"^## (.+)$", written, re.M) == ["Notation", *(m.name for m in METHODS), "Quirks"]
+METHOD_PAGES = {"glmd": "methods.md", "cka": "methods-cka.md"}
 
 
-def test_links_within_the_methods_lead_somewhere():
-    text = (ROOT / "docs" / "methods.md").read_text()
+@pytest.mark.parametrize("paper", METHOD_PAGES)
+def test_the_methods_are_those_of_the_code(paper):
+    from retort.recipes import cka, glmd
+    from retort.recipes.__main__ import PAGES
+
+    written = (ROOT / "docs" / METHOD_PAGES[paper]).read_text()
+    methods = {"glmd": glmd, "cka": cka}[paper].METHODS
+    assert written == PAGES[paper](), "run `make methods`"
+    assert re.findall(r"^## (.+)$", written, re.M) == ["Notation", *(m.name for m in methods), "Quirks"]
+
+
+@pytest.mark.parametrize("page", METHOD_PAGES.values())
+def test_links_within_the_methods_lead_somewhere(page):
+    text = (ROOT / "docs" / page).read_text()
     headings = {
         re.sub(r"[^\w-]", "", line.lstrip("# ").lower().replace(" ", "-"))
         for line in text.splitlines()

@@ -18,7 +18,7 @@ from retort.files import digest_of
 from retort.fingerprint import fingerprint
 from retort.layout import Layout
 from retort.quirks import chosen_switches, rewrite
-from retort.recipes import Method, Step
+from retort.recipes import Cut, Method, Step
 from retort.recipes.glmd import FINE_TUNE, LANGUAGE_MODEL, METHODS
 from retort.recipes.own import module_name, own_methods
 from retort.schooling import TEACHER_ROW, Schooling
@@ -230,6 +230,7 @@ class Plan:
 
     def _truncation(self, method: Method, pair: str, student: str, teachers: tuple[Stage, ...]) -> Truncation:
         """Start from the first teacher's first layers; an encoder in front of the teachers is none."""
+        assert isinstance(method.cut, Cut)
         if method.cut.source == "pretrained":
             source = self.pretrained(pair_models(pair)[0])
         else:

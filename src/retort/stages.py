@@ -246,7 +246,7 @@ def value_types(value: Any) -> Iterator[str]:
             yield from value_types(item)
 
 
-_UNIDENTIFYING = {"Architecture": {"name"}}
+_UNIDENTIFYING = {"Architecture": {"name"}, "TextArchitecture": {"name"}}
 
 
 def _kind(kind: type) -> str:

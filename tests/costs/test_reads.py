@@ -14,6 +14,7 @@ from retort.distill.edits import ReplaceBlocks, SwapTokens
 from retort.distill.schedules import Clock
 from retort.models.features import Shape
 from retort.plan import Plan
+from retort.recipes import cka
 from retort.recipes.glmd import METHODS, THESEUS
 
 SCHOOL = Plan(load("smoke"))
@@ -41,6 +42,21 @@ def test_sites_are_those_of_the_bound_objective(name):
                 assert found == bound.teacher_sites(clock, number, edited)
     for number in range(len(teachers)):
         assert cacheable(stage.objective, teachers, number) == bound.cacheable(number, STORED)
+
+
+@pytest.mark.parametrize("method", cka.METHODS, ids=lambda method: method.name)
+def test_sites_of_two_stacks_of_other_depths(method):
+    from retort.distill.binding import BoundObjective
+
+    student, teachers = Shape(3, 8, 2, 100, 6), (Shape(6, 8, 2, 100, 12),)
+    now = Clock(0, 40)
+    for step in method.steps:
+        bound = BoundObjective(step.objective, student, teachers)
+        found = student_sites(step.objective, now, student, teachers)
+        assert found == bound.student_sites(now)
+        assert teacher_sites(step.objective, now, student, teachers, 0) == bound.teacher_sites(now, 0)
+        encoder = {site.layer for site in found if site.name == "encoder"}
+        assert encoder in (set(), set(range(7)))
 
 
 def test_what_is_stored_is_what_the_signals_hold():

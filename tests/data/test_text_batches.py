@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retort.data.text_batches import causal_batch, class_batch, masked_batch, seq2seq_batch
+from retort.data.text_batches import causal_batch, class_batch, masked_batch, seq2seq_batch, whole_batch
 
 
 def test_masked_words_are_predicted_in_place():
@@ -32,10 +32,30 @@ def test_decoders_read_the_shifted_target():
     assert batch.predicted.all() and batch.valid.shape == (1, 2) and batch.attended.shape == (1, 3)
 
 
+def test_a_language_code_is_wrapped_to_the_front():
+    batch = seq2seq_batch([[5, 6, 7], [5]], [[8, 9, 3], [7, 4]], pad=1, start=None)
+    assert batch.decoder_tokens.tolist() == [[3, 8, 9], [4, 7, 4]]
+    assert batch.targets.tolist() == [[8, 9, 3], [7, 4, 1]]
+
+
+def test_totals_count_both_sides_and_what_a_decoder_reads():
+    batch = seq2seq_batch([[5, 6, 7], [5]], [[8, 9, 3], [7, 4]], pad=1, start=2)
+    read = batch.decoder_tokens[:, 1:] != 1
+    assert (batch.totals.attended, batch.totals.valid, batch.totals.shifted) == (4, 5, int(read.sum()))
+
+
+def test_whole_texts_predict_every_word_in_place():
+    batch = whole_batch([[5, 6, 7], [5]], pad=1)
+    assert torch.equal(batch.targets, batch.tokens) and torch.equal(batch.predicted, batch.valid)
+    assert batch.valid.tolist() == [[True, True, True], [True, False, False]]
+
+
 def test_classifiers_have_labels_and_segments():
     batch = class_batch([[5, 6, 7], [5]], [[0, 0, 1], [0]], [1, 0], pad=1)
     assert batch.labels.tolist() == [1, 0] and batch.segments.tolist() == [[0, 0, 1], [0, 0, 0]]
     assert not batch.predicted.any()
+    scores = class_batch([[5, 6, 7], [5]], None, [0.5, 4.0], pad=1)
+    assert scores.segments is None and scores.labels.is_floating_point()
 
 
 @given(

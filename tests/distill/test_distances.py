@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retort.distill.distances import KL, MSE, Cosine, SoftCrossEntropy
+from retort.distill.distances import KL, MSE, Cosine, CosineEmbedding, ReverseKL, SoftCrossEntropy
 
 ALL = [
     KL(),
@@ -13,8 +13,11 @@ ALL = [
     KL(4.0, squared=False),
     SoftCrossEntropy(3.0),
     SoftCrossEntropy(2.0, squared=True),
+    ReverseKL(),
+    ReverseKL(3.0),
     MSE(),
     Cosine(),
+    CosineEmbedding(),
 ]
 
 
@@ -33,6 +36,29 @@ def test_kl_is_the_textbook_sum(seed, temperature, squared):
     torch.testing.assert_close(KL(temperature, squared)(s, t), naive)
     entropy = -(p * p.log()).sum(-1) * (temperature**2 if squared else 1)
     torch.testing.assert_close(SoftCrossEntropy(temperature, squared)(s, t), naive + entropy)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**31), st.floats(0.5, 30))
+def test_reverse_kl_averages_over_the_student(seed, temperature):
+    s, t = pair(seed, 4, 6)
+    torch.testing.assert_close(ReverseKL(temperature)(s, t), KL(temperature)(t, s))
+    leaf = s.requires_grad_()
+    p, log_q = (leaf / temperature).softmax(-1), (t / temperature).log_softmax(-1)
+    torch_s = torch.nn.functional.kl_div(log_q, p, reduction="batchmean") * temperature**2
+    found = ReverseKL(temperature)(leaf, t).mean()
+    torch.testing.assert_close(found, torch_s)
+    ours, theirs = (torch.autograd.grad(loss, leaf, retain_graph=True)[0] for loss in (found, torch_s))
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_the_cosine_of_a_zero_vector_has_the_slope_of_torchs_loss():
+    s, t = torch.zeros(1, 4, dtype=torch.float64, requires_grad=True), torch.ones(1, 4, dtype=torch.float64)
+    naive = torch.nn.CosineEmbeddingLoss()(s, t, torch.ones(1))
+    found = CosineEmbedding()(s, t).mean()
+    assert found == naive == Cosine()(s, t).mean() == 1
+    slopes = [torch.autograd.grad(loss, s)[0] for loss in (found, naive, Cosine()(s, t).mean())]
+    assert torch.equal(slopes[0], slopes[1]) and slopes[2].norm() > 10 * slopes[0].norm()
 
 
 def test_gradient_of_squared_kl_does_not_fade_with_temperature():
@@ -57,7 +83,7 @@ def test_one_number_per_position(by):
     torch.testing.assert_close(whole[1, 2], by(s[1, 2], t[1, 2]))
 
 
-@pytest.mark.parametrize("by", [KL(), KL(15.0), MSE(), Cosine()])
+@pytest.mark.parametrize("by", [KL(), KL(15.0), ReverseKL(2.0), MSE(), Cosine(), CosineEmbedding()])
 def test_equal_inputs_are_at_distance_zero(by):
     s, _ = pair(2, 3, 5)
     torch.testing.assert_close(by(s, s), torch.zeros(3, dtype=torch.float64), atol=1e-12, rtol=0)

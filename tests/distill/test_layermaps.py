@@ -7,12 +7,14 @@ from hypothesis import strategies as st
 
 from retort.distill.layermaps import (
     AllToAll,
+    BlockEnds,
     Joint,
     Last,
     Pair,
     RandomGroup,
     RandomSubset,
     Uniform,
+    blocks,
     segment_ends,
 )
 from retort.distill.schedules import Clock
@@ -103,3 +105,35 @@ def test_random_subsets_hold_for_an_epoch(seed, students, factor):
 def test_random_groups_are_whole_segments_and_change_step_by_step():
     found = {RandomGroup().pairs(Clock(step, 50), 2, 5)[0] for step in range(50)}
     assert found == {Pair((1,), (1, 2, 3)), Pair((2,), (4, 5))}
+
+
+RELEASED = {
+    (3, 12): [4, 8, 12],
+    (4, 12): [3, 6, 9, 12],
+    (6, 12): [2, 4, 6, 8, 10, 12],
+    (12, 12): list(range(1, 13)),
+    (8, 12): [2, 3, 5, 6, 8, 9, 11, 12],
+    (16, 12): [1, 2, 3, 3, 4, 5, 6, 6, 7, 8, 9, 9, 10, 11, 12, 12],
+    (2, 12): [6, 12],
+}
+
+
+@pytest.mark.parametrize("depths", RELEASED, ids=str)
+def test_ends_of_blocks_are_the_layers_that_the_cka_scripts_compare(depths):
+    expected = [Pair((i,), (t,)) for i, t in enumerate(RELEASED[depths], start=1)]
+    assert BlockEnds().pairs(START, *depths) == expected
+    assert BlockEnds(embedding=True).pairs(START, *depths) == [Pair((0,), (0,)), *expected]
+
+
+@given(st.integers(1, 30), st.integers(1, 30))
+def test_ends_of_blocks_never_fall_and_meet_at_the_ends(students, teachers):
+    number, ours, theirs = blocks(students, teachers)
+    assert number * ours == students and number * theirs == teachers
+    pairs = BlockEnds().pairs(START, students, teachers)
+    assert [pair.student[0] for pair in pairs] == list(range(1, students + 1))
+    layers = [pair.teacher[0] for pair in pairs]
+    assert layers == sorted(layers) and layers[-1] == teachers and layers[0] >= 1
+    assert layers[ours - 1 :: ours] == list(range(theirs, teachers + 1, theirs))
+    if teachers % students == 0:
+        assert pairs == Uniform().pairs(START, students, teachers)
+    assert len(set(layers)) == min(students, number * min(ours, theirs))

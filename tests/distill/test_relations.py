@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from retort.distill.alignment import CKA
 from retort.distill.binding import BoundObjective, Seen
 from retort.distill.distances import KL, MSE
-from retort.distill.layermaps import AllToAll, Joint, Last, Uniform
+from retort.distill.layermaps import AllToAll, BlockEnds, Joint, Last, Uniform
 from retort.distill.lenses import Attend, FirstToken, Gram, Stack
 from retort.distill.objective import match, total
 from retort.distill.relations import ContrastiveCosine, RelationAngle, RelationKL
@@ -135,6 +136,7 @@ MATRIX_PRODUCTS = {
     "relations": total([match("hidden", JOINT, by, (Stack(),), mask="valid") for by in RELATIONS]),
     "contrast": match("hidden", JOINT, ContrastiveCosine(), (Stack(),)),
     "granularities": glmd.MGSKD.steps[1].objective,
+    "alignment": match("hidden", BlockEnds(), CKA(precision=32), mask="valid"),
     "gram": match("hidden", Last(), KL(), (Gram(4),)),
     "attend": match("hidden", AllToAll(), MSE(), (FirstToken(), Attend())),
 }

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retort.distill.distances import KL, MSE, Sloped, SoftCrossEntropy
+from retort.distill.distances import KL, MSE, ReverseKL, Sloped, SoftCrossEntropy
 
 
 @given(
@@ -31,6 +31,20 @@ def test_the_slope_of_kl_is_its_gradient(rows, words, temperature, squared, scal
     torch.testing.assert_close(slope, leaf.grad, rtol=1e-9, atol=1e-12 * size)
 
 
+@given(st.integers(1, 6), st.integers(2, 30), st.floats(0.1, 50), st.floats(0.01, 20), st.integers(0, 2**31))
+def test_the_slope_of_reverse_kl_is_its_gradient(rows, words, temperature, scale, seed):
+    distance = ReverseKL(temperature)
+    random = torch.Generator().manual_seed(seed)
+    student, teacher = (scale * torch.randn(rows, words, generator=random).double() for _ in range(2))
+    leaf = student.clone().requires_grad_()
+    naive = distance(leaf, teacher)
+    naive.sum().backward()
+    value, slope = distance.with_slope(student.clone(), teacher.clone())
+    size = max(1.0, temperature**2)
+    torch.testing.assert_close(value, naive.detach(), rtol=1e-9, atol=1e-9 * size)
+    torch.testing.assert_close(slope, leaf.grad, rtol=1e-9, atol=1e-11 * size)
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_narrow_logits_are_compared_in_float32(dtype):
     student, teacher = torch.randn(4, 9).to(dtype), torch.randn(4, 9).to(dtype)
@@ -40,5 +54,5 @@ def test_narrow_logits_are_compared_in_float32(dtype):
 
 
 def test_who_has_a_slope():
-    assert isinstance(KL(), Sloped)
+    assert isinstance(KL(), Sloped) and isinstance(ReverseKL(), Sloped)
     assert not isinstance(MSE(), Sloped) and not isinstance(SoftCrossEntropy(), Sloped)

@@ -14,18 +14,28 @@ from retort.distill.distances import MSE, Distance
 from retort.distill.layermaps import Uniform
 from retort.distill.objective import hard, match
 from retort.quirks import LEDGER, rows_of
-from retort.recipes import Method, finetune
+from retort.recipes import Method, cka, finetune
+from retort.recipes.__main__ import PAGES as PAPERS
 from retort.recipes.describe import anchor, described, display, inline, page, prose, quirks_of
 from retort.recipes.glmd import GLMD, KD, METHODS
 
-PAGE = page(METHODS)
-SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S))
+PAGES = {"glmd": (METHODS, PAPERS["glmd"]()), "cka": (cka.METHODS, PAPERS["cka"]())}
+EACH_PAGE = pytest.mark.parametrize("paper", PAGES)
+
+
+def sections(text):
+    return dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", text, re.M | re.S))
+
+
+SECTIONS = sections(PAGES["glmd"][1])
 FORMULA = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+?)\$", re.S)
 
 
-def test_every_method_has_its_section_with_citation_and_equations():
-    for method in METHODS:
-        text = SECTIONS[method.name]
+@EACH_PAGE
+def test_every_method_has_its_section_with_citation_and_equations(paper):
+    methods, whole = PAGES[paper]
+    for method in methods:
+        text = sections(whole)[method.name]
         assert method.citation in text
         assert text.count("$$\\mathcal{L}") + text.count("$$\\begin{aligned}") == text.count("**Stage") + (
             text.count("**Link")
@@ -70,26 +80,31 @@ def test_what_a_section_says(name, sentence):
     assert sentence in SECTIONS[name]
 
 
-def test_dollars_are_balanced_and_formulas_closed():
-    assert len(re.findall(r"(?<!\\)\$\$", PAGE)) % 2 == 0
-    for paragraph in PAGE.split("\n\n"):
+@EACH_PAGE
+def test_dollars_are_balanced_and_formulas_closed(paper):
+    _, text = PAGES[paper]
+    assert len(re.findall(r"(?<!\\)\$\$", text)) % 2 == 0
+    for paragraph in text.split("\n\n"):
         assert paragraph.count("$") % 2 == 0, paragraph
-    for match_ in FORMULA.finditer(PAGE):
+    for match_ in FORMULA.finditer(text):
         formula = match_[1] or match_[2]
         assert formula.count("{") == formula.count("}"), formula
         assert formula.count("(") == formula.count(")"), formula
         assert formula == formula.strip()
 
 
-def test_no_formula_holds_what_markdown_takes_for_itself():
-    for match_ in FORMULA.finditer(PAGE):
+@EACH_PAGE
+def test_no_formula_holds_what_markdown_takes_for_itself(paper):
+    for match_ in FORMULA.finditer(PAGES[paper][1]):
         formula = match_[1] or match_[2]
         assert not re.search(r"[|<>*`~#]|\\[^a-zA-Z]", formula), formula
         assert "operatorname" not in formula  # GitHub refuses it
 
 
-def test_markdown_leaves_every_formula_alone():
-    tokens = MarkdownIt("commonmark").enable("table").parse(PAGE)
+@EACH_PAGE
+def test_markdown_leaves_every_formula_alone(paper):
+    _, text = PAGES[paper]
+    tokens = MarkdownIt("commonmark").enable("table").parse(text)
     inner = [child for token in tokens if token.type == "inline" for child in token.children or []]
     assert {child.type for child in inner} <= {
         "text", "softbreak", "code_inline", "link_open", "link_close", "strong_open", "strong_close"
@@ -99,9 +114,34 @@ def test_markdown_leaves_every_formula_alone():
         for token in tokens
         if token.type == "inline"
     )
-    for match_ in FORMULA.finditer(PAGE):
+    for match_ in FORMULA.finditer(text):
         assert match_[0] in seen, match_[0]
     assert not [token for token in tokens if token.type == "html_block"]
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("BART CKA", "taught by the fine-tuned teacher, from the first layers of its blocks:"),
+        ("BART CKA cnn", "taught by the fine-tuned teacher, from the last layers of its blocks:"),
+        ("BART cosine", "taught by the fine-tuned teacher, from its first layers:"),
+        ("BART cosine", "Needs equal widths."),
+        ("T5 labels", "without a teacher, from the first layers of the teacher's blocks:"),
+        ("mBART none", "Trained beside the student: one projection for all."),
+        ("BERT CKA", "**Stage 2: on each task**, from stage 1, taught by the fine-tuned teacher:"),
+    ],
+)
+def test_what_a_section_of_the_second_page_says(name, sentence):
+    assert sentence in sections(PAGES["cka"][1])[name]
+
+
+def test_stages_of_other_starts_are_not_shared():
+    """The same objective, but not the same layers to start from."""
+    assert "The same stage" not in sections(PAGES["cka"][1])["BART CKA cnn"]
+    assert "[BART linear C4](#bart-linear-c4)" not in sections(PAGES["cka"][1])["mBART linear"]
+    assert (
+        "The same stage is part of [mBART linear](#mbart-linear)" in sections(PAGES["cka"][1])["mBART none"]
+    )
 
 
 def test_long_sums_take_a_line_a_summand():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import retort.distill.alignment
 import retort.distill.distances
 import retort.distill.edits
 import retort.distill.ensembles
@@ -225,6 +226,7 @@ def test_an_own_primitive_without_a_renderer_is_an_error(monkeypatch):
 # Completeness
 
 MODULES = (
+    retort.distill.alignment,
     retort.distill.distances,
     retort.distill.relations,
     retort.distill.granularities,

@@ -152,12 +152,14 @@ def _term_sites(term: Term, clock: Clock, student: Shape, teacher: Shape, of_tea
 
 def pairs(term: Term, clock: Clock, student: Shape, teacher: Shape) -> list[Pair]:
     """The layer pairs of a term at a moment, none without layers."""
-    return [] if term.layers is None else term.layers.pairs(clock, student.layers, teacher.layers)
+    if term.layers is None:
+        return []
+    return term.layers.pairs(clock, student.depth(term.site), teacher.depth(term.site))
 
 
 def _silent(term: Term, clock: Clock, student: Shape, teachers: tuple[Shape, ...]) -> bool:
     """Whether a term weighs nothing at a moment, on any of its layers."""
-    layers = student.layers
+    layers = student.depth(term.site)
     if term.layers is None:
         return value_of(term.weight, clock, Place(-1, layers)) == 0
     places = {pair.student[0] for teacher in teachers for pair in pairs(term, clock, student, teacher)}

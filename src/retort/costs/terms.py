@@ -12,7 +12,8 @@ from typing import Any
 from retort.costs.flops import word_logits
 from retort.costs.reads import pairs
 from retort.costs.work import Work, total
-from retort.distill.distances import BatchDistance
+from retort.distill.alignment import CKA
+from retort.distill.distances import BatchDistance, GatheringDistance
 from retort.distill.granularities import RowStructure, TokenStructure
 from retort.distill.lenses import Attend, Concat, FirstToken, Gram, MeanTokens, Project
 from retort.distill.objective import Term
@@ -132,6 +133,10 @@ def _projected(
 def _relations(by: BatchDistance, batch: Rows, layers: int, here: float, there: float) -> tuple[float, float]:
     """Operations and written numbers of distances between the relations inside a batch."""
     both = _LEARNED * here + there
+    if isinstance(by, CKA):  # three products of width by width over all tokens
+        passes = 2 if isinstance(by, GatheringDistance) else 1
+        products = here * there * _LEARNED + here * here * _LEARNED + there * there
+        return 2 * passes * batch.valid * products, _WRITTEN * batch.valid * (here + there)
     if isinstance(by, RelationKL):
         others = batch.length if by.of == "tokens" else layers
         compared = batch.padded * layers * others

@@ -27,7 +27,7 @@ class TextBatch:
         totals: denominators of the global batch; an example is a row.
         segments: int64 [B, S], 0 and 1 for the first and second sentence of a pair.
         decoder_tokens: int64 [B, T], what the decoder of an encoder-decoder reads.
-        labels: int64 [B], gold classes.
+        labels: int64 [B], gold classes; or floats [B], gold scores.
     """
 
     tokens: Tensor
@@ -74,6 +74,12 @@ def masked_batch(tokens: Rows, originals: Rows, chosen: Sequence[Sequence[bool]]
     return _batch(ids, valid, targets, _pad(chosen, 0)[0].bool(), valid)
 
 
+def whole_batch(tokens: Rows, pad: int) -> TextBatch:
+    """For encoders that read texts as they are: every word is to be predicted in its own place."""
+    ids, valid = _pad(tokens, pad)
+    return _batch(ids, valid, ids, valid, valid)
+
+
 def causal_batch(tokens: Rows, prompts: Sequence[int], pad: int) -> TextBatch:
     """For causal models: every word after the first ``prompts[b]`` of a row is predicted."""
     ids, valid = _pad(tokens, pad)
@@ -83,20 +89,30 @@ def causal_batch(tokens: Rows, prompts: Sequence[int], pad: int) -> TextBatch:
     return _batch(ids, valid, targets, follows & (index + 1 >= torch.tensor(prompts)[:, None]), valid)
 
 
-def seq2seq_batch(sources: Rows, targets: Rows, pad: int, start: int) -> TextBatch:
-    """For encoder-decoders: the decoder reads ``start`` and the targets but their last word."""
+def seq2seq_batch(sources: Rows, targets: Rows, pad: int, start: int | None) -> TextBatch:
+    """For encoder-decoders: the decoder reads ``start`` and the targets but their last word.
+
+    Args:
+        sources, targets: words with all special tokens.
+        pad: fills up rows.
+        start: ``None``: each row's own last word, as mBART puts the language code in front.
+    """
     ids, attended = _pad(sources, pad)
     gold, valid = _pad(targets, pad)
-    shifted = torch.cat((gold.new_full((len(gold), 1), start), gold[:, :-1]), dim=1)
+    first = torch.tensor([[row[-1] if start is None else start] for row in targets])
+    shifted = torch.cat((first, gold[:, :-1]), dim=1)
     return replace(_batch(ids, attended, gold, valid, valid), decoder_tokens=shifted)
 
 
-def class_batch(tokens: Rows, segments: Rows, labels: Sequence[int], pad: int) -> TextBatch:
-    """For classifiers of a sentence or a pair of sentences."""
+def class_batch(
+    tokens: Rows, segments: Rows | None, labels: Sequence[int] | Sequence[float], pad: int
+) -> TextBatch:
+    """For classifiers of a sentence or a pair of sentences; float labels are scores to regress on."""
     ids, valid = _pad(tokens, pad)
     nothing = torch.zeros_like(valid)
     plain = _batch(ids, valid, torch.zeros_like(ids), nothing, valid)
-    return replace(plain, segments=_pad(segments, 0)[0], labels=torch.tensor(labels))
+    kinds = None if segments is None else _pad(segments, 0)[0]
+    return replace(plain, segments=kinds, labels=torch.tensor(labels))
 
 
 def _pad(rows: Sequence[Sequence[int]], fill: int) -> tuple[Tensor, Tensor]:
@@ -109,6 +125,7 @@ def _pad(rows: Sequence[Sequence[int]], fill: int) -> tuple[Tensor, Tensor]:
 
 def _batch(tokens: Tensor, attended: Tensor, targets: Tensor, predicted: Tensor, valid: Tensor) -> TextBatch:
     rows = len(tokens)
-    totals = Totals(rows, rows, int(valid.sum()), int(predicted.sum()))
+    counted = (valid, predicted, valid[:, :-1], attended)
+    totals = Totals(rows, rows, *(int(mask.sum()) for mask in counted))
     keys = tuple(str(row) for row in range(rows))
     return TextBatch(tokens, attended, targets, predicted, valid, keys, totals)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from retort.distill.distances import BatchDistance, Distance, full_precision
+from retort.distill.chains import lens_modules, lens_name, parts_of, tensors_of
+from retort.distill.distances import BatchDistance, Distance, GatheringDistance, full_precision
 from retort.distill.ensembles import examples_of
+from retort.distill.gathering import Gathered, forget, random_state
 from retort.distill.layermaps import DRAWN, LayerMap, Pair
-from retort.distill.lenses import Moment, Widths
-from retort.distill.objective import Mask, Objective, Term
+from retort.distill.lenses import Moment
+from retort.distill.objective import Objective, Term
+from retort.distill.rows import by_row, count, mean_share, nothing, position_mask, reduced, scaled
 from retort.distill.schedules import Clock, Place, value_of
 from retort.distill.words import word_distance
 from retort.models.features import (
@@ -57,6 +60,7 @@ class _Settings:
     clock: Clock
     totals: Totals
     weights: Tensor | None
+    gathered: Gathered | None = None
 
 
 class BoundObjective(nn.Module):
@@ -84,18 +88,19 @@ class BoundObjective(nn.Module):
         self.student = student
         self.teachers = tuple(teachers)
         self.kept_words = kept_words
-        self._fixed_pairs: dict[tuple[LayerMap, int], list[Pair]] = {}
+        self._fixed_pairs: dict[tuple[LayerMap, int, int], list[Pair]] = {}
         self.names = [f"{index}-{term.site}" for index, term in enumerate(objective.terms)]
         self.lenses = nn.ModuleDict()
         for number, shape in enumerate(teachers):
             for name, term in zip(self.names, objective.terms, strict=True):
-                self.lenses.update(_lens_modules(term, f"{name}-t{number}", student, shape))
+                made = lens_modules(term, name, number, student, shape)
+                self.lenses.update({key: lens for key, lens in made.items() if key not in self.lenses})
         self.policy = objective.ensemble.build(student, self.teachers)
         self.steps = {
-            (name, number, index): _named(self.lenses, f"{name}-t{number}-{index}|")
+            (name, number, index): parts_of(self.lenses, lens_name(step, name, number, index))
             for number in range(len(self.teachers))
             for name, term in zip(self.names, objective.terms, strict=True)
-            for index in range(len(term.via))
+            for index, step in enumerate(term.via)
         }
 
     def student_sites(self, clock: Clock, edited: bool = False) -> frozenset[Site]:
@@ -139,37 +144,83 @@ class BoundObjective(nn.Module):
             return set() if of_teacher else {HARD}
         if term.layers is None:
             return {Site(term.site)}
-        pairs = self._pairs(term.layers, clock, teacher)
+        pairs = self._pairs(term, clock, teacher)
         return {
             Site(term.site, layer)
             for pair in pairs
             for layer in (pair.teacher if of_teacher else pair.student)
         }
 
-    def _pairs(self, layers: LayerMap, clock: Clock, teacher: Shape) -> list[Pair]:
+    def _pairs(self, term: Term, clock: Clock, teacher: Shape) -> list[Pair]:
         """A map's pairs; those that hold for a whole run are found once."""
+        layers, depths = term.layers, (self.student.depth(term.site), teacher.depth(term.site))
+        assert layers is not None
         if isinstance(layers, DRAWN):
-            return layers.pairs(clock, self.student.layers, teacher.layers)
-        key = (layers, teacher.layers)
-        if key not in self._fixed_pairs:
-            self._fixed_pairs[key] = layers.pairs(clock, self.student.layers, teacher.layers)
-        return self._fixed_pairs[key]
+            return layers.pairs(clock, *depths)
+        if (layers, *depths) not in self._fixed_pairs:
+            self._fixed_pairs[layers, *depths] = layers.pairs(clock, *depths)
+        return self._fixed_pairs[layers, *depths]
 
     def _silent(self, term: Term, clock: Clock) -> bool:
         """Whether a term weighs nothing at this moment, on any of its layers (of which it may have none)."""
-        layers = self.student.layers
+        layers = self.student.depth(term.site)
         if term.layers is None:
             return value_of(term.weight, clock, Place(-1, layers)) == 0
-        places = {
-            pair.student[0] for teacher in self.teachers for pair in self._pairs(term.layers, clock, teacher)
-        }
+        places = {pair.student[0] for teacher in self.teachers for pair in self._pairs(term, clock, teacher)}
         return all(value_of(term.weight, clock, Place(i, layers)) == 0 for i in places)
 
-    def loss(self, batch: Any, student: Family, teachers: Sequence[Family], clock: Clock) -> Losses:
+    def losses(
+        self, batches: Sequence[Any], student: Family, teachers: Sequence[Family], clock: Clock
+    ) -> Iterator[Losses]:
+        """The loss of each micro-batch of a global batch, in order; to be used up one at a time.
+
+        Terms that gather something from all micro-batches get it in a first pass without gradients, whose
+        random draws (dropout) the second pass repeats.
+        """
+        if len(batches) == 1 or not any(isinstance(t.by, GatheringDistance) for t in self.objective.terms):
+            yield from (self.loss(batch, student, teachers, clock) for batch in batches)
+            return
+        gathered, states = Gathered(), []
+        for batch in batches:
+            states.append(random_state(batch.valid.device))
+            with torch.no_grad():
+                self._gather(batch, student, teachers, clock, gathered)
+        for batch, state in zip(batches, states, strict=True):
+            forget(state, batch.valid.device)
+            yield self.loss(batch, student, teachers, clock, gathered)
+
+    def _gather(
+        self, batch: Any, student: Family, teachers: Sequence[Family], clock: Clock, gathered: Gathered
+    ) -> None:
+        """Add what a micro-batch has for the terms that gather."""
+        seen = self._first_pass(batch, student, teachers, clock)
+        for name, term in zip(self.names, self.objective.terms, strict=True):
+            if isinstance(term.by, GatheringDistance) and not self._silent(term, clock):
+                where = position_mask(seen.student, term.mask, term.site)
+                for number, theirs in enumerate(seen.teachers):
+                    for pair in self._pairs(term, clock, self.teachers[number]):
+                        tensors = tensors_of(term, pair, seen.student, theirs)
+                        ours, other = self._through(name, term, pair, tensors, seen.student, clock, number)
+                        gathered.add((name, number, pair), term.by.gathered(ours, other, where))
+
+    def loss(
+        self,
+        batch: Any,
+        student: Family,
+        teachers: Sequence[Family],
+        clock: Clock,
+        gathered: Gathered | None = None,
+    ) -> Losses:
         """Run student and teachers on a micro-batch and compare them.
 
         Shares of a split batch add up to the whole batch's loss, except where a term compares
         rows with each other.
+
+        Args:
+            batch: with the totals of its global batch.
+            student, teachers: as in :meth:`__init__`.
+            clock: the training clock.
+            gathered: from all micro-batches of the global batch; see :meth:`losses`.
 
         Raises:
             ValueError: no term has any weight at this moment.
@@ -180,17 +231,24 @@ class BoundObjective(nn.Module):
         if edit is not None and edit.second_pass:
             both = edit.patches(clock, batch, student, teachers[0], (first.student, first.teachers[0]))
             second = self._pass(batch, student, teachers, clock, both, edited=True)
-        found = self.compare(first, second, clock, batch.totals)
+        found = self.compare(first, second, clock, batch.totals, gathered)
         return found.idle() if batch.totals.idle else found
 
-    def compare(self, first: Seen, second: Seen | None, clock: Clock, totals: Totals) -> Losses:
+    def compare(
+        self,
+        first: Seen,
+        second: Seen | None,
+        clock: Clock,
+        totals: Totals,
+        gathered: Gathered | None = None,
+    ) -> Losses:
         """The loss of features that were recorded already (``second``: in the edited pass)."""
         weights = None
         ensemble = self.objective.ensemble
         if first.teachers and ensemble.by_example:
             weights = ensemble.weights(first.student, first.teachers, clock, self.policy)
         parts: dict[str, Tensor] = {}
-        settings = _Settings(clock, totals, weights)
+        settings = _Settings(clock, totals, weights, gathered)
         for name, term in zip(self.names, self.objective.terms, strict=True):
             if not self._silent(term, clock):
                 seen = second if term.edited else first
@@ -223,7 +281,7 @@ class BoundObjective(nn.Module):
         with torch.no_grad():
             for number, teacher in enumerate(teachers):
                 want = self.teacher_sites(clock, number, edited)
-                shown.append(teacher.observe(batch, want, patches[1]) if want else _nothing(batch))
+                shown.append(teacher.observe(batch, want, patches[1]) if want else nothing(batch))
         return Seen(student.observe(batch, self.student_sites(clock, edited), patches[0]), tuple(shown))
 
     def _share(self, name: str, term: Term, seen: Seen, settings: _Settings) -> Tensor:
@@ -232,7 +290,7 @@ class BoundObjective(nn.Module):
         place = Place(-1, self.student.layers)
         if term.site == "hard":
             rows = seen.student[HARD]
-            return _scaled(_mean_share(rows, seen.student, totals), value_of(term.weight, clock, place))
+            return scaled(mean_share(rows, seen.student, totals), value_of(term.weight, clock, place))
         shares = []
         ensemble = self.objective.ensemble
         for number, teacher in enumerate(seen.teachers):
@@ -240,11 +298,11 @@ class BoundObjective(nn.Module):
                 continue
             rows = self._rows(name, term, seen.student, teacher, settings, number)
             if term.weighted and settings.weights is not None:
-                rows = rows * _by_row(settings.weights[number], rows, seen.student)
-                shares.append(_mean_share(rows, seen.student, totals))
+                rows = rows * by_row(settings.weights[number], rows, seen.student)
+                shares.append(mean_share(rows, seen.student, totals))
             else:
                 weight = ensemble.others(len(self.teachers) - ensemble.encoders)
-                shares.append(_scaled(_mean_share(rows, seen.student, totals), weight))
+                shares.append(scaled(mean_share(rows, seen.student, totals), weight))
         return shares[0] if len(shares) == 1 else torch.stack(shares).sum()
 
     def _rows(
@@ -255,7 +313,7 @@ class BoundObjective(nn.Module):
         Words and layers give a single number for all rows, where nothing asks for them one by one.
         """
         apart = term.above is not None or (term.weighted and settings.weights is not None)
-        clock, layers = settings.clock, self.student.layers
+        clock, layers = settings.clock, self.student.depth(term.site)
         assert term.by is not None
         if term.layers is None:
             if term.site == "words":
@@ -265,18 +323,15 @@ class BoundObjective(nn.Module):
                 found = self._compare(name, term, Pair((-1,), (-1,)), tensors, ours, settings, number)
             if term.above is not None:
                 found = torch.where(found > term.above(clock), found, 0.0)
-            return _scaled(found, value_of(term.weight, clock, Place(-1, layers)))
+            return scaled(found, value_of(term.weight, clock, Place(-1, layers)))
         rows = []
-        pairs = self._pairs(term.layers, clock, self.teachers[number])
+        pairs = self._pairs(term, clock, self.teachers[number])
         for pair in pairs:
             weight = value_of(term.weight, clock, Place(pair.student[0], layers, len(pairs)))
             if weight != 0:
-                tensors = (
-                    [ours[Site(term.site, layer)] for layer in pair.student],
-                    [theirs[Site(term.site, layer)] for layer in pair.teacher],
-                )
+                tensors = tensors_of(term, pair, ours, theirs)
                 found = self._compare(name, term, pair, tensors, ours, settings, number)
-                rows.append(_scaled(found, weight))
+                rows.append(scaled(found, weight))
         if not rows:  # a model of one layer has no inner ones
             return torch.zeros(len(ours.valid), device=ours.valid.device)
         return torch.stack(rows).sum(0) if apart else torch.stack(rows).sum()
@@ -292,18 +347,39 @@ class BoundObjective(nn.Module):
         number: int,
     ) -> Tensor:
         """Send a pair's tensors through the chain and compare what comes out, row by row."""
+        mine, other = self._through(name, term, pair, tensors, features, settings.clock, number)
+        by, totals = term.by, settings.totals
+        assert by is not None
+        with full_precision(mine):
+            if not isinstance(by, BatchDistance):
+                return reduced(term, by, mine, other, features, totals)
+            where = position_mask(features, term.mask, term.site)
+            if isinstance(by, GatheringDistance) and len(where) < totals.rows:
+                if settings.gathered is None:
+                    raise ValueError(f"{name}: is gathered from all micro-batches: ask for their losses()")
+                everywhere = settings.gathered[name, number, pair]
+                return by.rows_of_all(mine, other, where, everywhere, len(where) / totals.rows)
+            return by.rows(mine, other, where, settings.clock)
+
+    def _through(
+        self,
+        name: str,
+        term: Term,
+        pair: Pair,
+        tensors: tuple[list[Tensor], list[Tensor]],
+        features: Features,
+        clock: Clock,
+        number: int,
+    ) -> tuple[Tensor, Tensor]:
+        """What a chain makes of a pair's tensors: one for each side."""
         ours, theirs = tensors
+        valid = position_mask(features, "valid", term.site)
         heads = {"student": self.student.heads, "teacher": self.teachers[number].heads}
         for index, step in enumerate(term.via):
             modules = self.steps[name, number, index]
-            ours, theirs = step(ours, theirs, Moment(settings.clock, pair, features.valid, heads, modules))
+            ours, theirs = step(ours, theirs, Moment(clock, pair, valid, heads, modules))
         (mine,), (other,) = ours, theirs
-        assert term.by is not None
-        with full_precision(mine):
-            if isinstance(term.by, BatchDistance):
-                where = position_mask(features, term.mask)
-                return term.by.rows(mine, other, where, settings.clock)
-            return _reduced(term, term.by, mine, other, features, settings.totals)
+        return mine, other
 
     def _words(self, term: Term, ours: Features, theirs: Features, totals: Totals, apart: bool) -> Tensor:
         """From factorised logits, chunk by chunk: [B] if rows are kept ``apart``, else their sum []."""
@@ -312,88 +388,12 @@ class BoundObjective(nn.Module):
         teacher: WordLogits = theirs[WORDS]
         if self.kept_words is not None:
             teacher = teacher.keep(self.kept_words)
-        where = position_mask(ours, term.mask)
+        where = position_mask(ours, term.mask, term.site)
         values = word_distance(student, teacher, where, term.by)
         sums = values.sum()
         if apart:
             sums = values.new_zeros(len(where)).index_add(0, where.nonzero()[:, 0], values)
         if term.norm == "valid" and term.mask != "none":
-            return sums * (totals.rows / _count(totals, term.mask))
+            return sums * (totals.rows / count(totals, term.mask, term.site))
         masked = (~where).sum(1).to(sums.dtype) if apart else where.numel() - len(values)
         return (sums + term.by.masked_value(student.weight.shape[0]) * masked) / where.shape[1]
-
-
-def _lens_modules(term: Term, name: str, student: Shape, teacher: Shape) -> dict[str, nn.Module]:
-    """Trainable parts of a term's chain, keyed ``<name>-<step>|<part>``."""
-    made: dict[str, nn.Module] = {}
-    pairs = [Pair((-1,), (-1,))]
-    if term.layers is not None:
-        pairs = term.layers.pairs(Clock(0, 1), student.layers, teacher.layers)
-    for pair in pairs:
-        widths = Widths((student.width,) * len(pair.student), (teacher.width,) * len(pair.teacher))
-        for index, step in enumerate(term.via):
-            missing = {
-                f"{name}-{index}|{part}": module
-                for part, module in step.build(widths, pair).items()
-                if f"{name}-{index}|{part}" not in made
-            }
-            made.update(missing)
-            widths = step.widths(widths)
-    return made
-
-
-def _reduced(
-    term: Term, by: Distance, ours: Tensor, theirs: Tensor, features: Features, totals: Totals
-) -> Tensor:
-    """Mean distance of each row over its positions, with the term's mask."""
-    if ours.dim() == 2:
-        return by(ours, theirs)
-    if term.mask == "none":
-        return by(ours, theirs).flatten(1).mean(1)
-    where = position_mask(features, term.mask)
-    if ours.shape[:-1] != where.shape:
-        raise ValueError(f"{term.site}: a mask needs features [B, S, D], these are {tuple(ours.shape)}")
-    if term.norm == "valid":
-        values = torch.where(where, by(ours, theirs), 0.0)
-        return values.sum(1) * (totals.rows / _count(totals, term.mask))
-    keep = where[..., None].to(ours.dtype)
-    return by(ours * keep, theirs * keep).mean(1)
-
-
-def _scaled(x: Tensor, weight: float) -> Tensor:
-    """``weight * x``, without an operation where it changes nothing: small steps feel each one."""
-    return x if weight == 1 else weight * x
-
-
-def _mean_share(rows: Tensor, features: Features, totals: Totals) -> Tensor:
-    """Sum of rows (or their sum []) over the number of rows (or examples) of the global batch."""
-    if rows.dim() == 0:
-        return rows / totals.rows
-    return rows.sum() / (totals.rows if len(rows) == len(features.valid) else totals.examples)
-
-
-def _nothing(batch: Any) -> Features:
-    """Features of a teacher that need not run."""
-    return Features({}, batch.valid, batch.predicted, batch.example_of_row)
-
-
-def _by_row(weights: Tensor, rows: Tensor, features: Features) -> Tensor:
-    """Weights of examples [E] laid beside rows, which are examples or their candidates."""
-    weights = weights.to(rows.dtype)
-    return weights if len(rows) == len(weights) else weights[features.example_of_row]
-
-
-def _named(modules: nn.ModuleDict, prefix: str) -> dict[str, nn.Module]:
-    return {key.removeprefix(prefix): module for key, module in modules.items() if key.startswith(prefix)}
-
-
-def position_mask(features: Features, mask: Mask) -> Tensor:
-    """bool [B, S]: the positions that ``mask`` lets count."""
-    if mask == "none":
-        return torch.ones_like(features.valid)
-    return features.valid if mask == "valid" else features.predicted
-
-
-def _count(totals: Totals, mask: Mask) -> int:
-    """Positions that ``mask`` lets count in the global batch; 1 if there are none, whose sum is 0."""
-    return max(1, totals.valid if mask == "valid" else totals.predicted)

@@ -45,6 +45,26 @@ class BatchDistance:
         raise NotImplementedError
 
 
+class GatheringDistance(BatchDistance):
+    """One whose parts add up over micro-batches, so that it can be that of a whole, split batch."""
+
+    def gathered(self, student: Tensor, teacher: Tensor, where: Tensor) -> Tensor:
+        """What adds up, of the positions of one micro-batch."""
+        raise NotImplementedError
+
+    def rows_of_all(
+        self, student: Tensor, teacher: Tensor, where: Tensor, everywhere: Tensor, share: float
+    ) -> Tensor:
+        """[B]: the distance over all micro-batches, with the gradient of this one.
+
+        Args:
+            student, teacher, where: of this micro-batch.
+            everywhere: the sum of :meth:`gathered` over all micro-batches.
+            share: of the rows of the global batch that are in this micro-batch.
+        """
+        raise NotImplementedError
+
+
 @runtime_checkable
 class Sloped(Protocol):
     """A distance that knows its own gradient, so that large logits need no autograd."""
@@ -100,6 +120,38 @@ class KL(Distance):
 
 
 @dataclass(frozen=True)
+class ReverseKL(Distance):
+    """T^2 * KL(student || teacher): the student's own distribution is what is averaged over.
+
+    As CKA's authors ran it (Dasgupta and Cohn, 2025, BART/BART-6-XSUM-CKA-Masked-All.py): both
+    distributions depend on the student's logits, and the gradient goes through both.
+
+    Attributes:
+        temperature: T.
+    """
+
+    temperature: float = 1.0
+
+    def __call__(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """[..., C], [..., C] -> [...]."""
+        log_student = F.log_softmax(wide(student) / self.temperature, dim=-1)
+        log_teacher = F.log_softmax(wide(teacher) / self.temperature, dim=-1)
+        return (log_student.exp() * (log_student - log_teacher)).sum(-1) * self.temperature**2
+
+    def with_slope(self, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+        """The value [n] and its gradient by the student's logits, T p (log p - log t - KL) [n, C].
+
+        Both arguments are overwritten.
+        """
+        log_student = F.log_softmax(wide(student).div_(self.temperature), dim=-1)
+        gap = log_student - F.log_softmax(wide(teacher).div_(self.temperature), dim=-1)
+        chosen = log_student.exp_()
+        value = (chosen * gap).sum(-1)
+        slope = gap.sub_(value[..., None]).mul_(chosen).mul_(self.temperature)
+        return value * self.temperature**2, slope
+
+
+@dataclass(frozen=True)
 class SoftCrossEntropy(Distance):
     """Cross-entropy of softmax(student / T) under softmax(teacher / T).
 
@@ -141,6 +193,20 @@ class Cosine(Distance):
     def masked_value(self, size: int) -> float:
         """Zero vectors have cosine 0."""
         return 1.0
+
+
+@dataclass(frozen=True)
+class CosineEmbedding(Cosine):
+    """The same number from ``torch.nn.CosineEmbeddingLoss``, whose slope at a zero vector is gentler.
+
+    CKA's authors (Dasgupta and Cohn, 2025) compare hidden states of equal width with it.
+    """
+
+    def __call__(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """[..., D], [..., D] -> [...]."""
+        ours, theirs = (wide(x).reshape(-1, x.shape[-1]) for x in (student, teacher))
+        value = F.cosine_embedding_loss(ours, theirs, ours.new_ones(len(ours)), reduction="none")
+        return value.view(student.shape[:-1])
 
 
 @dataclass(frozen=True)

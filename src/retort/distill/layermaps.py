@@ -6,6 +6,7 @@ a block from 1 to L, so that ``scores[i]`` and ``hidden[i]`` belong to the same 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -73,6 +74,41 @@ class Uniform:
             found.insert(0, Pair((0,), (0,)))
         stop = student_layers + 1 if self.stop is None else self.stop
         return [pair for pair in found if self.start <= pair.student[0] < stop]
+
+
+def blocks(student_layers: int, teacher_layers: int) -> tuple[int, int, int]:
+    """Both depths cut into as many equal blocks as they allow: how many, and the layers of one in each.
+
+    8 and 12 are four blocks of two and three layers.
+    """
+    number = math.gcd(student_layers, teacher_layers)
+    return number, student_layers // number, teacher_layers // number
+
+
+@dataclass(frozen=True)
+class BlockEnds:
+    """The last layers of each block of the student with the last ones of the teacher's block.
+
+    The maps of CKA's authors (Dasgupta and Cohn, 2025): every k-th layer where the depths divide; 2, 3, 5,
+    6, 8, 9, 11, 12 of 12 for a student of 8; a student deeper than its teacher sees a block's last layer more
+    than once (16 layers: 1, 2, 3, 3, 4, ..).
+
+    Attributes:
+        embedding: also pair the embeddings (layer 0 of both).
+    """
+
+    embedding: bool = False
+
+    def pairs(self, clock: Clock, student_layers: int, teacher_layers: int) -> list[Pair]:
+        """Pairs in order of the student's layers."""
+        number, ours, theirs = blocks(student_layers, teacher_layers)
+        skipped = max(0, theirs - ours)
+        found = [Pair((0,), (0,))] if self.embedding else []
+        for block in range(number):
+            for layer in range(1, ours + 1):
+                end = block * theirs + min(theirs, skipped + layer)
+                found.append(Pair((block * ours + layer,), (end,)))
+        return found
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,9 @@ class Moment:
 class ChainStep:
     """One step of a chain; most learn nothing and keep all widths."""
 
+    shared: str = ""
+    """Name under which all terms of an objective share its trainable parts; empty: each has its own."""
+
     def build(self, widths: Widths, pair: Pair) -> dict[str, Module]:
         """Trainable parts for a pair by name; equal names are shared between pairs."""
         return {}
@@ -148,6 +151,13 @@ class Project(Lens):
             if self.bias:
                 nn.init.zeros_(made.bias)
         return made
+
+
+@dataclass(frozen=True)
+class SharedProject(Project):
+    """One for all terms of an objective that name it, as in the baseline of Dasgupta and Cohn (2025)."""
+
+    shared: str = "states"
 
 
 @dataclass(frozen=True)

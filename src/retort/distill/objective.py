@@ -21,7 +21,7 @@ from retort.distill.layermaps import LayerMap
 from retort.distill.lenses import ChainStep
 from retort.distill.schedules import Schedule, Weight
 
-Mask = Literal["none", "valid", "predicted"]
+Mask = Literal["none", "valid", "predicted", "shifted"]
 Norm = Literal["all", "valid"]
 Phase = Literal["pretraining", "task"]
 
@@ -37,7 +37,8 @@ class Term:
         layers: layer pairs, for sites that have layers; a term sums over its pairs.
         via: lenses and fuses, applied in order.
         weight: number or schedule.
-        mask: which positions count.
+        mask: which positions count; ``shifted``: the valid ones moved one to the right, which is where a
+            decoder reads a word.
         norm: what a masked mean divides by: ``all`` positions, as the authors' code does (masked
             ones contribute their constant), or the ``valid`` ones, as textbooks do.
         above: rows whose value is not above this count as 0 (Continuation-KD's gate).

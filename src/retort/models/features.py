@@ -26,7 +26,7 @@ class Site(NamedTuple):
     ============ ====================== =====================================================
     ``hidden``   [B, S, H], layer 0..L  GLM: normalised input of block ``layer`` (0-based); layer L
                                         is the output of the final LayerNorm. Others:
-                                        :mod:`retort.models.hf`
+                                        :mod:`retort.models.hf.families`
     ``residual`` [B, S, H], layer 0..L  GLM: input of block ``layer`` (0-based) before its LayerNorm;
                                         layer L is what the final LayerNorm gets
     ``encoder``  [B, S', H], 0..L'      hidden states of the encoder of an encoder-decoder, whose
@@ -87,12 +87,14 @@ class Features:
         valid: bool [B, S], false on padding.
         predicted: bool [B, S], true where a word is predicted against a gold target.
         example_of_row: int64 [B], the example each row belongs to (rows are candidates).
+        attended: bool [B, S'], the same as ``valid`` for site ``encoder``; ``None`` where there is none.
     """
 
     values: Mapping[Site, Any]
     valid: Tensor
     predicted: Tensor
     example_of_row: Tensor
+    attended: Tensor | None = None
 
     def __getitem__(self, site: Site) -> Any:
         return self.values[site]
@@ -100,12 +102,20 @@ class Features:
 
 @dataclass(frozen=True)
 class Shape:
-    """What layer maps and lenses need to know of a model."""
+    """What layer maps and lenses need to know of a model.
+
+    ``layers`` and ``heads`` are those of the decoder where there are two stacks.
+    """
 
     layers: int
     width: int
     heads: int
     vocab: int
+    encoder_layers: int = 0
+
+    def depth(self, site: str) -> int:
+        """Layers of the stack that a site belongs to."""
+        return self.encoder_layers if site == "encoder" else self.layers
 
 
 @dataclass(frozen=True)
@@ -115,6 +125,8 @@ class Totals:
     Attributes:
         rows: sequences; ``examples``: task examples (equal to ``rows`` in pretraining).
         valid: positions that are not padding; ``predicted``: positions with a gold target.
+        shifted: valid positions moved one to the right, as far as the batch is long.
+        attended: positions of the encoder's input that are not padding.
         idle: this micro-batch repeats another and counts nothing, in loss and gradient: a process makes
             the pass only because models that are shared out run in all processes at once.
     """
@@ -123,7 +135,17 @@ class Totals:
     examples: int
     valid: int
     predicted: int
+    shifted: int = 0
+    attended: int = 0
     idle: bool = False
+
+
+def moved_right(valid: Tensor) -> Tensor:
+    """bool [B, S]: each row's values one position later, the first one false.
+
+    Where words are fed to a decoder after a start token, these are the positions that read a word.
+    """
+    return F.pad(valid[:, :-1], (1, 0))
 
 
 @dataclass(frozen=True)

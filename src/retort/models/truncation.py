@@ -31,9 +31,9 @@ def truncate(student: GLM, teacher: GLM, fused: bool) -> None:
             continue
         if _FUSED in name and not fused:
             for mine, other in zip(own.chunk(3), theirs[name].chunk(3), strict=True):
-                _copy_block(mine, other)
+                copy_block(mine, other)
         else:
-            _copy_block(own, theirs[name])
+            copy_block(own, theirs[name])
 
 
 @torch.no_grad()
@@ -43,9 +43,11 @@ def slice_words(student: GLM, table: Tensor, vocabulary: VocabularyMap) -> None:
     Columns that only the student has keep their random values.
     """
     own = student.word_embeddings.weight
-    _copy_block(own, vocabulary.to(table.device).slice_embedding(table, own.shape[1]))
+    copy_block(own, vocabulary.to(table.device).slice_embedding(table, own.shape[1]))
 
 
-def _copy_block(own: Tensor, other: Tensor) -> None:
+@torch.no_grad()
+def copy_block(own: Tensor, other: Tensor) -> None:
+    """Fill a tensor in place from the leading block of another one, as far as both reach."""
     block = tuple(slice(0, min(a, b)) for a, b in zip(own.shape, other.shape, strict=True))
     own[block] = other[block].to(own.dtype)

@@ -11,12 +11,16 @@ from collections.abc import Mapping, Sequence
 
 from retort.config.messages import nearest
 from retort.errors import InputError
+from retort.quirks.cka import CKA_LEDGER
 from retort.quirks.ledger import LEDGER
 from retort.quirks.quirk import Quirk
 from retort.quirks.switches import Change
 from retort.recipes import Method
 
-__all__ = ["LEDGER", "Quirk", "chosen_switches", "rewrite", "rows_of"]
+__all__ = ["CKA_LEDGER", "LEDGER", "LEDGERS", "Quirk", "chosen_switches", "rewrite", "rows_of"]
+
+LEDGERS: tuple[Quirk, ...] = (*LEDGER, *CKA_LEDGER)
+"""Of all papers: that of GLMD, then that of CKA."""
 
 
 def chosen_switches(chosen: Mapping[str, str]) -> list[tuple[Quirk, Change]]:
@@ -25,14 +29,14 @@ def chosen_switches(chosen: Mapping[str, str]) -> list[tuple[Quirk, Change]]:
     Raises:
         InputError: no such quirk, or it has no such switch.
     """
-    by_id = {quirk.id: quirk for quirk in LEDGER}
+    by_id = {quirk.id: quirk for quirk in LEDGERS}
     for name, switch in chosen.items():
         if name not in by_id:
             raise InputError(f"quirks.{name}: no such quirk; {nearest(name, sorted(by_id))}")
         offered = ["as_run", *by_id[name].switches]
         if switch not in offered:
             raise InputError(f"quirks.{name}: no switch {switch!r}; it has {', '.join(offered)}")
-    changed = [quirk for quirk in LEDGER if chosen.get(quirk.id, "as_run") != "as_run"]
+    changed = [quirk for quirk in LEDGERS if chosen.get(quirk.id, "as_run") != "as_run"]
     return [(quirk, quirk.switches[chosen[quirk.id]]) for quirk in changed]
 
 
@@ -42,7 +46,7 @@ def quirk_of(name: str) -> Quirk:
     Raises:
         InputError: there is none.
     """
-    by_id = {quirk.id: quirk for quirk in LEDGER}
+    by_id = {quirk.id: quirk for quirk in LEDGERS}
     if name not in by_id:
         raise InputError(f"variants.quirks: no quirk {name!r}; {nearest(name, sorted(by_id))}")
     return by_id[name]

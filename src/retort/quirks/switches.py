@@ -11,7 +11,7 @@ from retort.distill.ensembles import Policy, Reinforce, RouteByEntropy, RouteToM
 from retort.distill.lenses import Log, Project
 from retort.distill.objective import Objective, Term
 from retort.distill.schedules import MeanOverPairs, Schedule
-from retort.recipes import Method, Step
+from retort.recipes import Cut, Method, Step
 from retort.stages import Compression, SlicedCompression
 
 Change = Callable[[Method], Method]
@@ -125,11 +125,14 @@ def route_to_means(objective: Objective) -> Objective:
 
 def cut_by_projection(method: Method) -> Method:
     """Cut query, key and value each by itself."""
-    return replace(method, cut=replace(method.cut, fused=False)) if method.start == "truncate" else method
+    if method.start != "truncate" or not isinstance(method.cut, Cut):
+        return method
+    return replace(method, cut=replace(method.cut, fused=False))
 
 
 def cut_from_pretrained(method: Method) -> Method:
     """Cut the student out of the teacher as it was before fine-tuning."""
+    assert isinstance(method.cut, Cut)
     return replace(method, cut=replace(method.cut, source="pretrained"))
 
 

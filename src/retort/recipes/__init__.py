@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from retort.distill.objective import Objective, Phase
+from retort.models.hf.architecture import Kind, Slices
 from retort.stages import Compression
 
 
@@ -70,7 +71,7 @@ class Method:
         citation: the method's own publication.
         start: what the first step starts from: random parameters, or the first layers of the (first)
             teacher of that step.
-        cut: how, where it starts from a teacher.
+        cut: how, where it starts from a teacher: a GLM, or a transformers model.
         unequal: steps to take instead where teacher and student differ in width.
         several: learns from the teachers of a pair like (T1,T2)-S2, smallest first.
         chain: for rows with assistants, instead of ``steps``.
@@ -78,19 +79,21 @@ class Method:
         embedding: the student's word embeddings: whole, ALBERT-like factorised or
             MobileBERT-like trigram; both of half the student's width.
         tuned_as: row of the table of hyper-parameters that it takes; empty: its own.
+        family: kind of model that it is for.
     """
 
     name: str
     steps: tuple[Step, ...]
     citation: str
     start: Literal["random", "truncate"] = "random"
-    cut: Cut = Cut()
+    cut: Cut | Slices = Cut()
     unequal: tuple[Step, ...] = ()
     several: bool = False
     chain: Chain | None = None
     compression: Compression | None = None
     embedding: Literal["full", "factorised", "trigram"] = "full"
     tuned_as: str = ""
+    family: Literal["glm"] | Kind = "glm"
 
 
 def pretrain(objective: Objective) -> Step:

@@ -1,9 +1,20 @@
-"""Print the page of the methods: ``python -m retort.recipes > docs/methods.md``."""
+"""Print the page of a paper's methods: ``python -m retort.recipes [glmd | cka]``, ``glmd`` if not said."""
 
 from __future__ import annotations
 
+import argparse
+
+from retort.quirks import CKA_LEDGER, LEDGER
+from retort.recipes import cka, glmd
 from retort.recipes.describe import page
-from retort.recipes.glmd import METHODS
+from retort.recipes.symbols import SYMBOLS, TEXT_SYMBOLS
+
+PAGES = {
+    "glmd": lambda: page(glmd.METHODS, LEDGER, SYMBOLS),
+    "cka": lambda: page(cka.METHODS, CKA_LEDGER, TEXT_SYMBOLS),
+}
 
 if __name__ == "__main__":
-    print(page(METHODS), end="")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("paper", nargs="?", choices=PAGES, default="glmd")
+    print(PAGES[parser.parse_args().paper](), end="")

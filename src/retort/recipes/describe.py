@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from retort.quirks import LEDGER, Quirk, rows_of
-from retort.recipes import Method
+from retort.models.hf.architecture import Slices
+from retort.quirks import LEDGER, LEDGERS, Quirk, rows_of
+from retort.recipes import Cut, Method
 from retort.recipes.equations import KEPT, Scene, blend, edit, summands
-from retort.recipes.notation import SECTIONS, SYMBOLS, Entry
+from retort.recipes.notation import SECTIONS
 from retort.recipes.outline import Part, needs, outline, several_teachers, shared_with
+from retort.recipes.symbols import SYMBOLS, Entry
 from retort.recipes.wording import learned
 
 _ONE_LINE = 150
@@ -28,17 +30,25 @@ teacher has.
 """
 
 
-def page(methods: Sequence[Method]) -> str:
-    """The whole page: contents, notation, one section a method, quirks."""
-    parts = [_HEAD, " ·\n".join(f"[{m.name}](#{anchor(m.name)})" for m in methods) + "\n", notation()]
+def page(
+    methods: Sequence[Method], quirks: Sequence[Quirk] = LEDGER, symbols: Sequence[Entry] = SYMBOLS
+) -> str:
+    """The whole page of a paper: contents, notation, one section a method, quirks.
+
+    Args:
+        methods: the paper's.
+        quirks: its ledger.
+        symbols: what its sites and other letters mean.
+    """
+    parts = [_HEAD, " ·\n".join(f"[{m.name}](#{anchor(m.name)})" for m in methods) + "\n", notation(symbols)]
     parts += [described(method, methods) for method in methods]
-    return "\n".join([*parts, ledger(methods)])
+    return "\n".join([*parts, ledger(methods, quirks)])
 
 
-def notation() -> str:
+def notation(symbols: Sequence[Entry] = SYMBOLS) -> str:
     """What the symbols mean, by kind of primitive."""
     lines = ["## Notation", ""]
-    lines += [_entry(entry, "") for entry in SYMBOLS]
+    lines += [_entry(entry, "") for entry in symbols]
     for title, entries in SECTIONS.items():
         lines += ["", f"### {title}", ""]
         lines += [_entry(entry, f" (`{kind.__name__}`)") for kind, entry in entries.items()]
@@ -73,14 +83,14 @@ def described(method: Method, methods: Sequence[Method] = ()) -> str:
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def ledger(methods: Sequence[Method]) -> str:
+def ledger(methods: Sequence[Method], quirks: Sequence[Quirk] = LEDGER) -> str:
     """Every quirk with its evidence."""
     lines = [
         "## Quirks",
         "",
         "Where papers, their code and the methods they cite disagree; what was run is the default.",
     ]
-    for quirk in LEDGER:
+    for quirk in quirks:
         switches = ", ".join(f"`quirks: {{{quirk.id}: {name}}}`" for name in quirk.switches)
         lines += ["", f"### {quirk.id}", "", f"- Concerns: {_concerned(quirk, methods)}"]
         lines += [f"- Evidence: {_text(quirk.evidence)}", f"- Effect: {_text(quirk.effect)}"]
@@ -100,7 +110,7 @@ def _link(quirk: Quirk) -> str:
 
 def quirks_of(method: Method) -> tuple[Quirk, ...]:
     """The quirks that concern a method; those of all methods are not among them."""
-    return tuple(quirk for quirk in LEDGER if rows_of(quirk, [method]))
+    return tuple(quirk for quirk in LEDGERS if rows_of(quirk, [method]))
 
 
 def anchor(name: str) -> str:
@@ -163,19 +173,30 @@ _FIRST_LAYERS = {
 }
 
 
-def start(part: Part) -> str:
+_BLOCKS = {
+    "first": "from the first layers of its blocks",
+    "last": "from the last layers of its blocks",
+    "leading": "from its first layers",
+}
+
+
+def start(part: Part, cut: Cut | Slices) -> str:
     """What the stage starts from, in words; a teacher's layers refer to who teaches, said before."""
     if part.start == "before":
         return f"from {part.before}" + (" with its projections" if part.step.carry_lenses else "")
     if part.start == "random":
         return "from random parameters"
+    if isinstance(cut, Slices):
+        return _BLOCKS[cut.layer].replace("its", "the teacher's" if part.teachers == "none" else "its")
     return f"from {_FIRST_LAYERS.get(part.teachers, 'its first layers')}"
 
 
 def _stage(part: Part, method: Method, methods: Sequence[Method]) -> Iterator[str]:
     where = "on the corpus" if part.step.phase == "pretraining" else "on each task"
     only = f", {part.only}" if part.only else ""
-    told = [teachers(part), start(part)] if part.start == "truncated" else [start(part), teachers(part)]
+    told = [start(part, method.cut), teachers(part)]
+    if part.start == "truncated":
+        told.reverse()
     yield f"**{part.title}{only}: {where}**, {', '.join(told)}:"
     yield ""
     scene = Scene(several_teachers(part), method.compression is not None)

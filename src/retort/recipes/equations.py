@@ -10,7 +10,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from retort.distill.distances import KL, MSE, Cosine, SoftCrossEntropy, SumOfSquares
+from retort.distill.alignment import CKA, GatheredCKA
+from retort.distill.distances import (
+    KL,
+    MSE,
+    Cosine,
+    CosineEmbedding,
+    ReverseKL,
+    SoftCrossEntropy,
+    SumOfSquares,
+)
 from retort.distill.edits import Edit, ReplaceBlocks, ReplaceSomeBlocks, StandIns, SwapResiduals, SwapTokens
 from retort.distill.ensembles import (
     Ensemble,
@@ -79,6 +88,13 @@ def _heated(name: str) -> Callable[[Any], Comparison]:
     return render
 
 
+def _reverse(value: ReverseKL) -> Comparison:
+    """Its square of the temperature is part of it."""
+    heat = number(value.temperature)
+    name = upright("RKL")
+    return Comparison(name if heat == "1" else f"{name}_{{{heat}}}", "" if heat == "1" else f"{heat}^2")
+
+
 def _tokens(value: TokenStructure) -> Comparison:
     name = f"{upright('Tok')}_{{{value.heads},{value.centres},{value.neighbours}}}"
     before = "" if value.spans is None else f"{upright('spans')}_{{{number(value.spans)}}}"
@@ -90,11 +106,22 @@ def _angle(value: RelationAngle) -> Comparison:
     return Comparison(f"{upright('Angle')}_{{{upright(value.of)}{window}}}", within_batch=True)
 
 
+def _alignment(name: str) -> Callable[[Any], Comparison]:
+    def render(value: CKA) -> Comparison:
+        return Comparison(name + ("^2" if value.squared else ""), within_batch=True)
+
+    return render
+
+
 DISTANCES: dict[type, Callable[[Any], Comparison]] = {
     KL: _heated("KL"),
+    ReverseKL: _reverse,
+    CKA: _alignment(upright("CKA")),
+    GatheredCKA: _alignment(f"{upright('CKA')}_{{{upright('all')}}}"),
     SoftCrossEntropy: _heated("CE"),
     MSE: lambda value: Comparison(upright("MSE")),
     Cosine: lambda value: Comparison(upright("Cos")),
+    CosineEmbedding: lambda value: Comparison(upright("Cos")),
     SumOfSquares: lambda value: Comparison(upright("SSE"), within_batch=True),
     ContrastiveCosine: lambda value: Comparison(upright("Contrast"), within_batch=True),
     RelationKL: lambda value: Comparison(f"{upright('Rel')}_{{{upright(value.of)}}}", within_batch=True),
@@ -242,9 +269,10 @@ def summands(objective: Objective, scene: Scene = Scene()) -> list[str]:
 def _projections(objective: Objective) -> Iterator[tuple[tuple[int, int], int]]:
     """Numbers of the lenses that learn, by term and position; 0 where there is only one."""
     places = [(t, p) for t, term in enumerate(objective.terms) for p in range(len(term.via))]
-    learning = [(t, p) for t, p in places if trained(objective.terms[t].via[p])]
+    names = {(t, p): objective.terms[t].via[p].shared or (t, p) for t, p in places}
+    learning = list(dict.fromkeys(names[t, p] for t, p in places if trained(objective.terms[t].via[p])))
     for place in places:
-        yield place, learning.index(place) + 1 if place in learning and len(learning) > 1 else 0
+        yield place, learning.index(names[place]) + 1 if names[place] in learning and len(learning) > 1 else 0
 
 
 def _term(term: Term, objective: Objective, scene: Scene, teachers: Blend, numbers: dict[int, int]) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from retort.distill.layermaps import AllToAll, Joint, Last, RandomGroup, RandomSubset, Uniform
+from retort.distill.layermaps import AllToAll, BlockEnds, Joint, Last, RandomGroup, RandomSubset, Uniform
 from retort.distill.lenses import (
     Attend,
     Concat,
@@ -22,6 +22,7 @@ from retort.distill.lenses import (
     Log,
     MeanTokens,
     Project,
+    SharedProject,
     Stack,
     Times,
     Unit,
@@ -170,6 +171,7 @@ def _joint(value: Joint) -> Indices:
 
 LAYERS: dict[type, Callable[[Any], Indices]] = {
     Uniform: _uniform,
+    BlockEnds: lambda value: Indices(rf"\sum_{{i={int(not value.embedding)}}}^{{L}}", "i", "b(i)"),
     Last: lambda value: Indices("", "L", "L'"),
     AllToAll: _all_to_all,
     Joint: _joint,
@@ -270,6 +272,7 @@ def _attend(value: Attend, ours: Tap, theirs: Tap, place: Place) -> Pair:
 
 STEPS: dict[type, Callable[[Any, Tap, Tap, Place], Pair]] = {
     Project: _project,
+    SharedProject: _project,
     FirstToken: _each(upright("first")),
     MeanTokens: _each(upright("mean")),
     Unit: _each(upright("unit")),

@@ -6,9 +6,16 @@ teacher's side; the formulas say what the classes of :mod:`retort.distill` compu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from retort.distill.distances import KL, MSE, Cosine, SoftCrossEntropy, SumOfSquares
+from retort.distill.alignment import CKA, GatheredCKA
+from retort.distill.distances import (
+    KL,
+    MSE,
+    Cosine,
+    CosineEmbedding,
+    ReverseKL,
+    SoftCrossEntropy,
+    SumOfSquares,
+)
 from retort.distill.edits import ReplaceBlocks, ReplaceSomeBlocks, StandIns, SwapResiduals, SwapTokens
 from retort.distill.ensembles import (
     InverseTeacherLoss,
@@ -20,7 +27,7 @@ from retort.distill.ensembles import (
     SumOfSurvivors,
 )
 from retort.distill.granularities import RowStructure, TokenStructure
-from retort.distill.layermaps import AllToAll, Joint, Last, RandomGroup, RandomSubset, Uniform
+from retort.distill.layermaps import AllToAll, BlockEnds, Joint, Last, RandomGroup, RandomSubset, Uniform
 from retort.distill.lenses import (
     Attend,
     Concat,
@@ -29,6 +36,7 @@ from retort.distill.lenses import (
     Log,
     MeanTokens,
     Project,
+    SharedProject,
     Stack,
     Times,
     Unit,
@@ -44,43 +52,8 @@ from retort.distill.schedules import (
     Scaled,
     Steps,
 )
+from retort.recipes.symbols import Entry
 from retort.stages import Compression
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One primitive: its symbol (TeX) and what it means (Markdown)."""
-
-    symbol: str
-    meaning: str
-
-
-SYMBOLS = (
-    Entry(r"s, t, (n)", "superscripts: the student, the teacher, the $n$-th of $N$ teachers; those of a pair "
-          "are ordered from small to large, those of a chain from the nearest to the largest"),
-    Entry(r"L, L'", "layers of the student and the teacher, numbered by $i$ and $j$; 0 are the embeddings"),
-    Entry(r"H_i", "hidden state, one vector for each token: what enters block $i + 1$ after its LayerNorm, "
-          "so that $H_0$ are the normalised embeddings and $H_L$ is what the final LayerNorm gives"),
-    Entry(r"A_i, P_i", "attention of block $i$, for each head one number for each pair of tokens: scores "
-          "before the softmax, and probabilities before dropout"),
-    Entry(r"Q_i, K_i, V_i", "queries, keys and values of block $i$ before the split into heads"),
-    Entry(r"w", r"word logits, at each position; $\mathcal{K}$ as subscript: of the kept words alone"),
-    Entry(r"c", "class scores of an example on a task, one for each candidate answer or class"),
-    Entry(r"\mathcal{L}_{\mathrm{hard}}", "cross-entropy of the student against the gold words or labels, "
-          "mean over rows; it enters once, whatever the teachers"),
-    Entry(r"\tilde{H}", "a tilde, over any site: read in the edited pass"),
-    Entry(r"x, y", "what is compared: the student's side and the teacher's, vectors of $D$ numbers at "
-          "each position"),
-    Entry(r"d(x, y)", "a distance by position is averaged over all positions, padding included, "
-          "and over rows; one of class scores over examples"),
-    Entry(r"\langle d(x, y) \rangle_{\mathrm{m}}", "the same with both sides multiplied by 0 where the mask "
-          r"m is false: these positions stay in the mean, with 0, with $\log D$ ($\mathrm{CE}$) or with 1 "
-          r"($\mathrm{Cos}$). Masks: valid is what is no padding, predicted where a word is predicted"),
-    Entry(r"\langle d(x, y) \rangle_{\mathrm{m}}^{\mathrm{only}}", "the mean over the positions of the mask"),
-    Entry(r"d(x, y \mid \mathrm{m})", "a distance within a batch that relates the positions of the mask"),
-    Entry(r"\mathrm{gate}(e; m)", "0 for each example whose loss $e$ is not above $m$, else $e$"),
-    Entry(r"u", "share of the run that is done, 0 to 1; schedules are functions of it"),
-)  # fmt: skip
 
 DISTANCES: dict[type, Entry] = {
     KL: Entry(
@@ -89,12 +62,30 @@ DISTANCES: dict[type, Entry] = {
         r"$q = \mathrm{softmax}(x / T)$; no index is $T = 1$. Where it is multiplied by $T^2$, the equation "
         "says so",
     ),
+    ReverseKL: Entry(
+        r"\mathrm{RKL}_T",
+        r"$\sum_d q_d (\log q_d - \log p_d)$ with the same $p$ and $q$, and gradients through both",
+    ),
+    CKA: Entry(
+        r"\mathrm{CKA}",
+        r"$1 - \lVert X^t Y \rVert / \sqrt{\lVert X^t X \rVert \lVert Y^t Y \rVert}$ in Frobenius norms: "
+        "rows of $X$ and $Y$ are the centred vectors at the tokens of a micro-batch that the mask counts, "
+        r"$t$ transposes; $\epsilon = 10^{-8}$ is added to each norm below the root. It is 1 minus the root "
+        "of linear CKA. With a 2 the fraction is squared, which is 1 minus linear CKA",
+    ),
+    GatheredCKA: Entry(
+        r"\mathrm{CKA}_{\mathrm{all}}",
+        "the same of all tokens of the batch, in however many micro-batches it comes",
+    ),
     SoftCrossEntropy: Entry(r"\mathrm{CE}_T", r"$- \sum_d p_d \log q_d$ with the same $p$ and $q$"),
     MSE: Entry(r"\mathrm{MSE}", r"$\frac{1}{D} \sum_d (x_d - y_d)^2$"),
     Cosine: Entry(
         r"\mathrm{Cos}",
         r"$1 - \cos(x, y)$ with $\cos(x, y) = x \cdot y / (\lVert x \rVert \lVert y \rVert)$, "
         "0 if a vector is zero",
+    ),
+    CosineEmbedding: Entry(
+        r"\mathrm{Cos}", "the same; at a zero vector its slope is that of `torch.nn.CosineEmbeddingLoss`"
     ),
     SumOfSquares: Entry(
         r"\mathrm{SSE}",
@@ -141,6 +132,12 @@ LAYERS: dict[type, Entry] = {
         "sum over layers. The teacher's layers are cut into $L$ segments of equal length (where $L'$ is no "
         "multiple of $L$, the upper ones are shorter), $m(i)$ is the last layer of the $i$-th, $m(0) = 0$",
     ),
+    BlockEnds: Entry(
+        r"\sum_i d(x_i, y_{b(i)})",
+        "sum over layers. Both models' layers are cut into as many equal blocks as both depths allow; $b(i)$ "
+        "are the last layers of the teacher's block in turn, the very last again where the student's has "
+        "more; $b(0) = 0$",
+    ),
     Last: Entry("d(x_L, y_{L'})", "the last layers of both"),
     AllToAll: Entry(
         r"\sum_i d(x_i, \lbrace y_j \rbrace)", "each layer of the student with all of the teacher at once"
@@ -162,6 +159,7 @@ LENSES: dict[type, Entry] = {
         "$s$ or $t$ where both sides have one, $(n)$ one for each teacher. Index $i$ or $j$: one for each "
         "layer, else one for all; a digit tells several projections of a stage apart",
     ),
+    SharedProject: Entry(r"\Pi", "one such map for all terms of a stage"),
     FirstToken: Entry(r"\mathrm{first}", "the vector of the first token"),
     MeanTokens: Entry(r"\mathrm{mean}", "the mean over all positions, padding included"),
     Unit: Entry(r"\mathrm{unit}", r"$x / \lVert x \rVert$"),

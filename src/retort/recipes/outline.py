@@ -83,8 +83,16 @@ def _part(method: Method, steps: tuple[Step, ...], index: int, only: str) -> Par
     start: Start = "before" if index else "truncated" if method.start == "truncate" else "random"
     needed = step.objective.needs_teacher
     teachers: Teachers = ("several" if method.several else "one") if needed else "none"
-    cut_from = method.several if method.start == "truncate" else None
-    key = (method.start, cut_from, method.compression, method.embedding, teachers, steps[: index + 1])
+    cut = (method.several, method.cut) if method.start == "truncate" else None
+    key = (
+        method.family,
+        method.start,
+        cut,
+        method.compression,
+        method.embedding,
+        teachers,
+        steps[: index + 1],
+    )
     return Part(f"Stage {index + 1}", step, start, f"stage {index}" if index else "", teachers, only, key)
 
 
@@ -102,7 +110,16 @@ def _links(method: Method) -> Iterator[Part]:
         teachers: Teachers = "larger" if method.chain.dense and index else "next"
         if not links[index].objective.needs_teacher:
             teachers = "none"
-        key = ("chain", method.start, method.compression, method.embedding, teachers, links[: index + 1])
+        key = (
+            "chain",
+            method.family,
+            method.start,
+            method.cut,
+            method.compression,
+            method.embedding,
+            teachers,
+            links[: index + 1],
+        )
         yield Part(title, links[index], start, "", teachers, "", key)
         index = end
 

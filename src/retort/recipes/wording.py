@@ -6,7 +6,16 @@ from collections.abc import Callable
 from itertools import groupby
 from typing import Any
 
-from retort.distill.distances import KL, MSE, Cosine, SoftCrossEntropy, SumOfSquares
+from retort.distill.alignment import CKA, GatheredCKA
+from retort.distill.distances import (
+    KL,
+    MSE,
+    Cosine,
+    CosineEmbedding,
+    ReverseKL,
+    SoftCrossEntropy,
+    SumOfSquares,
+)
 from retort.distill.edits import ReplaceBlocks, ReplaceSomeBlocks, StandIns, SwapResiduals, SwapTokens
 from retort.distill.ensembles import (
     InverseTeacherLoss,
@@ -18,7 +27,7 @@ from retort.distill.ensembles import (
     SumOfSurvivors,
 )
 from retort.distill.granularities import RowStructure, TokenStructure
-from retort.distill.layermaps import AllToAll, Joint, Last, RandomGroup, RandomSubset, Uniform
+from retort.distill.layermaps import AllToAll, BlockEnds, Joint, Last, RandomGroup, RandomSubset, Uniform
 from retort.distill.lenses import (
     Attend,
     Concat,
@@ -27,6 +36,7 @@ from retort.distill.lenses import (
     Log,
     MeanTokens,
     Project,
+    SharedProject,
     Stack,
     Times,
     Unit,
@@ -73,11 +83,19 @@ def _heated(name: str) -> Callable[[Any], str]:
     return words
 
 
+def _reverse(value: ReverseKL) -> str:
+    return "reverse KL" + ("" if value.temperature == 1 else f" at {number(value.temperature)} times T²")
+
+
 WORDS: dict[type, Callable[[Any], str]] = {
     KL: _heated("KL"),
+    ReverseKL: _reverse,
+    CKA: lambda value: "linear CKA" if value.squared else "root of linear CKA",
+    GatheredCKA: lambda value: ("" if value.squared else "root of ") + "linear CKA of the whole batch",
     SoftCrossEntropy: _heated("CE"),
     MSE: lambda value: "MSE",
     Cosine: lambda value: "cosine",
+    CosineEmbedding: lambda value: "cosine",
     SumOfSquares: lambda value: "sum of squares",
     ContrastiveCosine: lambda value: "contrastive cosine",
     RelationKL: lambda value: f"KL of relations of {value.of}",
@@ -85,12 +103,14 @@ WORDS: dict[type, Callable[[Any], str]] = {
     TokenStructure: lambda value: f"structure of {'tokens' if value.spans is None else 'spans'}",
     RowStructure: lambda value: "structure of rows",
     Uniform: _uniform,
+    BlockEnds: lambda value: "ends of blocks" + (", with embeddings" if value.embedding else ""),
     Last: lambda value: "last",
     AllToAll: lambda value: "all to all" + ("" if value.last else ", without the last"),
     Joint: lambda value: f"{_uniform(value.of)}, at once",
     RandomSubset: lambda value: "random, each epoch",
     RandomGroup: lambda value: "one at random, each step",
     Project: lambda value: f"{'projections' if value.per_layer or value.side == 'both' else 'projection'}",
+    SharedProject: lambda value: "one projection for all",
     FirstToken: lambda value: "first token",
     MeanTokens: lambda value: "mean over tokens",
     Unit: lambda value: "unit length",

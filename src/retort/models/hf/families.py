@@ -3,13 +3,14 @@
 Sites, by family (layer numbers as in :class:`retort.models.features.Site`):
 
 =============== ============================ ==============================================
-site            BERT, BART, mBART            OPT, GPT-NeoX (Pythia), LLaMA
+site            BERT, BART, mBART, T5        OPT, GPT-NeoX (Pythia), LLaMA
 =============== ============================ ==============================================
 ``hidden`` 0    embeddings after their       embeddings as they enter the first block
-                LayerNorm
+                LayerNorm (T5 has none)
 ``hidden`` l    output of block l            output of block l, *not* normalised
 ``hidden`` L    output of the last block     output of the final norm
-                (mBART: of the final norm)
+                (mBART, T5: of the final
+                norm)
 =============== ============================ ==============================================
 
 ``scores`` and ``probs`` are those of self-attention. Of an encoder-decoder all sites are the
@@ -18,66 +19,37 @@ decoder's, but for ``encoder`` 0..L_e, its encoder's hidden states.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from retort.data.text_batches import TextBatch
-from retort.models.features import CLASS, HARD, UNCHANGED, WORDS, Features, Patch, Shape, Site, WordLogits
-from retort.models.glm import MASKED_SCORE
-from retort.models.losses import language_model_loss, wide
-
-_INPUTS = frozenset(
-    {"input_ids", "attention_mask", "token_type_ids", "decoder_input_ids", "decoder_attention_mask"}
+from retort.models.features import (
+    CLASS,
+    HARD,
+    UNCHANGED,
+    WORDS,
+    Features,
+    Patch,
+    Shape,
+    Site,
+    WordLogits,
+    moved_right,
 )
-_VISIBLE = "retort_visible"
-
-
-def run_body(body: nn.Module, inputs: Mapping[str, Tensor], *, hidden: bool, scores: bool) -> Any:
-    """The one call of a transformers model.
-
-    ``forward`` of transformers 5 swallows unknown keywords, so that a misspelt or removed one
-    changes nothing and says nothing: only inputs of a fixed list that this model's signature
-    names are passed on.
-
-    Raises:
-        TypeError: an input is not on the list, or this model does not take it.
-    """
-    known = _INPUTS & inspect.signature(body.forward).parameters.keys()
-    surplus = sorted(inputs.keys() - known)
-    if surplus:
-        raise TypeError(f"{type(body).__name__} takes no {surplus[0]!r}; it takes {', '.join(sorted(known))}")
-    return body(
-        **inputs, use_cache=False, return_dict=True, output_hidden_states=hidden, output_attentions=scores
-    )
-
-
-def layers_of(out: Any, name: str, expected: int) -> tuple[Tensor, ...]:
-    """Per-layer tensors of an output, which transformers leaves out silently where it cannot give them.
-
-    Raises:
-        RuntimeError: not exactly ``expected`` tensors came back.
-    """
-    found = out.get(name) or ()
-    if len(found) != expected or any(tensor is None for tensor in found):
-        raise RuntimeError(f"asked for {expected} {name}, the model gave {len(found)}")
-    return tuple(found)
+from retort.models.hf.attention import make_visible
+from retort.models.hf.body import layers_of, run_body
+from retort.models.losses import language_model_loss, wide
 
 
 class HFFamily:
-    """What the three families share; a subclass says where its tensors lie.
+    """What the families share; a subclass says where its tensors lie.
 
     Attributes:
         model_types: ``config.model_type`` of the models whose heads are known to be handled.
-        prefix: of the output's fields for the recorded stack.
     """
 
     model_types: frozenset[str] = frozenset()
-    prefix = ""
 
     def __init__(self, module: Any) -> None:
         if module.config.model_type not in self.model_types:
@@ -107,8 +79,12 @@ class HFFamily:
         )
 
     def inputs(self, batch: TextBatch) -> dict[str, Tensor]:
-        """Keyword arguments of the body."""
+        """Keyword arguments of the whole model."""
         return {"input_ids": batch.tokens, "attention_mask": batch.attended.long()}
+
+    def run(self, batch: TextBatch, *, hidden: bool, scores: bool) -> Any:
+        """The body's output."""
+        return run_body(self.module.base_model, self.inputs(batch), hidden=hidden, scores=scores)
 
     def words(self, out: Any) -> WordLogits:
         """Word logits from the body's output."""
@@ -130,9 +106,8 @@ class HFFamily:
         names = {site.name for site in want}
         scores = bool(names & {"scores", "probs"})
         if scores:
-            _make_visible(self.module)
-        hidden = bool(names & {"hidden", "encoder"})
-        out = run_body(self.module.base_model, self.inputs(batch), hidden=hidden, scores=scores)
+            make_visible(self.module)
+        out = self.run(batch, hidden=bool(names & {"hidden", "encoder"}), scores=scores)
         values: dict[Site, Any] = {site: self._read(out, site) for site in want - {WORDS, CLASS, HARD}}
         labels = batch.labels
         if WORDS in want or (HARD in want and labels is None):
@@ -143,24 +118,35 @@ class HFFamily:
             values[HARD] = (
                 language_model_loss(values[WORDS], batch)
                 if labels is None
-                else F.cross_entropy(wide(values[CLASS]), labels, reduction="none")
+                else class_loss(values[CLASS], labels)
             )
-        return Features(values, batch.valid, batch.predicted, batch.example_of_row)
+        return Features(values, batch.valid, batch.predicted, batch.example_of_row, batch.attended)
 
     def _read(self, out: Any, site: Site) -> Tensor:
         depth = self.shape.layers
         if site.name == "hidden" and 0 <= site.layer <= depth:
-            return layers_of(out, f"{self.prefix}hidden_states", depth + 1)[site.layer]
+            return layers_of(out, "hidden_states", depth + 1)[site.layer]
         if site.name in ("scores", "probs") and 1 <= site.layer <= depth:
-            scores = layers_of(out, f"{self.prefix}attentions", depth)[site.layer - 1]
+            scores = layers_of(out, "attentions", depth)[site.layer - 1]
             return scores if site.name == "scores" else scores.softmax(dim=-1)
         raise ValueError(f"{type(self).__name__} has no site {site}")
+
+
+def class_loss(scores: Tensor, labels: Tensor) -> Tensor:
+    """[B]: cross-entropy of gold classes; of gold numbers the squared error of a single score."""
+    if labels.is_floating_point():
+        return (wide(scores)[:, 0] - labels).square()
+    return F.cross_entropy(wide(scores), labels, reduction="none")
 
 
 class EncoderFamily(HFFamily):
     """BERT with a masked-language-model or a classification head."""
 
     model_types = frozenset({"bert"})
+
+    @property
+    def _classifies(self) -> bool:
+        return self.module.get_output_embeddings() is None
 
     def inputs(self, batch: TextBatch) -> dict[str, Tensor]:
         """Sentence pairs also have segments."""
@@ -169,11 +155,15 @@ class EncoderFamily(HFFamily):
 
     def words(self, out: Any) -> WordLogits:
         """BERT transforms its states before the output projection."""
+        if self._classifies:
+            raise ValueError(f"{type(self.module).__name__} has no site 'words'")
         head = self.module.cls.predictions
         return WordLogits(head.transform(out.last_hidden_state), head.decoder.weight, head.decoder.bias)
 
     def classes(self, out: Any) -> Tensor:
         """From the pooled first token."""
+        if not self._classifies:
+            return super().classes(out)
         return self.module.classifier(self.module.dropout(out.pooler_output))
 
 
@@ -183,79 +173,94 @@ class CausalFamily(HFFamily):
     model_types = frozenset({"opt", "gpt_neox", "llama"})
 
 
+class Stacks(NamedTuple):
+    """Outputs of an encoder-decoder's two stacks."""
+
+    encoder: Any
+    decoder: Any
+
+
 class SeqToSeqFamily(HFFamily):
     """Encoder-decoders, seen from their decoder."""
 
     model_types = frozenset({"bart", "mbart"})
-    prefix = "decoder_"
 
     @property
     def shape(self) -> Shape:
         """Of the decoder."""
         config = self.module.config
-        return Shape(config.decoder_layers, config.d_model, config.decoder_attention_heads, config.vocab_size)
+        heads, layers = config.decoder_attention_heads, config.decoder_layers
+        return Shape(layers, config.d_model, heads, config.vocab_size, config.encoder_layers)
 
     def inputs(self, batch: TextBatch) -> dict[str, Tensor]:
-        """The decoder reads the gold text, shifted (teacher forcing)."""
+        """The decoder reads the gold text, shifted (teacher forcing).
+
+        It sees all that it reads: the last word, too, which it gets when there is nothing left to predict.
+        """
         if batch.decoder_tokens is None:
             raise ValueError(f"{type(self).__name__} needs a batch with decoder_tokens")
         return super().inputs(batch) | {
             "decoder_input_ids": batch.decoder_tokens,
-            "decoder_attention_mask": batch.valid.long(),
+            "decoder_attention_mask": (batch.valid | moved_right(batch.valid)).long(),
         }
 
-    def words(self, out: Any) -> WordLogits:
+    def run(self, batch: TextBatch, *, hidden: bool, scores: bool) -> Stacks:
+        """Both stacks' outputs; the head, which some models hold to be part of the body, does not run."""
+        given = self.inputs(batch)
+        source = {name: given[name] for name in ("input_ids", "attention_mask")}
+        encoder = run_body(self.module.get_encoder(), source, hidden=hidden, scores=False)
+        read = {
+            "input_ids": given["decoder_input_ids"],
+            "attention_mask": given["decoder_attention_mask"],
+            "encoder_hidden_states": encoder.last_hidden_state,
+            "encoder_attention_mask": given["attention_mask"],
+        }
+        return Stacks(encoder, run_body(self.module.get_decoder(), read, hidden=hidden, scores=scores))
+
+    def words(self, out: Stacks) -> WordLogits:
         """The bias is a buffer beside the projection."""
-        return WordLogits(out.last_hidden_state, self.module.lm_head.weight, self.module.final_logits_bias[0])
+        bias = self.module.final_logits_bias[0]
+        return WordLogits(out.decoder.last_hidden_state, self.module.lm_head.weight, bias)
 
-    def _read(self, out: Any, site: Site) -> Tensor:
-        depth = self.module.config.encoder_layers
+    def _read(self, out: Stacks, site: Site) -> Tensor:
+        depth = self.shape.encoder_layers
         if site.name == "encoder" and 0 <= site.layer <= depth:
-            return layers_of(out, "encoder_hidden_states", depth + 1)[site.layer]
-        return super()._read(out, site)
+            return layers_of(out.encoder, "hidden_states", depth + 1)[site.layer]
+        return super()._read(out.decoder, site)
 
 
-def _make_visible(module: Any) -> None:
-    """Let attention show its scores, from now on.
+class T5Family(SeqToSeqFamily):
+    """T5: positions are relative, nothing has a bias, and version 1.0 scales what enters its tied head."""
 
-    Fused attention returns nothing to look at, and transformers' eager attention only
-    probabilities *after* dropout. So we register an attention of our own, which hands back masked
-    scores where eager attention hands back probabilities.
+    model_types = frozenset({"t5"})
+
+    @property
+    def shape(self) -> Shape:
+        """Of the decoder."""
+        config = self.module.config
+        layers = config.num_decoder_layers
+        return Shape(layers, config.d_model, config.num_heads, config.vocab_size, config.num_layers)
+
+    def words(self, out: Stacks) -> WordLogits:
+        """Version 1.0 multiplies states by d_model ** -0.5, version 1.1 has a head of its own instead."""
+        config, states = self.module.config, out.decoder.last_hidden_state
+        if config.scale_decoder_outputs:
+            states = states * config.d_model**-0.5
+        return WordLogits(states, self.module.lm_head.weight)
+
+
+FAMILIES: tuple[type[HFFamily], ...] = (EncoderFamily, CausalFamily, SeqToSeqFamily, T5Family)
+
+
+def family_of(module: Any) -> HFFamily:
+    """A transformers model behind the interface.
+
+    Raises:
+        ValueError: no adapter knows its kind.
     """
-    from transformers import AttentionInterface, AttentionMaskInterface
-
-    if module.config._attn_implementation != _VISIBLE:
-        AttentionInterface.register(_VISIBLE, _visible_attention)
-        AttentionMaskInterface.register(_VISIBLE, _full_mask)
-        module.set_attn_implementation(_VISIBLE)
-
-
-def _full_mask(*args: Any, **kwargs: Any) -> Tensor | None:
-    """A bool mask, true where a query sees a key; ``None`` only where every query sees every key.
-
-    The open signature is transformers': it passes what any of its mask functions may need.
-    """
-    from transformers.masking_utils import sdpa_mask
-
-    return sdpa_mask(*args, **(kwargs | {"allow_is_causal_skip": False}))
-
-
-def _visible_attention(
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    scaling: float | None = None,
-    dropout: float = 0.0,
-    **_: Any,
-) -> tuple[Tensor, Tensor]:
-    """Attention written out: context [B, S, A, D] and masked scores [B, A, S, S]."""
-    groups = query.shape[1] // key.shape[1]
-    if groups > 1:
-        key, value = (part.repeat_interleave(groups, dim=1) for part in (key, value))
-    scores = query @ key.transpose(-1, -2) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
-    if attention_mask is not None:
-        scores = torch.where(attention_mask, scores, scores.new_full((), MASKED_SCORE))
-    probs = F.dropout(scores.softmax(dim=-1), dropout, module.training)
-    return (probs @ value).transpose(1, 2).contiguous(), scores
+    kind = module.config.model_type
+    for family in FAMILIES:
+        if kind in family.model_types:
+            return family(module)
+    known = sorted(set().union(*(family.model_types for family in FAMILIES)))
+    raise ValueError(f"no adapter for {kind!r}; there are some for {', '.join(known)}")

@@ -1,4 +1,4 @@
-"""One objective code for BERT, BART and OPT: tiny random models, no download."""
+"""One objective code for BERT, BART, T5 and OPT: tiny random models, no download."""
 
 import copy
 import os
@@ -14,16 +14,23 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 transformers = pytest.importorskip("transformers")
 
 from retort.data.text_batches import causal_batch, class_batch, masked_batch, seq2seq_batch  # noqa: E402
+from retort.distill.alignment import CKA  # noqa: E402
 from retort.distill.binding import BoundObjective  # noqa: E402
 from retort.distill.distances import KL, MSE, SoftCrossEntropy  # noqa: E402
-from retort.distill.layermaps import Last, Uniform  # noqa: E402
+from retort.distill.layermaps import BlockEnds, Last, Uniform  # noqa: E402
 from retort.distill.lenses import Project  # noqa: E402
 from retort.distill.objective import hard, match, soft, words  # noqa: E402
 from retort.distill.schedules import Clock  # noqa: E402
-from retort.models.features import CLASS, HARD, WORDS, Site  # noqa: E402
+from retort.models.features import CLASS, HARD, WORDS, Shape, Site, moved_right  # noqa: E402
 from retort.models.glm import MASKED_SCORE  # noqa: E402
-from retort.models.hf import CausalFamily, EncoderFamily, SeqToSeqFamily, layers_of, run_body  # noqa: E402
-from retort.training.probes import linear_cka  # noqa: E402
+from retort.models.hf.body import layers_of, run_body  # noqa: E402
+from retort.models.hf.families import (  # noqa: E402
+    CausalFamily,
+    EncoderFamily,
+    SeqToSeqFamily,
+    T5Family,
+    family_of,
+)
 
 VOCAB, PAD = 40, 1
 
@@ -108,6 +115,29 @@ def mbart(layers, width, dropout=0.0):
     return bart(layers, width, dropout, kind="MBart")
 
 
+def t5(layers, width, dropout=0.0, tied=False):
+    config = transformers.T5Config(
+        vocab_size=VOCAB,
+        d_model=width,
+        d_kv=width // 2,
+        d_ff=2 * width,
+        num_layers=layers + 1,
+        num_decoder_layers=layers,
+        num_heads=2,
+        dropout_rate=dropout,
+        feed_forward_proj="relu" if tied else "gated-gelu",
+        tie_word_embeddings=tied,
+        pad_token_id=PAD,
+        decoder_start_token_id=PAD,
+    )
+    return T5Family(transformers.T5ForConditionalGeneration(config))
+
+
+def t5_tied(layers, width, dropout=0.0):
+    """Version 1.0, which scales its states before the word table."""
+    return t5(layers, width, dropout, tied=True)
+
+
 def rows(seed, lengths):
     g = torch.Generator().manual_seed(seed)
     return [torch.randint(4, VOCAB, (n,), generator=g).tolist() for n in lengths]
@@ -121,13 +151,14 @@ def batch_for(build):
             [3 if c else w for w, c in zip(r, cs, strict=True)] for r, cs in zip(texts, chosen, strict=True)
         ]
         return masked_batch(masked, texts, chosen, PAD)
-    if build in (bart, mbart):
+    if build in TWO_STACKS:
         return seq2seq_batch(texts, rows(1, (4, 7, 6, 5)), PAD, start=2)
     return causal_batch(texts, [2, 1, 3, 2], PAD)
 
 
-ALL = [bert, bart, mbart, opt, llama, pythia]
-THREE = [bert, bart, opt]
+TWO_STACKS = [bart, mbart, t5, t5_tied]
+ALL = [bert, *TWO_STACKS, opt, llama, pythia]
+THREE = [bert, bart, t5, opt]
 OBJECTIVES = {
     "KD": 4.0 * soft(KL(2.0)).in_phase("pretraining") + hard(),
     "GLMD": words(KL(15.0)),
@@ -197,6 +228,7 @@ def test_word_logits_equal_the_models_own(build):
     family.module.eval()
     if build in (bart, mbart):
         family.module.final_logits_bias.normal_()
+    assert build is not t5 or family.module.config.scale_decoder_outputs is False
     batch = batch_for(build)
     found = family.observe(batch, frozenset({WORDS}))[WORDS].dense()
     torch.testing.assert_close(found, own_forward(family, batch), rtol=1e-4, atol=1e-5)
@@ -217,7 +249,8 @@ def test_looking_at_attention_changes_no_result(build):
         scores, probs = seen[Site("scores", layer)], seen[Site("probs", layer)]
         assert scores.shape == (4, family.shape.heads, size, size)
         torch.testing.assert_close(probs.sum(-1), torch.ones(probs.shape[:-1]))
-        padding = ~batch.valid[:, None, None, :].expand_as(scores)
+        seen_by_none = ~(batch.valid | moved_right(batch.valid)) if build in TWO_STACKS else ~batch.valid
+        padding = seen_by_none[:, None, None, :].expand_as(scores)
         assert (scores[padding] == MASKED_SCORE).all()
         if build is not bert:
             future = torch.ones(size, size, dtype=torch.bool).triu(1)
@@ -232,7 +265,7 @@ def test_probabilities_equal_those_of_eager_attention(build):
     seen = family.observe(batch, frozenset({Site("probs", 1), Site("probs", 2)}))
     family.module.set_attn_implementation("eager")
     out = family.module(**family.inputs(batch), output_attentions=True)
-    eager = out.decoder_attentions if build is bart else out.attentions
+    eager = out.decoder_attentions if build in TWO_STACKS else out.attentions
     where = batch.valid[:, None, :, None]
     for layer in (1, 2):
         found = seen[Site("probs", layer)]
@@ -262,21 +295,44 @@ def test_hidden_states_are_where_the_documentation_says(build):
         torch.testing.assert_close(last, family.module.bert(**family.inputs(batch)).last_hidden_state)
         torch.testing.assert_close(seen[Site("hidden", 0)], family.module.bert.embeddings(batch.tokens))
     else:
-        torch.testing.assert_close(seen[WORDS].hidden, last)
+        scale = 16**-0.5 if build is t5_tied else 1.0
+        torch.testing.assert_close(seen[WORDS].hidden, last * scale)
     with pytest.raises(ValueError, match="no site"):
         family.observe(batch, frozenset({Site("hidden", depth + 1)}))
 
 
-def test_encoder_states_of_an_encoder_decoder():
-    family, _ = pair(bart)
+@pytest.mark.parametrize("build", TWO_STACKS)
+def test_encoder_states_of_an_encoder_decoder(build):
+    family, _ = pair(build)
     family.module.eval()
-    batch = batch_for(bart)
+    batch = batch_for(build)
+    assert family.shape == Shape(2, 16, 2, VOCAB, encoder_layers=3)
     seen = family.observe(batch, frozenset({Site("encoder", 0), Site("encoder", 3), Site("hidden", 2)}))
-    assert seen[Site("encoder", 3)].shape == (4, 9, 16)
-    own = family.module.model.encoder(batch.tokens, batch.attended.long()).last_hidden_state
+    own = family.module.get_encoder()(batch.tokens, batch.attended.long()).last_hidden_state
     torch.testing.assert_close(seen[Site("encoder", 3)], own)
+    assert seen[Site("encoder", 0)].shape == (4, 9, 16) and torch.equal(seen.attended, batch.attended)
+    with pytest.raises(ValueError, match="no site"):
+        family.observe(batch, frozenset({Site("encoder", 4)}))
     with pytest.raises(ValueError, match="no site"):
         opt(1, 16).observe(batch_for(opt), frozenset({Site("encoder", 0)}))
+
+
+@pytest.mark.parametrize("build", TWO_STACKS)
+def test_decoder_states_are_those_of_the_whole_model_wherever_a_word_is_read(build):
+    """The authors mask nothing in the decoder; one position after the last word a word is still read."""
+    family, _ = pair(build)
+    family.module.eval()
+    batch = batch_for(build)
+    inputs = family.inputs(batch)
+    del inputs["decoder_attention_mask"]
+    out = family.module(**inputs, output_hidden_states=True)
+    depth = family.shape.layers
+    seen = family.observe(batch, frozenset(Site("hidden", i) for i in range(depth + 1)))
+    read = batch.valid | moved_right(batch.valid)
+    assert not torch.equal(read, batch.valid)
+    for layer in range(depth + 1):
+        whole = out.decoder_hidden_states[layer]
+        torch.testing.assert_close(seen[Site("hidden", layer)][read], whole[read], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("build", ALL)
@@ -308,21 +364,20 @@ def test_micro_batches_do_not_change_the_gradient(build, name):
 
 
 @pytest.mark.parametrize("build", THREE)
-def test_states_can_be_drawn_together_by_cka(build):
+def test_states_of_other_widths_are_drawn_together_by_cka(build):
     student, teacher = pair(build)
     batch = batch_for(build)
-    with torch.no_grad():
-        target = teacher.observe(batch, frozenset({Site("hidden", 4)}))[Site("hidden", 4)][batch.valid]
+    objective = match("hidden", BlockEnds(embedding=True), CKA(), mask="valid")
+    bound = BoundObjective(objective, student.shape, [teacher.shape])
     adam = torch.optim.Adam(student.module.parameters(), 3e-3)
     values = []
-    for _ in range(6):
-        state = student.observe(batch, frozenset({Site("hidden", 2)}))[Site("hidden", 2)][batch.valid]
-        loss = 1 - linear_cka(state, target)
+    for step in range(6):
+        loss = bound.loss(batch, student, [teacher], Clock(step, 6)).total
         values.append(loss.item())
         adam.zero_grad()
         loss.backward()
         adam.step()
-    assert values[-1] < values[0]
+    assert all(after < before for before, after in pairwise(values))
 
 
 def test_classifiers_give_class_scores():
@@ -333,6 +388,31 @@ def test_classifiers_give_class_scores():
     own = family.module(**family.inputs(batch)).logits
     torch.testing.assert_close(seen[CLASS], own)
     torch.testing.assert_close(seen[HARD], F.cross_entropy(own, batch.labels, reduction="none"))
+
+
+def test_scores_are_regressed_on():
+    family = bert(2, 16, head="BertForSequenceClassification")
+    family.module.eval()
+    batch = class_batch(rows(0, (6, 4)), None, [0.5, 4.0], PAD)
+    seen = family.observe(batch, frozenset({CLASS, HARD}))
+    assert batch.segments is None and seen[CLASS].shape == (2, 3)
+    torch.testing.assert_close(seen[HARD], (seen[CLASS][:, 0] - batch.labels) ** 2)
+
+
+def test_a_bert_has_one_head():
+    batch = class_batch(rows(0, (6, 4)), None, [0, 1], PAD)
+    with pytest.raises(ValueError, match="BertForMaskedLM has no site 'class'"):
+        bert(1, 16).observe(batch, frozenset({CLASS}))
+    with pytest.raises(ValueError, match="BertForSequenceClassification has no site 'words'"):
+        bert(1, 16, head="BertForSequenceClassification").observe(batch, frozenset({WORDS}))
+
+
+def test_models_find_their_family():
+    assert isinstance(family_of(t5(1, 16).module), T5Family)
+    assert type(family_of(mbart(1, 16).module)) is SeqToSeqFamily
+    other = transformers.GPT2LMHeadModel(transformers.GPT2Config(n_layer=1, n_embd=8, n_head=1, vocab_size=9))
+    with pytest.raises(ValueError, match="no adapter for 'gpt2'; there are some for bart, bert, gpt_neox"):
+        family_of(other)
 
 
 def test_an_input_that_a_model_would_swallow_is_refused():
@@ -366,5 +446,7 @@ def test_families_know_their_models():
 
 
 def test_importing_the_adapters_does_not_import_transformers():
-    code = "import sys, retort.models.hf, retort.training.loop; assert 'transformers' not in sys.modules"
+    code = (
+        "import sys, retort.models.hf.folders, retort.training.loop; assert 'transformers' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,1 @@
+"""Hugging Face models: adapters, students cut out of teachers, exports."""

@@ -1,0 +1,74 @@
+"""Transformers models as folders: what any program that knows transformers can load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from retort.errors import InputError
+from retort.files import atomic_folder, read_json, write_json
+from retort.models.hf.building import classes_of_models
+from retort.models.hf.families import HFFamily, family_of
+
+CONFIG = "config.json"
+CARD = "card.json"
+
+_FRESH = ("classifier.", "bert.pooler.")
+"""What a pretrained BERT may lack when it is loaded to classify."""
+
+
+def save_student(folder: Path, module: Any, tokenizer: Any | None, card: Mapping[str, Any]) -> None:
+    """Write a model as an ordinary transformers folder, atomically.
+
+    ``config.json``, ``model.safetensors``, ``generation_config.json`` for models that generate, the files of
+    a transformers tokenizer where one is given, and ``card.json``, which transformers ignores.
+
+    Args:
+        folder: replaced as a whole if it is there.
+        module: a transformers model; its lenses and whatever else it was trained with are no part of it.
+        tokenizer: anything with ``save_pretrained``; its words are the model's rows.
+        card: what it is and how it was made.
+    """
+    with atomic_folder(folder) as temporary:
+        module.save_pretrained(temporary, max_shard_size="1000GB")
+        if _has_own_head(module):
+            # As version 1.1 is published: transformers 5 then scales nothing, version 4 ties nothing.
+            config = read_json(temporary / CONFIG)
+            write_json(temporary / CONFIG, config | {"tie_word_embeddings": False})
+        if tokenizer is not None:
+            tokenizer.save_pretrained(temporary)
+        write_json(temporary / CARD, dict(card))
+
+
+def load_family(folder: Path, classes: int | None = None) -> HFFamily:
+    """A model of a folder in float32, in evaluation mode, behind the interface.
+
+    Args:
+        folder: written by :func:`save_student` or anybody else's.
+        classes: load a BERT to classify into so many classes; a head that the folder lacks is drawn anew.
+
+    Raises:
+        InputError: no such folder, a kind of model that no adapter knows, or tensors are missing.
+    """
+    kind = read_json(folder / CONFIG).get("model_type")
+    heads = classes_of_models(classes is not None)
+    options = {} if classes is None else {"num_labels": classes}
+    if kind not in heads:
+        raise InputError(f"{folder / CONFIG}: model_type {kind!r}; there are adapters for {', '.join(heads)}")
+    module, info = heads[kind].from_pretrained(
+        folder, dtype=torch.float32, local_files_only=True, output_loading_info=True, **options
+    )
+    missing = sorted(key for key in info["missing_keys"] if classes is None or not key.startswith(_FRESH))
+    if missing:
+        raise InputError(
+            f"{folder}: lacks {len(missing)} tensor(s), first {missing[0]!r}; name another folder"
+        )
+    return family_of(module.eval())
+
+
+def _has_own_head(module: Any) -> bool:
+    """Whether a model is a T5 whose head is not its word table."""
+    return module.config.model_type == "t5" and module.lm_head.weight is not module.shared.weight

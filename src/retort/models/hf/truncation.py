@@ -1,0 +1,82 @@
+"""Starting a transformers student from blocks of a teacher's tensors."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import torch
+
+from retort.models.hf.architecture import Slices
+from retort.models.hf.families import family_of
+from retort.models.truncation import copy_block
+
+_LAYER = re.compile(r"\b(encoder|decoder)\.(layer|layers|block)\.(\d+)\.")
+"""Stack, list and number of a layer in a tensor's name, of BERT, (m)BART and T5."""
+
+_OF_ALL_LAYERS = "relative_attention_bias"
+"""T5's first layers hold what all use."""
+
+
+@torch.no_grad()
+def truncate(student: Any, teacher: Any, slices: Slices) -> tuple[str, ...]:
+    """Copy the leading block of every teacher tensor that a student's is said to start from.
+
+    Attention heads of other sizes are cut where they happen to be: the block is a warm start, no more.
+
+    Args:
+        student: changed in place; of the teacher's kind, but depth, widths, vocabulary and head may differ.
+        teacher: any model of that kind.
+        slices: which layers and tensors.
+
+    Returns:
+        Names of the tensors that stay as they were.
+    """
+    layers = _sources(student, teacher, slices)
+    theirs = teacher.state_dict()
+    left = []
+    for name, own in student.state_dict().items():
+        source = _source_of(name, layers, slices)
+        if source is None or source not in theirs:
+            left.append(name)
+        else:
+            copy_block(own, theirs[source])
+    return tuple(left)
+
+
+def continue_from(student: Any, before: Any) -> tuple[str, ...]:
+    """Go on with the model of an earlier stage, which may have another head and more words.
+
+    Rows of a smaller vocabulary are the first ones, as students of mC4 go on to their translation teacher's.
+
+    Returns:
+        Names of the tensors that stay as they were.
+    """
+    return truncate(student, before, Slices("leading"))
+
+
+def _sources(student: Any, teacher: Any, slices: Slices) -> dict[str, list[int | None]]:
+    """Where the layers of each stack come from."""
+    ours, other = family_of(student).shape, family_of(teacher).shape
+    if not ours.encoder_layers:  # one stack, which BERT calls an encoder
+        return {"encoder": slices.sources(ours.layers, other.layers)}
+    return {
+        "encoder": slices.sources(ours.encoder_layers, other.encoder_layers),
+        "decoder": slices.sources(ours.layers, other.layers),
+    }
+
+
+def _source_of(name: str, layers: dict[str, list[int | None]], slices: Slices) -> str | None:
+    """The teacher's tensor that a student's starts from, if it does not stay random."""
+    if any(re.search(pattern, name) for pattern in slices.random):
+        return None
+    found = _LAYER.search(name)
+    if found is not None:
+        layer = layers[found[1]][int(found[3])]
+        if layer is None:
+            return None
+        if _OF_ALL_LAYERS not in name:
+            name = f"{name[: found.start(3)]}{layer}{name[found.end(3) :]}"
+    for pattern, instead in slices.taken:
+        name = re.sub(pattern, instead, name)
+    return name
