@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
-from retort.data.tokenizer import Tokenizer, normalise
+from retort.data.tokenizer import normalise
 from retort.errors import InputError
 from retort.files import atomic_folder, read_json, write_json
 
 
+class Ids(Protocol):
+    """What encoding a corpus needs of a tokenizer."""
+
+    @property
+    def size(self) -> int:
+        """Number of tokens."""
+        ...
+
+    def ids(self, text: str) -> list[int]:
+        """Token ids of one text."""
+        ...
+
+
 def read_documents(paths: Iterable[Path | str]) -> Iterator[str]:
-    """Yield the documents of plain-text files: one per line, blank lines skipped, quotes straightened.
+    """Yield the documents of :func:`read_lines` with straight quotes, as GLM reads them.
+
+    Raises:
+        InputError: a file is missing or a line is not UTF-8.
+    """
+    return map(normalise, read_lines(paths))
+
+
+def read_lines(paths: Iterable[Path | str]) -> Iterator[str]:
+    """Yield the documents of plain-text files: one per line, blank lines skipped.
 
     Lines end at ``\\n`` only; other line-separator characters are text.
 
@@ -34,17 +57,21 @@ def read_documents(paths: Iterable[Path | str]) -> Iterator[str]:
                 except UnicodeDecodeError:
                     raise InputError(f"{path}:{number}: not UTF-8; convert the file to UTF-8") from None
                 if text:
-                    yield normalise(text)
+                    yield text
 
 
 def encode_corpus(
-    paths: Sequence[Path | str], tokenizer: Tokenizer, folder: Path | str, most: int | None = None
+    paths: Sequence[Path | str],
+    tokenizer: Ids,
+    folder: Path | str,
+    most: int | None = None,
+    read: Callable[[Iterable[Path | str]], Iterator[str]] = read_documents,
 ) -> None:
     """Tokenise text files into ``folder`` without ever holding the corpus in memory.
 
     Writes ``tokens.bin`` (int32, all documents end to end, no command tokens added),
     ``offsets.npy`` (int64 [documents + 1]) and ``corpus.json`` (sizes). A document without a
-    single token is left out. ``most`` documents are read, ``None`` for all.
+    single token is left out. ``most`` documents are read, ``None`` for all; ``read`` says how.
 
     Raises:
         InputError: a file cannot be read, or there is no document in any of them.
@@ -52,7 +79,7 @@ def encode_corpus(
     offsets = array("q", [0])
     with atomic_folder(folder) as temporary:
         with (temporary / "tokens.bin").open("wb") as stream:
-            for document in islice(read_documents(paths), most):
+            for document in islice(read(paths), most):
                 ids = tokenizer.ids(document)
                 if ids:
                     stream.write(array("i", ids).tobytes())

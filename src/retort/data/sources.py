@@ -58,7 +58,7 @@ def open_folder(root: Path, out: Path, tasks: Sequence[str] = TASKS) -> dict[str
         task: {split: _checked(task, split, root, out) for split in SPLITS}
         for task in (spec_of(task).name for task in tasks)
     }
-    corpus = _corpus_files(root / "corpus")
+    corpus = corpus_files(root / "corpus")
     paths = corpus + [path for splits in superglue.values() for path in splits.values()]
     manifest = {
         "corpus": corpus,
@@ -101,7 +101,7 @@ def fetch_hub(
             write_lines(root / "superglue" / task / f"{split}.jsonl", lines)
     for number, corpus in enumerate(corpora):
         name = corpus.name.replace("/", "_")
-        write_lines(root / "corpus" / f"{number:02d}_{name}.txt", _documents(corpus))
+        write_lines(root / "corpus" / f"{number:02d}_{name}.txt", hub_documents(corpus))
     return open_folder(root, out, tasks)
 
 
@@ -146,7 +146,12 @@ def _checked(task: str, split: str, root: Path, out: Path) -> str:
     return derived.as_posix()
 
 
-def _corpus_files(folder: Path) -> list[str]:
+def corpus_files(folder: Path) -> list[str]:
+    """Absolute paths of the text files of a corpus, in order of their names.
+
+    Raises:
+        InputError: there is none, one holds no document, or a line is not UTF-8.
+    """
     paths = sorted(folder.absolute().glob("*.txt"))
     if not paths:
         raise InputError(f"{folder}: holds no .txt file; put the pre-training corpus there")
@@ -167,7 +172,12 @@ def _count_documents(path: Path) -> int:
     return count
 
 
-def _load(name: str, config: str | None, split: str, revision: str | None) -> Any:
+def load_hub(name: str, config: str | None, split: str, revision: str | None) -> Any:
+    """One split of a data set on the hub.
+
+    Raises:
+        InputError: it cannot be loaded.
+    """
     import datasets
 
     try:
@@ -181,15 +191,20 @@ def _hub_rows(task: str, name: str, revision: str | None, hub_split: str) -> lis
     import datasets
 
     place = f"{name}/{CONFIGS[task]}/{hub_split}"
-    rows = _load(name, CONFIGS[task], hub_split, revision)
+    rows = load_hub(name, CONFIGS[task], hub_split, revision)
     label = rows.features.get("label")
     if isinstance(label, datasets.ClassLabel):
         check_label_names(task, label.names, place)
     return official_rows(task, rows, place)
 
 
-def _documents(corpus: HubCorpus) -> Iterator[str]:
-    rows = _load(corpus.name, corpus.config, corpus.split, corpus.revision)
+def hub_documents(corpus: HubCorpus) -> Iterator[str]:
+    """The documents of a corpus on the hub, each on one line, without empty ones.
+
+    Raises:
+        InputError: it cannot be loaded or has no such column.
+    """
+    rows = load_hub(corpus.name, corpus.config, corpus.split, corpus.revision)
     if corpus.column not in rows.column_names:
         raise InputError(
             f"hub repository {corpus.name}: no column {corpus.column!r}, has {rows.column_names}"
