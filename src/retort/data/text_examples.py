@@ -58,7 +58,7 @@ class PairExample:
         return len(self.source) + len(self.target)
 
 
-Example = TypeVar("Example", ClassExample, PairExample)
+Item = TypeVar("Item")
 
 
 def encode_classes(
@@ -173,7 +173,7 @@ def load_pairs(folder: Path, name: str) -> list[PairExample]:
     ]
 
 
-def sample_of(examples: Sequence[Example], most: int | None) -> list[Example]:
+def sample_of(examples: Sequence[Item], most: int | None) -> list[Item]:
     """A seeded random subset of ``most`` examples in their old order; all of them for ``None``."""
     if most is None or len(examples) <= most:
         return list(examples)
@@ -181,11 +181,12 @@ def sample_of(examples: Sequence[Example], most: int | None) -> list[Example]:
 
 
 def _shorten(words: list[list[int]], room: int) -> None:
-    while sum(map(len, words)) > room:
-        longest = max(range(len(words)), key=lambda index: (len(words[index]), index))
-        excess = sum(map(len, words)) - room
-        others = max((len(row) for index, row in enumerate(words) if index != longest), default=0)
-        del words[longest][max(len(words[longest]) - excess, others - 1, 0) :]
+    """Cut the rows to ``room`` words in all, a word at a time from the longest, the last one on a tie."""
+    sizes = [len(row) for row in words]
+    for _ in range(sum(sizes) - room):
+        sizes[max(range(len(sizes)), key=lambda index: (sizes[index], index))] -= 1
+    for row, size in zip(words, sizes, strict=True):
+        del row[size:]
 
 
 def _flat(name: str, rows: Sequence[np.ndarray]) -> dict[str, np.ndarray]:

@@ -126,10 +126,10 @@ def _encode_glue(
     layout = layout_of(settings.family, tokenizer)
     counts = {}
     for split, path in manifest["glue"][task].items():
-        examples = encode_classes(read_glue(task, split, path), tokenizer, layout, settings.glue[task])
-        chosen = sample_of(examples, _most(settings, split))
-        save_texts(out / "tasks", f"{task}.{split}", chosen)
-        counts[split] = len(chosen)
+        chosen = sample_of(read_glue(task, split, path), _most(settings, split))
+        examples = encode_classes(chosen, tokenizer, layout, settings.glue[task])
+        save_texts(out / "tasks", f"{task}.{split}", examples)
+        counts[split] = len(examples)
     return counts
 
 
@@ -145,8 +145,8 @@ def _encode_pairs(
     layout = layout_of(settings.family, tokenizer, source, source if settings.source_labels else target)
     counts = {}
     for split, pairs in splits.items():
-        examples = encode_pairs(pairs, tokenizer, layout, *settings.pairs[task])
-        chosen = sample_of(examples, _most(settings, split))
-        save_texts(out / "tasks", f"{task}.{split}", chosen)
-        counts[split] = len(chosen)
+        chosen = sample_of(pairs, _most(settings, split))
+        examples = encode_pairs(chosen, tokenizer, layout, *settings.pairs[task])
+        save_texts(out / "tasks", f"{task}.{split}", examples)
+        counts[split] = len(examples)
     return counts
