@@ -3,55 +3,74 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
-from retort.data.tokenizer import Tokenizer, normalise
+from retort.data.tokenizer import normalise
 from retort.errors import InputError
 from retort.files import atomic_folder, decoded, read_json, seal, verify, write_json
 
 
+class Ids(Protocol):
+    """What encoding a corpus needs of a tokenizer."""
+
+    @property
+    def size(self) -> int:
+        """Number of tokens."""
+        ...
+
+    def ids(self, text: str) -> list[int]:
+        """Token ids of one text."""
+        ...
+
+
 def read_documents(paths: Iterable[Path | str]) -> Iterator[str]:
-    """Yield the documents of plain-text files: one per line, blank lines skipped, quotes straightened.
+    """Yield the documents of :func:`read_lines` with straight quotes, as GLM reads them.
 
     Raises:
-        InputError: see :func:`read_lines`.
+        InputError: a file is missing or a line is not UTF-8.
     """
-    for path in paths:
-        for text in read_lines(path):
-            yield normalise(text)
+    return map(normalise, read_lines(paths))
 
 
-def read_lines(path: Path | str) -> Iterator[str]:
-    """Yield the lines of a text file that are not blank, without the white space around them.
+def read_lines(paths: Iterable[Path | str]) -> Iterator[str]:
+    """Yield the documents of plain-text files: one per line, blank lines skipped.
 
     Lines end at ``\\n`` only; other line-separator characters are text.
 
     Raises:
-        InputError: the file is missing or cannot be read, or a line is no UTF-8 text.
+        InputError: a file is missing or cannot be read, or a line is no UTF-8 text.
     """
-    try:
-        stream = Path(path).open("rb")  # noqa: SIM115 - closed below; only opening may fail this way
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); name an existing text file") from None
-    with stream:
-        for number, line in enumerate(stream, start=1):
-            text = decoded(line, path, number).strip()
-            if text:
-                yield text
+    for path in paths:
+        try:
+            stream = Path(path).open("rb")  # noqa: SIM115 - closed below; only opening may fail this way
+        except OSError as error:
+            raise InputError(
+                f"{path}: cannot be read ({error.strerror}); name an existing text file"
+            ) from None
+        with stream:
+            for number, line in enumerate(stream, start=1):
+                text = decoded(line, path, number).strip()
+                if text:
+                    yield text
 
 
 def encode_corpus(
-    paths: Sequence[Path | str], tokenizer: Tokenizer, folder: Path | str, most: int | None = None
+    paths: Sequence[Path | str],
+    tokenizer: Ids,
+    folder: Path | str,
+    most: int | None = None,
+    read: Callable[[Iterable[Path | str]], Iterator[str]] = read_documents,
 ) -> None:
     """Tokenise text files into ``folder`` without ever holding the corpus in memory.
 
     Writes ``tokens.bin`` (int32, all documents end to end, no command tokens added),
     ``offsets.npy`` (int64 [documents + 1]) and ``corpus.json`` (sizes). A document without a
-    single token is left out. ``most`` documents are read, ``None`` for all.
+    single token is left out. ``most`` documents are read, ``None`` for all; ``read`` says how.
 
     Raises:
         InputError: a file cannot be read, or there is no document in any of them.
@@ -59,7 +78,7 @@ def encode_corpus(
     offsets = array("q", [0])
     with atomic_folder(folder) as temporary:
         with (temporary / "tokens.bin").open("wb") as stream:
-            for document in islice(read_documents(paths), most):
+            for document in islice(read(paths), most):
                 ids = tokenizer.ids(document)
                 if ids:
                     stream.write(array("i", ids).tobytes())

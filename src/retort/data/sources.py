@@ -66,7 +66,7 @@ def open_folder(root: Path, out: Path, tasks: Sequence[str] = TASKS, corpus: boo
         check_apart(files)
     for path in superglue.get("ReCoRD", {}).values():
         check_spans(path)
-    texts = _corpus_files(root / "corpus") if corpus else []
+    texts = corpus_files(root / "corpus") if corpus else []
     if "WSC" in superglue:
         superglue["WSC"] = {split: _completed(split, path, out) for split, path in superglue["WSC"].items()}
     paths = texts + [path for splits in superglue.values() for path in splits.values()]
@@ -111,7 +111,7 @@ def fetch_hub(
                 write_lines(root / "superglue" / task / f"{split}.jsonl", lines)
         for number, corpus in enumerate(corpora):
             name = corpus.name.replace("/", "_")
-            write_lines(root / "corpus" / f"{number:02d}_{name}.txt", _documents(corpus))
+            write_lines(root / "corpus" / f"{number:02d}_{name}.txt", hub_documents(corpus))
     return open_folder(Path(out) / "official", out, tasks, corpus=bool(corpora))
 
 
@@ -159,7 +159,12 @@ def _completed(split: str, path: str, out: Path) -> str:
     return derived.as_posix()
 
 
-def _corpus_files(folder: Path) -> list[str]:
+def corpus_files(folder: Path) -> list[str]:
+    """Absolute paths of the text files of a corpus, in order of their names.
+
+    Raises:
+        InputError: there is none, one holds no document, or a line is not UTF-8.
+    """
     paths = sorted(folder.absolute().glob("*.txt"))
     left_out = sorted(path for path in folder.absolute().glob("*.txt.*") if not path.name.startswith("."))
     if left_out:
@@ -167,12 +172,17 @@ def _corpus_files(folder: Path) -> list[str]:
     if not paths:
         raise InputError(f"{folder}: holds no .txt file; put the pre-training corpus there")
     for path in paths:
-        if not sum(1 for _ in read_lines(path)):
+        if not sum(1 for _ in read_lines([path])):
             raise InputError(f"{path}: holds no document; remove the file or fill it")
     return [str(path) for path in paths]
 
 
-def _load(name: str, config: str | None, split: str, revision: str | None) -> Any:
+def load_hub(name: str, config: str | None, split: str, revision: str | None) -> Any:
+    """One split of a data set on the hub.
+
+    Raises:
+        InputError: it cannot be loaded.
+    """
     import datasets
 
     try:
@@ -186,15 +196,20 @@ def _hub_rows(task: str, name: str, revision: str | None, hub_split: str) -> lis
     import datasets
 
     place = f"{name}/{CONFIGS[task]}/{hub_split}"
-    rows = _load(name, CONFIGS[task], hub_split, revision)
+    rows = load_hub(name, CONFIGS[task], hub_split, revision)
     label = rows.features.get("label")
     if isinstance(label, datasets.ClassLabel):
         check_label_names(task, label.names, place)
     return official_rows(task, rows, place)
 
 
-def _documents(corpus: HubCorpus) -> Iterator[str]:
-    rows = _load(corpus.name, corpus.config, corpus.split, corpus.revision)
+def hub_documents(corpus: HubCorpus) -> Iterator[str]:
+    """The documents of a corpus on the hub, each on one line, without empty ones.
+
+    Raises:
+        InputError: it cannot be loaded or has no such column.
+    """
+    rows = load_hub(corpus.name, corpus.config, corpus.split, corpus.revision)
     if corpus.column not in rows.column_names:
         raise InputError(
             f"hub repository {corpus.name}: no column {corpus.column!r}, has {rows.column_names}"

@@ -125,7 +125,7 @@ def _pad(rows: Sequence[Sequence[int]], fill: int) -> tuple[Tensor, Tensor]:
 
 def _batch(tokens: Tensor, attended: Tensor, targets: Tensor, predicted: Tensor, valid: Tensor) -> TextBatch:
     rows = len(tokens)
-    counted = (valid, predicted, valid[:, :-1], attended)
-    totals = Totals(rows, rows, *(int(mask.sum()) for mask in counted))
+    counted, gold, shifted, seen = (int(m.sum()) for m in (valid, predicted, valid[:, :-1], attended))
+    totals = Totals(rows, rows, counted, gold, shifted, seen)
     keys = tuple(str(row) for row in range(rows))
     return TextBatch(tokens, attended, targets, predicted, valid, keys, totals)

@@ -32,6 +32,11 @@ class Row:
         """The error to raise about field ``name``."""
         return InputError(f"{self.place}: field '{self._path(name)}' {problem}")
 
+    @property
+    def number(self) -> int:
+        """Number of the line, from 1."""
+        return int(self.place.rsplit(":", 1)[1])
+
     def as_dict(self) -> dict[str, Any]:
         """A copy of the object as it was read."""
         return dict(self._value)
@@ -89,6 +94,14 @@ class Row:
     def child(self, name: str) -> Row:
         """A nested object."""
         return Row(self.place, self._get(name), self._path(name))
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list of at least one string, none of them empty."""
+        value = self._get(name)
+        if not isinstance(value, list) or not value:
+            raise self.fail(name, f"must be a list of strings, not {_kind(value)} {value!r:.40}")
+        items = Row(self.place, dict(zip(map(str, range(len(value))), value, strict=True)), self._path(name))
+        return tuple(items.text(str(number)) for number in range(len(value)))
 
     def children(self, name: str, minimum: int = 1) -> list[Row]:
         """A list of at least ``minimum`` objects."""

@@ -1,0 +1,1 @@
+"""The tasks of GLUE: official files, hub rows, metrics' names."""

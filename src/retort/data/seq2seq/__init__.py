@@ -1,0 +1,1 @@
+"""Summarisation and translation: official files, hub rows, how texts become sequences."""
