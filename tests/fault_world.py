@@ -9,12 +9,13 @@ from pathlib import Path
 import torch
 
 from retort.config import load
-from retort.data.prepare import encode, provide
+from retort.data.prepare import encode_examples, encode_text, provide
 from retort.evaluation.collect import collect_scores
 from retort.evaluation.gates import check_gates
 from retort.plan import Plan
 from retort.runcard import Request
 from retort.stages import Stage
+from retort.texts import CORPUS
 from retort.training.pretraining import pretrain
 from retort.training.setup import Job
 from retort.training.signals import store_signals
@@ -53,12 +54,30 @@ class Step:
     leaves: Callable[[Plan], list[Path]]
 
 
-def _provide(plan: Plan) -> None:
-    provide(plan.config, plan.layout.data(plan.data))
+def _provide(part: str) -> Callable[[Plan], None]:
+    return lambda plan: provide(plan.config, part, plan.layout.data(plan.data[part]))
 
 
-def _encode(plan: Plan) -> None:
-    encode(plan.config, plan.layout.data(plan.data) / "manifest.json", plan.layout.text(plan.text))
+def encode(plan: Plan, part: str) -> None:
+    """Encode the corpus or a task."""
+    manifest, text = plan.layout.data(plan.data[part]) / "manifest.json", plan.layout.text(plan.text[part])
+    if part == CORPUS:
+        encode_text(plan.config, manifest, text)
+    else:
+        encode_examples(plan.config, part, manifest, plan.layout.text(plan.text[CORPUS]), text)
+
+
+def _texts(part: str) -> list[Step]:
+    """The steps that make a part of the data."""
+    return [
+        Step(f"data {part}", "data", _provide(part), lambda plan: [plan.layout.data(plan.data[part])]),
+        Step(
+            f"text {part}",
+            "text",
+            lambda plan: encode(plan, part),
+            lambda plan: [plan.layout.text(plan.text[part])],
+        ),
+    ]
 
 
 def _staged(work: Callable[[Stage, Job], None], name: str) -> Callable[[Plan], None]:
@@ -80,10 +99,7 @@ def _kind(stage: Stage) -> str:
 
 def steps_of(plan: Plan) -> dict[str, Step]:
     """All steps by name, in an order in which they can be run."""
-    found = [
-        Step("data", "data", _provide, lambda plan: [plan.layout.data(plan.data)]),
-        Step("text", "text", _encode, lambda plan: [plan.layout.text(plan.text)]),
-    ]
+    found = [step for part in plan.text for step in _texts(part)]
     mapped: set[Path] = set()
     for name, stage in plan.stages.items():
         if stage.compression is not None and plan.layout.vocabulary(stage) not in mapped:

@@ -164,7 +164,7 @@ def share_of_a_teacher(results: Path, world: World) -> dict[str, int]:
         return sum(part.numel() for part in parts)
 
     whole, before = sum(p.numel() for p in teacher.module.parameters()), held()
-    examples = load_examples(plan.layout.text(plan.text) / "tasks", "RTE.val")
+    examples = load_examples(plan.layout.text(plan.text["RTE"]), "val")
     with torch.no_grad():
         teacher.observe(collate_cloze(examples), frozenset({WORDS}))
     blocks = sum(p.numel() for p in teacher.module.transformer.layers.parameters())

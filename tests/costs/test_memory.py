@@ -24,7 +24,7 @@ def paper(tmp_path_factory):
     overrides = {"methods": ["TinyBERT", "GLMD-vc"], "pairs": ["T3-S3"], "seeds": [1234]}
     overrides["variants"] = {"tables": [], "quirks": [], "seeds": [1234]}
     plan = Plan(load("paper", overrides), tmp_path_factory.mktemp("results"))
-    return plan, sizes_of(plan.config, plan.layout.text(plan.text))
+    return plan, sizes_of(plan)
 
 
 def made(architecture, rows):

@@ -8,10 +8,11 @@ import sys
 import pytest
 
 from retort.config import load
-from retort.costs.disk import memory_bytes
+from retort.costs.memory import device_bytes
 from retort.costs.requests import LEAST, LONGEST, SHORT, SLACK, Requests
 from retort.costs.sizes import expected_sizes
 from retort.plan import Plan
+from retort.texts import CORPUS
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def test_memory_holds_what_is_saved_and_loaded(paper, requests):
     sizes = expected_sizes(paper.config)
     for stage in paper.stages.values():
         if stage.schooling is not None:
-            assert requests.megabytes(stage.id) >= 6000 + 0.75e-6 * memory_bytes(stage, sizes)
+            assert requests.megabytes(stage.id) >= 6000 + 0.75e-6 * device_bytes(stage, sizes, 1)
 
 
 def test_stages_that_share_a_job_are_short_and_nobody_waits_for_them(paper, requests):
@@ -66,7 +67,7 @@ def test_stages_that_share_a_job_are_short_and_nobody_waits_for_them(paper, requ
 def test_requests_do_not_hang_on_what_was_made_before(tmp_path):
     """Nor do they read it: a job on the cluster works its own out again when it starts."""
     plan = Plan(load("smoke"), tmp_path)
-    folder = plan.layout.text(plan.text)
+    folder = plan.layout.text(plan.text[CORPUS])
     folder.mkdir(parents=True)
     (folder / "summary.json").write_text("no JSON")
     found = Requests(plan)

@@ -11,6 +11,7 @@ import torch
 from fault_world import STEPS
 
 from retort.errors import RetortError
+from retort.texts import CORPUS
 from retort.training.checkpoints import Scratch
 
 REGIONS = (0.0, 0.001, 0.01, 0.1, 0.3, 0.5, 0.9, 0.99, 1.0)
@@ -94,20 +95,30 @@ def stage(plan, kind):
 
 
 def step_of(kind):
-    return next(name for name, one in STEPS.items() if one.kind == kind)
+    return kind if kind in STEPS else next(name for name, one in STEPS.items() if one.kind == kind)
+
+
+def raw(plan, part):
+    """The folder that a part of the data was generated in."""
+    return plan.layout.data(plan.data[part]) / "world"
+
+
+def text(plan, part):
+    """The folder of an encoded part of the data."""
+    return plan.layout.text(plan.text[part])
 
 
 WORDS = "pretraining: words, compressed vocabulary"
 READ = {
-    "raw text": (lambda p: next((p.layout.data(p.data) / "world" / "corpus").glob("*.txt")), "text"),
-    "raw task": (lambda p: p.layout.data(p.data) / "world" / "superglue" / "RTE" / "train.jsonl", "text"),
-    "summary": (lambda p: p.layout.text(p.text) / "summary.json", "pretraining: alone"),
-    "tokenizer": (lambda p: p.layout.text(p.text) / "tokenizer.json", "pretraining: alone"),
-    "tokens": (lambda p: p.layout.text(p.text) / "corpus" / "tokens.bin", "pretraining: alone"),
-    "offsets": (lambda p: p.layout.text(p.text) / "corpus" / "offsets.npy", "pretraining: alone"),
-    "frequencies": (lambda p: p.layout.text(p.text) / "frequencies.tsv", "vocabulary map"),
-    "arrays": (lambda p: p.layout.text(p.text) / "tasks" / "RTE.train.npz", "task: alone"),
-    "keys and labels": (lambda p: p.layout.text(p.text) / "tasks" / "RTE.val.json", "task: alone"),
+    "raw text": (lambda p: next((raw(p, CORPUS) / "corpus").glob("*.txt")), "text corpus"),
+    "raw task": (lambda p: raw(p, "RTE") / "superglue" / "RTE" / "train.jsonl", "text RTE"),
+    "summary": (lambda p: text(p, CORPUS) / "summary.json", "pretraining: alone"),
+    "tokenizer": (lambda p: text(p, CORPUS) / "tokenizer.json", "pretraining: alone"),
+    "tokens": (lambda p: text(p, CORPUS) / "corpus" / "tokens.bin", "pretraining: alone"),
+    "offsets": (lambda p: text(p, CORPUS) / "corpus" / "offsets.npy", "pretraining: alone"),
+    "frequencies": (lambda p: text(p, CORPUS) / "frequencies.tsv", "vocabulary map"),
+    "arrays": (lambda p: text(p, "RTE") / "train.npz", "task: alone"),
+    "keys and labels": (lambda p: text(p, "RTE") / "val.json", "task: alone"),
     "teacher": (lambda p: p.layout.stage(stage(p, WORDS).teachers[0]) / "model.safetensors", WORDS),
     "its shape": (lambda p: p.layout.stage(stage(p, WORDS).teachers[0]) / "config.json", WORDS),
     "map": (lambda p: p.layout.vocabulary(stage(p, WORDS)), WORDS),
@@ -144,7 +155,7 @@ def test_a_damaged_file_stops_the_step_that_reads_it(forge, file, damage, place)
 def test_a_seal_that_is_damaged_is_told_too(forge):
     step = step_of("task: classes")
     forge.without(step)
-    seal = forge.plan.layout.text(forge.plan.text) / "tasks" / "sha256.json"
+    seal = forge.plan.layout.text(forge.plan.text["RTE"]) / "sha256.json"
     cut(seal, 0.5)
     with pytest.raises(RetortError, match=r"sha256.json:\d+: not JSON .*; mend or remove the file"):
         STEPS[step].work(forge.plan)

@@ -11,7 +11,7 @@ import pytest
 from fault_world import CONFIG, STEPS
 
 from retort.config.loading import merge, resolve
-from retort.data.prepare import encode, provide
+from retort.data.prepare import prepare
 from retort.errors import RetortError
 from retort.files import atomic_folder, write_json
 from retort.plan import Plan
@@ -123,9 +123,10 @@ def test_a_read_only_results_folder_is_one_line(forge, small_disk, kind):
 
 def test_a_read_only_data_folder_is_enough(forge, tmp_path):
     """Data is only read: everything that is derived from it lies in the results."""
-    world = forge.base / forge.plan.layout.data(forge.plan.data).relative_to(forge.live) / "world"
     given = tmp_path / "given"
-    shutil.copytree(world, given)
+    for name in forge.plan.data.values():
+        world = forge.base / forge.plan.layout.data(name).relative_to(forge.live) / "world"
+        shutil.copytree(world, given, dirs_exist_ok=True)
     before = {path: path.stat().st_mtime_ns for path in (given, *given.rglob("*"))}
     raw = CONFIG.model_dump(mode="json")
     config = resolve(merge(raw, {"data_root": str(given), "data": {"source": "folder"}}))
@@ -133,10 +134,9 @@ def test_a_read_only_data_folder_is_enough(forge, tmp_path):
     for _ in read_only(given):
         with pytest.raises(OSError, match="Read-only|Permission"):
             (given / "new").touch()
-        provide(config, plan.layout.data(plan.data))
-        encode(config, plan.layout.data(plan.data) / "manifest.json", plan.layout.text(plan.text))
+        prepare(config, plan.layout)
     assert {path: path.stat().st_mtime_ns for path in (given, *given.rglob("*"))} == before
-    assert (plan.layout.text(plan.text) / "summary.json").is_file()
+    assert all((plan.layout.text(name) / "summary.json").is_file() for name in plan.text.values())
 
 
 def read_only(folder: Path):

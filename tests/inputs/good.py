@@ -18,6 +18,7 @@ from retort.models.checkpoint import save_glm
 from retort.models.glm import GLM
 from retort.plan import Plan
 from retort.stages import Stage
+from retort.texts import CORPUS
 from retort.training.setup import glm_config, vocabulary_rows
 
 CONFIG: dict[str, Any] = {
@@ -114,7 +115,7 @@ def _models(plan: Plan) -> dict[str, str]:
     """The checkpoint to import, in our layout and in that of the authors."""
     teacher = plan.pretrained("T1")
     torch.manual_seed(0)
-    model = GLM(glm_config(teacher.architecture, vocabulary_rows(plan.layout.text(plan.text))))
+    model = GLM(glm_config(teacher.architecture, vocabulary_rows(plan.layout.text(plan.text[CORPUS]))))
     save_glm(Path("given"), model)
     Path("release/150000").mkdir(parents=True)
     write_text("release/latest_checkpointed_iteration.txt", "150000")

@@ -47,7 +47,8 @@ class Requests:
 
     def minutes(self, name: str, attempt: int = 1) -> int:
         """Of a stage's job; each further attempt gets more."""
-        return _minutes(self._estimate.seconds(self._plan.stage(name)), attempt)
+        stage = self._plan.stage(name)
+        return _minutes(self._estimate.seconds(stage) / self._plan.devices(stage), attempt)
 
     def signal_minutes(self, name: str, attempt: int = 1) -> int:
         """Of storing a fine-tuned teacher's signals."""
