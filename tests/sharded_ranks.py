@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -38,8 +38,8 @@ OVERRIDES = {
     "variants": {"tables": [], "quirks": []},
 }
 
-PATIENCE = 4.0
-"""Seconds to wait for a process that may be stuck."""
+PATIENCE = {"dead": 120.0, "stuck": 10.0}
+"""Seconds to wait for a process that will not answer; starting takes a few."""
 
 
 def newest_best() -> None:
@@ -145,13 +145,14 @@ def disturbed(root: Path) -> None:
         rank.killed(root / "other", "TinyBERT", 0, {2}, 3)
 
 
-def share_of_a_teacher(results: Path, world: World) -> dict[str, int]:
-    """Parameters of a model, and how many of them this process holds: at first, and after a forward pass."""
+def share_of_a_teacher(results: Path, world: World) -> dict[str, int | str]:
+    """Parameters of a model, how many this process holds, at first and after a forward pass; an error."""
     import torch
     from torch.distributed.tensor import DTensor
 
     from retort.data.batches import collate_cloze
     from retort.data.store import load_examples
+    from retort.errors import InputError
     from retort.models.features import WORDS
     from retort.training.setup import Job, load_frozen
 
@@ -168,7 +169,12 @@ def share_of_a_teacher(results: Path, world: World) -> dict[str, int]:
     with torch.no_grad():
         teacher.observe(collate_cloze(examples), frozenset({WORDS}))
     blocks = sum(p.numel() for p in teacher.module.transformer.layers.parameters())
-    return {"whole": whole, "held": before, "blocks": blocks, "after": held()}
+    shares = {"whole": whole, "held": before, "blocks": blocks, "after": held()}
+    try:
+        load_frozen(plan.pretrained("T1"), replace(job, layout=plan_in(results / "nowhere").layout), None)
+    except InputError as error:
+        return shares | {"error": str(error)}
+    raise AssertionError("a model that is not there was loaded")
 
 
 def unwell(root: Path, how: str) -> None:
@@ -190,7 +196,7 @@ def unwell(root: Path, how: str) -> None:
     def main() -> None:
         prepare_process(1)
         Trainer.update = until
-        with Team(rank, 2, rank, timedelta(seconds=PATIENCE)) as world:
+        with Team(rank, 2, rank, timedelta(seconds=PATIENCE[how])) as world:
             Rank(world).run(root, "TinyBERT", 0)
 
     run_cli(main)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from retort.config import load
+from retort.config import REPOSITORY, load
 from retort.costs.calibration import Calibration, Run, calibrate
 from retort.costs.estimate import Estimate
 from retort.costs.report import (
@@ -71,7 +71,9 @@ def test_what_no_gpu_holds_is_said(paper, unshared):
 
 
 def test_what_several_devices_share_is_said(paper, unshared):
-    assert "T3: 8 devices, 41 GiB each; S3: 8 devices, 15 GiB each" in line(summary(paper, 8), "shared out")
+    said = line(summary(paper, 8), "shared out")
+    assert "T3: 8 devices, 41 GiB each; S3: 8 devices, 15 GiB each" in said
+    assert said.strip() in (REPOSITORY / "docs" / "multi-gpu.md").read_text()
     assert not [text for text in summary(unshared, 8) if "shared out" in text]
     # As much device time, many times sooner: the longest chain holds the largest teacher.
     assert paper.device_seconds == pytest.approx(unshared.device_seconds)

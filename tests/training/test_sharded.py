@@ -35,6 +35,7 @@ ENVIRONMENT = {
     **os.environ,
     "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT / 'tests'}",
     "OMP_NUM_THREADS": "1",
+    "CUDA_VISIBLE_DEVICES": "",
     "PYTHONWARNINGS": "ignore",
 }
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -194,6 +195,12 @@ def test_each_process_holds_half_of_a_model(root):
 # Accidents
 
 
+def test_what_the_first_process_cannot_read_is_told_to_all(root):
+    errors = {json.loads((root / f"share-{rank}.json").read_text())["error"] for rank in (0, 1)}
+    (error,) = errors
+    assert error.endswith("no such file; run the step that writes it first")
+
+
 @pytest.mark.parametrize(
     ("name", "stage"), [("killed", STAGES[0]), ("killed", STAGES[2]), ("damaged", STAGES[1])]
 )
@@ -224,7 +231,7 @@ def test_one_process_does_not_go_on_from_the_states_of_two(root):
 
 
 @pytest.mark.parametrize(
-    ("how", "said"), [("dead", "lost another"), ("stuck", "no answer for 4 s from another")]
+    ("how", "said"), [("dead", "lost another"), ("stuck", "no answer for 10 s from another")]
 )
 def test_a_process_that_is_left_alone_ends_and_says_so(root, how, said):
     """Without torchrun, which would end it."""

@@ -61,7 +61,7 @@ class Team(World):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is None:
-            dist.barrier()
+            self.gather(None)
             dist.destroy_process_group()
         elif isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error)):
             silent = "timed out" in str(error).lower()
