@@ -9,7 +9,7 @@ from snakemake.utils import min_version
 from retort.config import resolve, typed
 from retort.config.model import as_text
 from retort.errors import RetortError
-from retort.files import digest_of, sha256_of, write_text
+from retort.files import date_back, digest_of, sha256_of, write_text
 from retort.fingerprint import fingerprint
 from retort.plan import Plan
 from retort.reporting import figure2, figure5
@@ -61,6 +61,9 @@ include: "rules/pretrain.smk"
 include: "rules/task.smk"
 include: "rules/evaluate.smk"
 include: "rules/report.smk"
+
+
+date_back(passed_on())
 
 
 rule all:

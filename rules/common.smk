@@ -40,6 +40,28 @@ def needed_by(name):
     return files
 
 
+def passed_on():
+    """What steps make for other steps."""
+    made = [Path(made_by(stage)) for stage in plan.stages.values()]
+    folders = [
+        *(path.parent / "tasks" for path in made),
+        *(layout.signals(stage) for stage in plan.stages.values()),
+    ]
+    # Snakemake dates a folder by this file in it.
+    made += [folder / ".snakemake_timestamp" for folder in folders]
+    maps = {
+        layout.vocabulary(stage) for stage in plan.stages.values() if stage.compression
+    }
+    return [
+        *made,
+        *maps,
+        Path(f"{DATA}/manifest.json"),
+        *Path(TEXT).glob("*"),
+        *Path(RESULTS).glob("glmd/**/*"),
+        Path(f"{RESULTS}/gates.json"),
+    ]
+
+
 def code_of(name):
     return plan.code(plan.stage(name))
 
