@@ -11,7 +11,7 @@ from retort.config import read_yaml, resolve, typed
 from retort.config.model import as_text
 from retort.devices import places
 from retort.errors import RetortError
-from retort.files import digest_of, sha256_of, write_text
+from retort.files import date_back, digest_of, sha256_of, write_text
 from retort.hashes import remembered_hashes
 from retort.fingerprint import fingerprint
 from retort.plan import Plan
@@ -70,6 +70,9 @@ include: "rules/pretrain.smk"
 include: "rules/task.smk"
 include: "rules/evaluate.smk"
 include: "rules/report.smk"
+
+
+date_back(passed_on())
 
 
 # Seconds each: not worth a place in a queue.

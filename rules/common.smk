@@ -91,6 +91,28 @@ def imported_files(stage):
     )
 
 
+def passed_on():
+    """What steps make for other steps."""
+    made = [Path(made_by(stage)) for stage in plan.stages.values()]
+    folders = [
+        *(path.parent / "tasks" for path in made),
+        *(layout.signals(stage) for stage in plan.stages.values()),
+    ]
+    # Snakemake dates a folder by this file in it.
+    made += [folder / ".snakemake_timestamp" for folder in folders]
+    maps = {
+        layout.vocabulary(stage) for stage in plan.stages.values() if stage.compression
+    }
+    return [
+        *made,
+        *maps,
+        *(layout.data(name) / "manifest.json" for name in plan.data.values()),
+        *(file for name in plan.text.values() for file in layout.text(name).glob("*")),
+        *Path(RESULTS).glob("glmd/**/*"),
+        Path(f"{RESULTS}/gates.json"),
+    ]
+
+
 def code_of(name):
     return plan.code(plan.stage(name))
 

@@ -156,9 +156,66 @@ def test_a_loss_that_is_not_finite_changes_nothing(workshop):
         RetortError, match=r"^update 1: the loss is not finite \(term 1-words; examples RTE/"
     ) as e:
         trainer.update(split(batch, 3))
-    assert all(key in str(e.value) for key in batch.keys)
+    first, second = split(batch, 3)
+    assert all(key in str(e.value) for key in first.keys)
+    assert not any(key in str(e.value) for key in second.keys)
     assert trainer.step == 1
     assert all(torch.equal(a, b) for a, b in zip(before, trainer.parameters, strict=True))
+
+
+def test_a_gradient_that_is_not_finite_changes_nothing(workshop):
+    """Clipping would spread it to every weight; the loss says nothing of it."""
+    trainer = trainer_of(workshop, hard())
+    trainer.update([batch_of(workshop)])
+    before = [p.detach().clone() for p in trainer.parameters]
+    hook = trainer.parameters[3].register_hook(lambda gradient: gradient / 0)
+    with pytest.raises(RetortError, match="the loss is finite, its gradient is not") as error:
+        trainer.update([batch_of(workshop)])
+    hook.remove()
+    assert f"(1 parameters, first {trainer.names[3]}; examples RTE/train/" in str(error.value)
+    assert trainer.step == 1
+    assert all(torch.equal(a, b) for a, b in zip(before, trainer.parameters, strict=True))
+
+
+@pytest.mark.parametrize("limit", [None, 1.0])
+def test_clipping_is_torch_s_own(workshop, limit):
+    """The norm is looked at between its two halves."""
+    trainer = trainer_of(workshop, hard(), settings=dataclasses.replace(ADAM, clip_norm=limit))
+    gradients(trainer, [batch_of(workshop)])
+    ours = [p.grad.clone() for p in trainer.parameters if p.grad is not None]
+    norm = trainer._clip([batch_of(workshop)])
+    clipped = [p.grad.clone() for p in trainer.parameters if p.grad is not None]
+    for parameter, gradient in zip((p for p in trainer.parameters if p.grad is not None), ours, strict=True):
+        parameter.grad = gradient
+    wanted = torch.nn.utils.clip_grad_norm_(trainer.parameters, limit or math.inf, foreach=True)
+    assert torch.equal(norm, wanted) and norm > 1
+    theirs = [p.grad for p in trainer.parameters if p.grad is not None]
+    assert all(torch.equal(a, b) for a, b in zip(clipped, theirs, strict=True))
+
+
+def test_the_gpu_s_generator_is_saved_and_restored_where_one_is_used(monkeypatch):
+    """By a stand-in: dropout on a GPU draws from its own generator."""
+    gpu, seen = torch.device("cuda", 1), []
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: torch.tensor([7, device.index]))
+    monkeypatch.setattr(
+        torch.cuda, "set_rng_state", lambda state, device: seen.append((state.tolist(), device))
+    )
+    state = loop._random_state(gpu)
+    drawn = torch.rand(3)
+    loop._set_random_state(state, gpu)
+    assert seen == [([7, 1], gpu)] and torch.equal(torch.rand(3), drawn)
+    assert loop._random_state(torch.device("cpu")).keys() == {"cpu"}
+    loop._set_random_state({"cpu": state["cpu"]}, torch.device("cpu"))
+    assert len(seen) == 1 and torch.equal(torch.rand(3), drawn)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+def test_dropout_on_a_gpu_is_repeated():
+    gpu = torch.device("cuda")
+    state = loop._random_state(gpu)
+    drawn = torch.nn.functional.dropout(torch.ones(1000, device=gpu))
+    loop._set_random_state(state, gpu)
+    assert torch.equal(torch.nn.functional.dropout(torch.ones(1000, device=gpu)), drawn)
 
 
 def test_a_restored_trainer_goes_on_bit_by_bit(workshop, tmp_path):
@@ -240,6 +297,11 @@ def test_the_message_names_few_examples_and_the_terms():
     class Batch:
         keys = tuple(f"RTE/train/{number}" for number in range(20))
 
-    text = loop._not_finite(7, {"0-class": 1.0, "1-hard": math.nan, "2-words": math.inf}, [Batch()])
+    parts = {
+        "0-class": torch.tensor(1.0),
+        "1-hard": torch.tensor(math.nan),
+        "2-words": torch.tensor(math.inf),
+    }
+    text = loop._not_finite(7, parts, Batch())
     assert text.startswith("update 7: the loss is not finite (term 1-hard, 2-words; examples RTE/train/0, ")
-    assert "RTE/train/7" in text and "RTE/train/8" not in text
+    assert "RTE/train/7 and 12 more" in text and "RTE/train/8" not in text
