@@ -75,7 +75,9 @@ rule all:
 
 
 onsuccess:
-    shell(f"python scripts/summarise.py --results {RESULTS}")
+    # A run for single files may end long before there are scores.
+    if Path(f"{RESULTS}/glmd/scores.csv").exists():
+        shell(f"python scripts/summarise.py --results {RESULTS}")
 
 
 onerror:
