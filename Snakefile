@@ -100,7 +100,9 @@ onstart:
 onsuccess:
     # Kept for the case that something would have to be made again.
     shutil.rmtree(f"{RESULTS}/.finished", ignore_errors=True)
-    shell(f"python scripts/summarise.py --results {RESULTS} --config {CONFIG}")
+    # A run for single files may end long before there are scores.
+    if Path(f"{RESULTS}/glmd/scores.csv").exists():
+        shell(f"python scripts/summarise.py --results {RESULTS} --config {CONFIG}")
 
 
 onerror:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 
@@ -440,6 +441,32 @@ def test_embeddings_of_half_the_width():
     for kind in ("factorised", "trigram"):
         student = student_architecture(found, replace(PD, embedding=kind), "T1-S1", "S1")
         assert getattr(student, kind) == base.width // 2 and replace(student, **{kind: None}) == base
+
+
+def test_planning_does_each_thing_about_once(monkeypatch):
+    """Work is counted rather than timed: digests by stage, fingerprints by kind of stage."""
+    from retort import fingerprint, stages
+
+    counts = Counter()
+
+    def counted(owner, name):
+        real = getattr(owner, name)
+
+        def call(*arguments):
+            counts[name] += 1
+            return real(*arguments)
+
+        monkeypatch.setattr(owner, name, call)
+
+    counted(stages, "digest_of")
+    counted(fingerprint.CodeGraph, "_hash")
+    fingerprint._graph.cache_clear()
+    found = Plan(load(REPOSITORY / "config" / "paper-search.yaml"))
+    codes = {found.code(stage) for stage in found.stages.values()}
+    assert len(found.stages) > 3000 > 100 > len(codes)
+    # Methods that share a stage make it each; groups of tasks, teachers and their students do not.
+    assert counts["digest_of"] < 1.15 * len(found.stages)
+    assert counts["_hash"] < 1.5 * len(codes)
 
 
 def test_planning_imports_no_torch():

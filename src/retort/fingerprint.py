@@ -50,9 +50,16 @@ class CodeGraph:
         self._edges: dict[Node, frozenset[Node]] = {}
         self._closures: dict[str, frozenset[Node]] = {}
         self._wholes: dict[str, list[Node]] = {}
+        self._fingerprints: dict[frozenset[str], str] = {}
 
     def fingerprint(self, roots: Iterable[str]) -> str:
         """First 16 hex digits of the SHA-256 over all that ``roots`` reach; see :func:`fingerprint`."""
+        wanted = frozenset(roots)
+        if wanted not in self._fingerprints:
+            self._fingerprints[wanted] = self._hash(wanted)
+        return self._fingerprints[wanted]
+
+    def _hash(self, roots: frozenset[str]) -> str:
         reached: set[Node] = set()
         for root in roots:
             reached |= self.closure(root)

@@ -46,6 +46,9 @@ class Plan:
         config: a complete configuration.
         results: the folder that holds one folder per scale.
 
+    Attributes:
+        pretraining: students' pretraining stages made so far, by method, pair, seed and number of the step.
+
     Raises:
         InputError: a quirk or one of its switches does not exist, or the table of hyper-parameters is bad.
     """
@@ -54,6 +57,8 @@ class Plan:
         self.config = config
         self.layout = Layout(results / config.scale)
         self.schooling = Schooling(config, self.text)
+        self._teachers: dict[tuple[str, tuple[str, ...] | None], Stage] = {}
+        self.pretraining: dict[tuple[str, str, int, int], Stage] = {}
         chosen_switches(config.quirks)  # a mistake is told at once, whether or not a method is affected
 
     @cached_property
@@ -160,6 +165,11 @@ class Plan:
 
     def pretrained(self, name: str) -> Stage:
         """A teacher's pretraining stage, or its import."""
+        if (name, None) not in self._teachers:
+            self._teachers[name, None] = self._pretrained(name)
+        return self._teachers[name, None]
+
+    def _pretrained(self, name: str) -> Stage:
         imported = self.config.import_teacher.get(name)
         return Stage(
             phase="pretraining",
@@ -174,16 +184,18 @@ class Plan:
 
     def fine_tuned(self, name: str, tasks: tuple[str, ...]) -> Stage:
         """A teacher's fine-tuning stage."""
-        return Stage(
-            phase="task",
-            architecture=self.architecture(name),
-            objective=FINE_TUNE.objective,
-            schooling=self.schooling.runs(TEACHER_ROW, name, tasks, "teacher"),
-            data=self.text[CORPUS],
-            seed=TEACHER_SEED,
-            init=self.pretrained(name),
-            precision=self.config.precision,
-        )
+        if (name, tasks) not in self._teachers:
+            self._teachers[name, tasks] = Stage(
+                phase="task",
+                architecture=self.architecture(name),
+                objective=FINE_TUNE.objective,
+                schooling=self.schooling.runs(TEACHER_ROW, name, tasks, "teacher"),
+                data=self.text[CORPUS],
+                seed=TEACHER_SEED,
+                init=self.pretrained(name),
+                precision=self.config.precision,
+            )
+        return self._teachers[name, tasks]
 
     def student_stage(
         self,

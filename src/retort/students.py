@@ -64,9 +64,16 @@ def last_stage(plan: Plan, method: Method, pair: str, seed: int, tasks: tuple[st
         return _assistants(plan, method, pair, seed, tasks)
     *teachers, student = pair_models(pair)
     stage: Stage | None = None
-    for step in _steps(plan, method, teachers, student):
+    for number, step in enumerate(_steps(plan, method, teachers, student)):
+        # Groups of tasks share pretraining, as one value: its digest is then taken once.
+        key = (method.name, pair, seed, number)
+        if step.phase == "pretraining" and key in plan.pretraining:
+            stage = plan.pretraining[key]
+            continue
         shown = _teachers(plan, step, teachers, tasks)
         stage = plan.student_stage(method, pair, student, step, stage, shown, seed, tasks)
+        if step.phase == "pretraining":
+            plan.pretraining[key] = stage
     assert stage is not None
     return stage
 
