@@ -6,7 +6,7 @@ data came from.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from retort.data.superglue.instances import load_task
 from retort.data.superglue.tasks import Split
 from retort.data.tokenizer import Tokenizer
 from retort.errors import InputError
-from retort.files import atomic_folder, read_json, write_json
+from retort.files import atomic_folder, read_json, sha256_of, write_json
 
 SPLITS: tuple[Split, ...] = ("train", "val")
 
@@ -80,11 +80,12 @@ def encode(config: Config, manifest_path: Path, out: Path) -> None:
     """Tokenise all: ``tokenizer.json``, ``frequencies.tsv``, ``corpus/``, ``tasks/``, ``summary.json``.
 
     Raises:
-        InputError: an empty corpus, an answer word missing from the vocabulary, a sequence that
-            cannot be shortened to its task's length.
+        InputError: a file that is not the one that was checked, an empty corpus, an answer word missing from
+            the vocabulary, a sequence that cannot be shortened to its task's length.
     """
     manifest: dict[str, Any] = read_json(manifest_path)
     folder = manifest_path.parent
+    _check_unchanged(manifest["sha256"], folder)
     paths = [folder / path for path in manifest["corpus"]]
     with atomic_folder(out) as temporary:
         tokenizer = _tokenizer(config, manifest["vocab_txt"], paths)
@@ -107,6 +108,14 @@ def encode(config: Config, manifest_path: Path, out: Path) -> None:
             "sha256": manifest["sha256"],
         }
         write_json(temporary / "summary.json", summary)
+
+
+def _check_unchanged(digests: Mapping[str, str], folder: Path) -> None:
+    """What is encoded has to be what was checked and is named in the summary."""
+    for name, digest in digests.items():
+        path = folder / name
+        if not path.is_file() or sha256_of(path) != digest:
+            raise InputError(f"{path}: is gone or changed since it was checked; prepare the data again")
 
 
 def _tokenizer(config: Config, vocab_txt: str | None, corpus: Sequence[Path]) -> Tokenizer:
