@@ -20,6 +20,7 @@ from retort.layout import Layout
 from retort.quirks import chosen_switches, rewrite
 from retort.recipes import Cut, Method, Step
 from retort.recipes.glmd import FINE_TUNE, LANGUAGE_MODEL, METHODS
+from retort.recipes.glmd_variants import VARIANTS
 from retort.recipes.own import module_name, own_methods
 from retort.schooling import TEACHER_ROW, Schooling
 from retort.stages import Architecture, Compression, Stage, Truncation, value_types
@@ -107,7 +108,8 @@ class Plan:
             InputError: the file does not give any.
         """
         path = self.config.recipes
-        return () if path is None else own_methods(Path(path), [method.name for method in METHODS])
+        taken = [*METHODS, *(variant.method for variant in VARIANTS)]
+        return () if path is None else own_methods(Path(path), [method.name for method in taken])
 
     def columns(self, method: Method) -> list[str]:
         """The pairs that a method runs on."""

@@ -230,6 +230,8 @@ RECIPES = (
            "recipes: mine.py: METHODS holds a str; put retort.recipes.Method values in"),
     recipe("a recipe of a name that is taken", edit("mine.py", "Mine", "KD"),
            "recipes: mine.py: there already is a method 'KD'; rename yours"),
+    recipe("a recipe of a variant's name", edit("mine.py", "Mine", "GLMD-vc no-mask"),
+           "recipes: mine.py: there already is a method 'GLMD-vc no-mask'; rename yours"),
     recipe("a recipe without steps", edit("mine.py", 'name="Mine"', 'name="Mine", steps=(), chain=None'),
            "recipes: mine.py: method 'Mine' has no steps; give it one or more"),
     recipe("a recipe that fails", append("mine.py", "1 / 0\n"), "recipes: mine.py:6: ZeroDivisionError",

@@ -6,6 +6,7 @@ import gzip
 import json
 
 from inputs.bench import (
+    Ended,
     Row,
     append,
     both,
@@ -16,6 +17,7 @@ from inputs.bench import (
     folder_instead,
     link_to_itself,
     remove,
+    run,
     set_line,
     setting,
     write,
@@ -44,6 +46,11 @@ def turned(content: bytes) -> bytes:
     """The same object with its label twice."""
     return content.replace(b'"idx": 1, ', b'"idx": 1, "label": "entailment", ')
 
+
+ONE_LABEL = "".join(
+    json.dumps({"passage": f"a cat {idx}", "question": "is it so", "label": True, "idx": idx}) + "\n"
+    for idx in range(20)
+)
 
 FILES = (
     bad("no data folder", setting("data_root", "nowhere"),
@@ -121,6 +128,8 @@ FIELDS = (
     value("WiC", "word", ..., "'word' is missing"),
     value("WSC", "target.span2_index", 1, "'target.span2_index' points at 'thanked', not at 'she'"),
     value("WSC", "target", ..., "'target' is missing"),
+    bad("BoolQ of one label", write(f"{TASKS}/BoolQ/train.jsonl", ONE_LABEL),
+        "BoolQ/train.jsonl: field 'label' is True in all 20 examples; give the official file"),
     bad("ReCoRD with exclusive ends",
         convert(f"{TASKS}/ReCoRD/val.jsonl", lambda c: c.replace(b'"end": 10}', b'"end": 11}')),
         "ReCoRD/val.jsonl: 3 of 3 queries have no answer among the entities; write the spans as",
@@ -163,6 +172,16 @@ def vocabulary(name, spoil, *words):
     return Row(name, spoil, ENCODE, ("data/vocab.txt", *words))
 
 
+def checked(spoil):
+    """Spoil before the first step, which sees nothing wrong."""
+
+    def spoil_and_prepare(folder):
+        spoil(folder)
+        assert run(PREPARE) == Ended(0, "")
+
+    return spoil_and_prepare
+
+
 ENCODED = (
     vocabulary("a vocabulary without [UNK]", edit("data/vocab.txt", "[UNK]\n", ""),
                "vocab.txt: vocabulary: [UNK] is missing; add it as a token of its own"),
@@ -172,6 +191,8 @@ ENCODED = (
     vocabulary("a vocabulary in Latin-1", convert("data/vocab.txt", lambda text: text + b"caf\xe9\n"),
                "not UTF-8"),
     vocabulary("an empty vocabulary", write("data/vocab.txt", ""), "vocab.txt:1: is blank"),
+    vocabulary("a cased vocabulary", append("data/vocab.txt", "".join(f"Word{n}\n" for n in range(9))),
+               "vocab.txt: 9 tokens have capital letters, e.g. 'Word0', which no text has here; give an"),
     vocabulary("tokens as JSON", write("data/vocab.txt", json.dumps({"a": 1})),
                "[PAD] is missing; add it as a token"),
     vocabulary("a packed vocabulary", convert("data/vocab.txt", gzip.compress), "vocab.txt: is packed"),
@@ -179,10 +200,12 @@ ENCODED = (
         ("task CB: answer word 'maybe' is not in the vocabulary; add it there",)),
     Row("texts that cannot be shortened", setting("task_training.max_length", 6), ENCODE,
         (".jsonl:1: example ", "even after shortening, more than max_length 6; raise max_length")),
-    Row("a text with the token of the blank", edit(RTE, "a cat", "a [MASK]"), ENCODE,
+    Row("a text with the token of the blank", checked(edit(RTE, "a cat", "a [MASK]")), ENCODE,
         ("RTE/train.jsonl:1: a text holds the token [MASK]; write it another way",)),
     Row("a corpus that is gone", remove(CORPUS), ENCODE,
-        ("a.txt: cannot be read (No such file", "name an existing")),
+        ("a.txt: is gone or changed since it was checked; prepare the data again",)),
+    Row("examples that changed after they were checked", edit(RTE, "a cat", "a dog"), ENCODE,
+        ("RTE/train.jsonl: is gone or changed since it was checked; prepare the data again",)),
     Row("no data prepared", remove("results"), ENCODE,
         ("manifest.json: no such file; run the step that writes it",)),
     Row("a manifest that is cut off", lambda folder: _cut(folder, "data/*/manifest.json"), ENCODE,

@@ -119,7 +119,7 @@ def encode_text(config: Config, manifest_path: Path, out: Path) -> None:
     """Tokenise the corpus: ``tokenizer.json``, ``frequencies.tsv``, ``corpus/``, ``summary.json``.
 
     Raises:
-        InputError: a file that has changed since the manifest was written, an empty corpus, or one that gives
+        InputError: a file that is gone or changed since it was checked, an empty corpus, or one that gives
             no vocabulary.
     """
     manifest = _manifest(manifest_path)
@@ -152,7 +152,7 @@ def encode_examples(config: Config, task: str, manifest_path: Path, corpus: Path
         out: folder to write.
 
     Raises:
-        InputError: a file that has changed since the manifest was written, an answer word missing from the
+        InputError: a file that is gone or changed since it was checked, an answer word missing from the
             vocabulary, a sequence that cannot be shortened.
     """
     manifest = _manifest(manifest_path)
@@ -197,9 +197,9 @@ def _manifest(path: Path) -> Manifest:
     manifest: Manifest = read_json(path)
     for name, digest in manifest["sha256"].items():
         file = path.parent / name
-        if file.exists() and sha256_of(file) != digest:
+        if not file.is_file() or sha256_of(file) != digest:
             raise InputError(
-                f"{file}: has changed since {path} was written; remove that one and run the data step again"
+                f"{file}: is gone or changed since it was checked; remove {path} and run the data step again"
             )
     return manifest
 

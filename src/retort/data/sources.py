@@ -17,7 +17,7 @@ from retort.data.superglue.formats import read_records
 from retort.data.superglue.hub import CONFIGS, SPLITS, check_label_names, official_rows
 from retort.data.superglue.instances import load_task, wsc_candidates
 from retort.data.superglue.rows import read_rows
-from retort.data.superglue.soundness import check_apart, check_spans
+from retort.data.superglue.soundness import check_apart, check_labels, check_spans
 from retort.data.superglue.tasks import TASKS, spec_of
 from retort.errors import InputError
 from retort.files import atomic_folder, atomic_path, sha256_of, write_json, write_lines
@@ -62,8 +62,10 @@ def open_folder(root: Path, out: Path, tasks: Sequence[str] = TASKS, corpus: boo
         task: {split: _checked(task, split, root) for split in SPLITS}
         for task in (spec_of(task).name for task in tasks)
     }
-    for files in superglue.values():
+    for task, files in superglue.items():
         check_apart(files)
+        for path in files.values():
+            check_labels(task, path)
     for path in superglue.get("ReCoRD", {}).values():
         check_spans(path)
     texts = corpus_files(root / "corpus") if corpus else []

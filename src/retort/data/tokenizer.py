@@ -21,6 +21,7 @@ COMMANDS = (PAD, UNK, CLS, SEP, MASK, SOP, EOP)
 
 _FORMAT = "retort-wordpiece-1"
 _LONGEST_WORD = 100  # characters; a longer word is [UNK], as in BERT
+_MOST_CASED = 0.05  # share of a vocabulary
 _MOST_CHUNKS = 1 << 18  # remembered chunks; bounds the memory of one tokenizer to some 50 MB
 _STRAIGHT = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-"})
 
@@ -147,6 +148,7 @@ class Tokenizer:
             if token in first_at:
                 raise InputError(f"{path}:{number}: {token!r} is in line {first_at[token]}, too; remove one")
             first_at[token] = number
+        _check_lower_case(vocabulary, path)
         vocabulary += [token for token in (SOP, EOP) if token not in vocabulary]
         try:
             return cls(vocabulary)
@@ -177,6 +179,16 @@ class Tokenizer:
         if len(words) > budget:
             words = learn_pieces(counts, budget)
         return cls([PAD, UNK, CLS, SEP, MASK, *words, *characters, SOP, EOP])
+
+
+def _check_lower_case(vocabulary: list[str], path: Path | str) -> None:
+    """Texts are lower-cased: of a cased vocabulary every capitalised word would be lost, silently."""
+    cased = [token for token in vocabulary if token != token.lower() and token[0] != "["]
+    if len(cased) > _MOST_CASED * len(vocabulary):
+        raise InputError(
+            f"{path}: {len(cased)} tokens have capital letters, e.g. {cased[0]!r}, which no text has here; "
+            "give an uncased vocabulary"
+        )
 
 
 def _engine(id_of: dict[str, int]) -> tokenizers.Tokenizer:

@@ -68,5 +68,6 @@ def _executed(path: Path) -> ModuleType:
             frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
         ]
         place = f"{path}:{lines[-1]}" if lines else str(path)
-        raise InputError(f"recipes: {place}: {type(error).__name__}: {error}; mend it") from None
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(f"recipes: {place}: {reason}; mend it") from None
     return module

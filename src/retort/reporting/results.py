@@ -15,7 +15,7 @@ from retort.errors import InputError
 from retort.evaluation.collect import CHOICES
 from retort.files import read_json
 from retort.layout import run_folder
-from retort.reporting.scores import read_scores, read_table
+from retort.reporting.scores import COLLECT, read_scores, read_table
 from retort.reporting.stage_text import parents
 from retort.reporting.tables import slug
 from retort.runcard import read_card
@@ -150,7 +150,7 @@ class Results:
             InputError: there is no such file, or it is no such table.
         """
         path = self.root / self.paper / "hyper_parameters.csv"
-        return read_table(path, CHOICES, "collect the scores again")
+        return read_table(path, CHOICES, COLLECT)
 
     def stage(self, name: str) -> Path:
         """Folder of a stage."""

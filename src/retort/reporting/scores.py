@@ -25,7 +25,7 @@ PROTOCOLS = {
     PAPER: "the best evaluation on dev, as the authors did",
     HELD_OUT: "checkpoint chosen on one half of dev, score from the other half",
 }
-_AGAIN = "run the step that collects the scores (again)"
+COLLECT = "run the step that collects the scores (again)"
 _IDENTITY = ["role", "method", "pair", "seed", "task", "metric", "protocol"]
 
 
@@ -56,7 +56,7 @@ def read_scores(path: Path | str) -> pd.DataFrame:
     Raises:
         InputError: no such file, missing columns, or a row that cannot be (its line is named).
     """
-    table = read_table(path, COLUMNS, _AGAIN)
+    table = read_table(path, COLUMNS, COLLECT)
     for line, row in enumerate(table.to_dict("records"), start=2):
         problem = _problem(row)
         if problem:

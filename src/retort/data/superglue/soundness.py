@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from retort.data.superglue.formats import read_records
+from retort.data.superglue.records import MultiRCRecord, ReCoRDRecord
 from retort.data.superglue.rows import read_rows
 from retort.errors import InputError
 
+_FEW = 20
+"""Lines that may by accident all have one label."""
 _MOST = 0.5
 """Share of dev above which a flaw is no accident; in official data it is 0."""
 
@@ -31,6 +34,32 @@ def check_apart(files: Mapping[str, str]) -> None:
             f"{files['val']}: {shared} of {len(dev)} lines are in {Path(files['train']).name}, too; "
             "give the official file, scores on examples of training mean nothing"
         )
+
+
+def check_labels(task: str, path: str) -> None:
+    """Refuse a file whose lines all have one label, as they get where ``bool("false")`` is taken for false.
+
+    Args:
+        task: official task name.
+        path: labelled file.
+
+    Raises:
+        InputError: there are enough lines for this to be no accident.
+    """
+    labels = [label for record in read_records(task, path) for label in _labels(record)]
+    if len(labels) >= _FEW and len(set(labels)) == 1:
+        raise InputError(
+            f"{path}: field 'label' is {labels[0]!r} in all {len(labels)} examples; "
+            "give the official file, or mend what wrote this one"
+        )
+
+
+def _labels(record: Any) -> list[Any]:
+    if isinstance(record, ReCoRDRecord):
+        return []
+    if isinstance(record, MultiRCRecord):
+        return [answer.label for question in record.questions for answer in question.answers]
+    return [record.label]
 
 
 def check_spans(path: str) -> None:
