@@ -35,10 +35,11 @@ CHANGES = {
     "linear-temperature": {"BART linear cnn"},
     "decoder-mask": DECODED,
     "copied-layers": set(METHODS) - LAST_ALREADY,
-    "random-tensors": set(METHODS) - {"BART cosine", "T5 CKA", "T5 labels"},
+    "random-tensors": set(METHODS) - {"BART cosine", "mBART cosine", "T5 CKA", "T5 labels"},
     "decoder-norm": BART_OR_MBART - {"BART cosine"},
     "t5-copies": {"T5 CKA", "T5 labels"},
     "bert-8-copies": {"BERT CKA 8", "BERT linear 8"},
+    "bert-16-norms": {"BERT CKA 16"},
     "none-from-linear": {"mBART none"},
 }
 """The rows that each switch (all are ``fixed``) changes."""

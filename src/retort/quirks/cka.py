@@ -107,7 +107,7 @@ _STARTS = (
     ),
     Quirk(
         "decoder-norm",
-        tuple(m.name for m in cka.METHODS if m.family != "t5" and isinstance(m.cut, Slices) and m.cut.taken),
+        tuple(n for n in (*_SUMMARIES, *_TRANSLATIONS) if n != "BART cosine"),
         f"{_REPO}, Create_Student of BART and mBART: the decoder's embedding norm is copied from the "
         "encoder's",
         "the decoder's embeddings start with another scale and offset",
@@ -128,6 +128,14 @@ _STARTS = (
         "a feed-forward, where it stops with an error",
         "layers 7 and 8 start at random; the script as released does not run",
         {"fixed": switches.cut({"blocks": None})},
+    ),
+    Quirk(
+        "bert-16-norms",
+        ("BERT CKA 16",),
+        f"{_REPO} BERT/BERT-KD-CKA-EMB-Masked-16-All.py copies the weight of each layer's last norm from the "
+        "teacher's layer that has the number of the block",
+        "that weight comes from layers 1 to 4 of the teacher, everything else from 1 to 12",
+        {"fixed": switches.cut({"taken": ()})},
     ),
     Quirk(
         "none-from-linear",

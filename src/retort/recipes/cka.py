@@ -70,11 +70,21 @@ BART_LEADING = Slices("leading")
 MBART_START = Slices(
     random=("embed_positions", r"(encoder|decoder)\.layer_norm\.", "final_logits_bias"), taken=_DECODER_NORM
 )
+MBART_SHALLOW = Slices("last", taken=_DECODER_NORM)
 _NORMS = (r"embeddings\.LayerNorm", r"predictions\.transform\.LayerNorm")
 BERT_START = Slices(random=(*_NORMS, "position_embeddings"))
 BERT_3_START = Slices(random=(*_NORMS, "position_embeddings", "token_type_embeddings"))
 BERT_8_START = Slices(blocks=3, random=_NORMS)
-BERT_16_START = Slices(random=_NORMS)
+BERT_16_START = Slices(
+    random=_NORMS,
+    taken=tuple(
+        (
+            rf"\.layer\.({3 * b}|{3 * b + 1}|{3 * b + 2})\.output\.LayerNorm\.weight",
+            rf".layer.{b}.output.LayerNorm.weight",
+        )
+        for b in range(4)
+    ),
+)
 T5_START = Slices(taken=((r"(encoder\.block\.\d+\.layer\.0\.SelfAttention)\.[kvo]\b", r"\1.q"),))
 
 
@@ -130,7 +140,7 @@ MBART = (
     _method("mBART CKA", (pretrain(_CKA_FORWARD), finetune(_CKA_TASK)), MBART_START),
     _method("mBART CKA forward", (pretrain(_CKA_FORWARD), finetune(_CKA_FORWARD)), MBART_START),
     _method("mBART linear", (pretrain(_LINEAR), finetune(_LINEAR)), MBART_START, LINEAR_OF),
-    _method("mBART cosine", (finetune(_COSINE),), replace(MBART_START, layer="last"), COSINE_OF),
+    _method("mBART cosine", (finetune(_COSINE),), MBART_SHALLOW, COSINE_OF),
     _method("mBART none", (pretrain(_LINEAR), finetune(_NONE)), MBART_START, NONE_OF),
 )
 

@@ -51,8 +51,8 @@ def pair(kind, layers=(2, 4), widths=(8, 12), words=(WORDS, WORDS), tied=True):
         size = TextArchitecture(kind, kind, depth, decoder, width, 2, 2 * width, 16, 0.0, tied=tied)
         made.append(build(size, vocabulary).module)
     with torch.no_grad():
-        for parameter in made[1].parameters():  # norms and biases of a fresh model are all alike
-            parameter.normal_()
+        for tensor in made[1].state_dict().values():  # norms and biases of a fresh model are all alike
+            tensor.normal_()
     return made
 
 
@@ -94,6 +94,7 @@ STARTS = {
         {"embeddings.LayerNorm", "transform.LayerNorm", "position_embeddings", "token_type_embeddings"},
     ),
     "BERT 16": (cka.BERT_16_START, {"embeddings.LayerNorm", "transform.LayerNorm"}),
+    "mBART cosine": (cka.MBART_SHALLOW, set()),
     "T5": (cka.T5_START, set()),
 }  # fmt: skip
 
@@ -146,11 +147,15 @@ def test_the_last_layers_of_an_eight_layer_bert_stay_random():
 
 
 def test_a_student_deeper_than_its_teacher_sees_a_layer_twice():
-    student, teacher = pair("bert", (4, 3))
+    student, teacher = pair("bert", (16, 12))
     truncate(student, teacher, cka.BERT_16_START)
-    for layer, source in enumerate((0, 1, 2, 2)):
-        own = student.bert.encoder.layer[layer].intermediate.dense.weight
-        assert torch.equal(own, teacher.bert.encoder.layer[source].intermediate.dense.weight[:16, :8])
+    for layer, source in enumerate((0, 1, 2, 2, 3, 4, 5, 5, 6, 7, 8, 8, 9, 10, 11, 11)):
+        own, other = student.bert.encoder.layer[layer], teacher.bert.encoder.layer[source]
+        assert torch.equal(own.intermediate.dense.weight, other.intermediate.dense.weight[:16, :8])
+        assert torch.equal(own.attention.output.LayerNorm.weight, other.attention.output.LayerNorm.weight[:8])
+        assert torch.equal(own.output.LayerNorm.bias, other.output.LayerNorm.bias[:8])
+        block = teacher.bert.encoder.layer[layer // 4]
+        assert torch.equal(own.output.LayerNorm.weight, block.output.LayerNorm.weight[:8])
 
 
 def test_rows_of_a_smaller_vocabulary_are_the_first():
