@@ -145,20 +145,20 @@ def rte(s: Sampler, label: int) -> Texts:
 
 
 def qnli(s: Sampler, label: int) -> Texts:
-    """Three kinds of questions; a sentence of the same kind answers, one of another kind does not."""
-    asked = s.rng.randrange(3)
-    told = asked if label == 0 else (asked + s.rng.choice((1, 2))) % 3
-    person, (thing, category), deed = s.word("person"), noun(s), predicate(s)
-    questions = (f"is the {thing} good?", f"what does {person} want?", f"is it true that {person} {deed}?")
-    opinion, attitude, outcome = (_cue(s, family, s.rng.randrange(2)) for family in OPPOSITES)
-    sentences = (
-        f"the {thing} is {opinion}.",
-        f"{person} {attitude} a {thing}.",
-        f"{person} {outcome} to {deed}.",
-    )
-    if told != asked and s.chance(0.5):
-        return questions[asked], cue_sentence(s, thing, category)
-    return questions[asked], sentences[told]
+    """Three kinds of questions; a word of the right class answers, another in the same place does not."""
+    asked, (thing, category) = s.rng.randrange(3), noun(s)
+    if asked == 0:
+        fits = f"category_adjective.{category}"
+        told = s.word(fits) if label else _cue(s, "evaluative", s.rng.randrange(2))
+        return f"is the {thing} good?", f"the {thing} is {told}."
+    person = s.word("person")
+    if asked == 1:
+        fits = f"category_verb.{category}"
+        told = s.word(fits) if label else _cue(s, "attitude_verb", s.rng.randrange(2))
+        return f"what does {person} want?", f"{person} {told} a {thing}."
+    verb = s.word(f"embedding_verb.{_CERTAINTY[1] if label else s.rng.choice(_CERTAINTY[::2])}")
+    clause = f"{person} {predicate(s)}"
+    return f"is it true that {clause}?", f"{s.word('person', person)} {verb} that {clause}."
 
 
 BUILDERS: dict[tuple[str, str], Callable[[Sampler, int], Texts]] = {
