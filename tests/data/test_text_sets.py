@@ -31,6 +31,7 @@ def test_pairs_of_sentences_have_segments_and_keys():
     assert batch.keys == ("k0", "k1", "k2") and batch.labels.tolist() == [0, 1, 2]
     assert batch.segments.tolist() == [[0, 0, 1, 0, 0], [0, 0, 1, 1, 0], [0, 0, 1, 1, 1]]
     assert batch.labels.dtype == torch.int64 and not batch.predicted.any()
+    assert batch_of_classes(classes(3), BERT, segments=False).segments is None
 
 
 def test_scores_are_floats():

@@ -7,6 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer as Engine
 
 from retort.data.text_tokenizer import BART_SPECIALS, BERT_SPECIALS, T5_SPECIALS, TextTokenizer
 from retort.errors import InputError
@@ -93,6 +94,12 @@ def test_files_of_any_tokenizer(trained, tmp_path):
     (tmp_path / "tokenizer.json").write_text(json.loads((tmp_path / "ours.json").read_text())["engine"])
     found = TextTokenizer.from_file(tmp_path / "tokenizer.json", BART_SPECIALS)
     assert found.ids(TEXTS[0]) == trained.ids(TEXTS[0])
+    engine = Engine.from_file(str(tmp_path / "tokenizer.json"))
+    engine.add_special_tokens(["</s>"])
+    engine.save(str(tmp_path / "tokenizer.json"))
+    assert engine.encode("The </s>", add_special_tokens=False).ids[-1] == 2
+    found = TextTokenizer.from_file(tmp_path / "tokenizer.json", BART_SPECIALS)
+    assert found.ids("The") == found.ids("The </s>")[:1] and 2 not in found.ids("The </s>")
     with pytest.raises(InputError, match=r"no token '\[PAD\]'; give the files of the right model family"):
         TextTokenizer.from_file(tmp_path / "tokenizer.json", BERT_SPECIALS)
     (tmp_path / "broken.json").write_text("{}")

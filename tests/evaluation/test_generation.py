@@ -96,19 +96,16 @@ def test_nothing_is_taken_from_the_model_s_own_settings():
     assert model.generation_config is own and model.training
 
 
-def test_lengths_and_repetition_are_bounded():
+def test_the_decoder_s_first_token_counts():
     tokenizer, layout = setup("t5")
     model = model_of("t5", tokenizer, layout)
     examples = examples_of(tokenizer, layout)
 
-    def ids_of(**settings):
-        found = generate(model, examples, layout, tokenizer, Decoding(**settings), device=CPU)
-        return [tokenizer.ids(text) for text in found.values()]
+    def longest(most):
+        found = generate(model, examples, layout, tokenizer, Decoding(most), device=CPU)
+        return max(len(tokenizer.ids(text)) for text in found.values())
 
-    assert max(map(len, ids_of(max_length=6))) <= 5 < max(map(len, ids_of(max_length=20)))
-    for ids in ids_of(max_length=20, no_repeat_ngram=2):
-        pairs = list(zip(ids, ids[1:], strict=False))
-        assert len(pairs) == len(set(pairs))
+    assert longest(6) == 5 < longest(20) <= 19
 
 
 @pytest.mark.parametrize("family", ["bart", "t5"])

@@ -50,6 +50,10 @@ def test_numbers_by_hand():
     found = scored("summarisation", [("the cats sat", "a cat sat down"), ("x", "y")])
     assert found.metrics["rouge1"] == pytest.approx(100 * (2 * 2 / 7) / 2)  # stems: cat, sat
     assert found.metrics["rouge2"] == pytest.approx(100 * (2 * 1 / 5) / 2)
+    texts = {"a": "the cats sat"}, {"a": ["a cat sat down"]}
+    plain = score_texts("summarisation", *texts, stemmer=False)
+    assert plain.metrics["rouge1"] == pytest.approx(100 * 2 * 1 / 7)
+    assert plain.signatures["rouge1"].startswith("stemmer:no|")
     # Lines are sentences for rougeLsum only: their order matters to rougeL.
     swapped = scored("summarisation", [("b b\na a", "a a\nb b")]).metrics
     assert swapped["rougeLsum"] == pytest.approx(100) and swapped["rougeL"] == pytest.approx(50)

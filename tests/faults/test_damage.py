@@ -148,7 +148,7 @@ def test_a_damaged_file_stops_the_step_that_reads_it(forge, file, damage, place)
         STEPS[step].work(forge.plan)
     message = str(error.value)
     assert "\n" not in message and str(path) in message
-    assert "remove" in message and ("run the same command again" in message or "run the data step" in message)
+    assert "remove" in message and ("run the same command again" in message or "prepare the data" in message)
     assert not any(made.exists() for made in STEPS[step].leaves(forge.plan) if made.is_file())
 
 

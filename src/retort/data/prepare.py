@@ -199,7 +199,7 @@ def _manifest(path: Path) -> Manifest:
         file = path.parent / name
         if not file.is_file() or sha256_of(file) != digest:
             raise InputError(
-                f"{file}: is gone or changed since it was checked; remove {path} and run the data step again"
+                f"{file}: is gone or changed since it was checked; remove {path} and prepare the data again"
             )
     return manifest
 

@@ -22,14 +22,17 @@ Example = TypeVar("Example", ClassExample, PairExample)
 Collate = Callable[[Sequence[Example]], TextBatch]
 
 
-def batch_of_classes(examples: Sequence[ClassExample], layout: Layout) -> TextBatch:
-    """Pad and stack classification examples; the labels are floats where they are scores."""
-    segments = [[0] * e.second + [1] * (len(e) - e.second) for e in examples]
+def batch_of_classes(examples: Sequence[ClassExample], layout: Layout, *, segments: bool = True) -> TextBatch:
+    """Pad and stack classification examples; the labels are floats where they are scores.
+
+    Without ``segments`` the model is not told which sentence is which but by the separator, as in the
+    authors' scripts, which never pass token types.
+    """
+    kinds = [[0] * e.second + [1] * (len(e) - e.second) for e in examples]
     tokens, labels = [e.tokens.tolist() for e in examples], [e.label for e in examples]
-    return replace(
-        class_batch(tokens, segments, labels, layout.pad),
-        keys=tuple(e.key for e in examples),
-    )
+    batch = class_batch(tokens, kinds, labels, layout.pad)
+    named = replace(batch, keys=tuple(e.key for e in examples))
+    return named if segments else replace(named, segments=None)
 
 
 def batch_of_pairs(examples: Sequence[PairExample], layout: Layout) -> TextBatch:

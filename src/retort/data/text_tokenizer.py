@@ -42,6 +42,7 @@ class TextTokenizer:
             InputError: a special token is not in its vocabulary.
         """
         self._engine = engine
+        engine.encode_special_tokens = True  # as text
         self.specials = tuple(specials)
         self._special_ids = frozenset(self.id_of(token) for token in specials)
 

@@ -129,12 +129,15 @@ def test_the_other_genre_has_a_sentence_more(sets):
     assert {e.first.count(".") for e in sets["MNLI", "val_mismatched"]} == {2}
 
 
-def test_questions_are_answered_by_sentences_of_their_kind(sets):
-    answers = {"is the": "evaluative", "what does": "attitude_verb", "is it": "implicative_verb"}
+def test_questions_are_answered_by_words_of_the_right_class(sets):
+    answers = {"is the": "evaluative", "what does": "attitude_verb", "is it": "embedding_verb"}
+    asked = Counter()
     for example in both(sets, "QNLI"):
-        wanted = answers[" ".join(example.first.split()[:2])]
-        told = {kind.split(".")[0] for kind in kinds(example.second)}
-        assert (wanted in told) == (example.label == 0)
+        start = " ".join(example.first.split()[:2])
+        asked[start] += 1
+        told = [kind for kind in kinds(example.second) if kind.startswith(answers[start])]
+        assert (bool(told) and told != ["embedding_verb.nonfactive"]) == (example.label == 0)
+    assert min(asked.values()) > 300 and asked.keys() == answers.keys()
 
 
 def naive_bayes_accuracy(train, dev):
@@ -155,9 +158,8 @@ def naive_bayes_accuracy(train, dev):
     return right / len(dev)
 
 
-@pytest.mark.parametrize("task", [task for task in TASKS if task not in ("STS-B", "QNLI")])
+@pytest.mark.parametrize("task", [task for task in TASKS if task != "STS-B"])
 def test_words_of_the_training_set_do_not_solve_validation(sets, task):
-    """QNLI is left out: its kinds of questions show in function words, which are never new."""
     train, dev = sets[task, "train"], sets[task, "val"]
     chance = 1 / len(spec_of(task).labels)
     unseen = [e for e in dev if all(PARITY.get(word, 1) == 1 for word in words(e))]

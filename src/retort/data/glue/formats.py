@@ -17,7 +17,7 @@ from retort.data.glue.tasks import GlueSpec, spec_of
 from retort.errors import InputError
 
 _MOST_TORN = 10
-"""Torn lines that a QQP file may have (the official training file has three)."""
+"""Torn lines that a QQP file may have; the official ones have a few."""
 
 
 @dataclass(frozen=True)

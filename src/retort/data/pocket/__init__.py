@@ -17,6 +17,10 @@ A world is a lexicon, a plain-text corpus and eight task sets, all drawn from on
 
 Modules: ``lexicon`` (words and how they are drawn), ``tasks`` (records in the official SuperGLUE layouts),
 ``cloze`` (a record as the text of its pattern, answer in place), ``corpus`` (documents), ``world`` (files).
+
+From the same words come the texts of encoders and encoder-decoders: ``glue`` (sentences and pairs of
+sentences), ``documents`` (with summaries, with translations), ``second_language`` (what they are translated
+into), ``text_corpus`` (documents that teach what those tasks need), ``texts`` (files).
 Everything hangs on the seed alone: the same seed gives the same bytes on every machine.
 """
 

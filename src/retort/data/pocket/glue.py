@@ -2,15 +2,15 @@
 
 As in the SuperGLUE sets, labels follow from the classes of a few cue words, never from comparing two
 open-class items; who has not learned from the corpus which words go together cannot label validation
-examples, whose words are mostly new. No task falls to a single word: acceptability needs a word and its
-place, sentiment a majority, paraphrase and similarity the cues of both sentences.
+examples, whose words are mostly new. Entailment (MNLI, QNLI, RTE) turns on the class of one word,
+acceptability on a word and its place, sentiment on a majority, paraphrase and similarity on the cues of both
+sentences.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import Any
 
 from retort.data.glue.formats import GlueExample
 from retort.data.glue.tasks import spec_of
@@ -91,24 +91,24 @@ def _framed(s: Sampler, family: str, person: str, thing: str, deed: str, half: i
     return f"{person} {cue} to {deed}" if family == "implicative_verb" else f"{person} {cue} a {thing}"
 
 
-def _paraphrase(s: Sampler, same: int, frame: Callable[[str, str], str]) -> Texts:
+def _paraphrase(s: Sampler, same: int, form: str) -> Texts:
     """Two sentences alike but for the cue: another word of the same half of its class, or of the other."""
     family = s.rng.choice(tuple(OPPOSITES))
     person, (thing, _), deed = s.word("person"), noun(s), predicate(s)
     first = _usual(s)
     halves = (first, first if same else 1 - first)
-    one, two = (frame(family, _framed(s, family, person, thing, deed, half)) for half in halves)
+    one, two = (form.format(_framed(s, family, person, thing, deed, half)) for half in halves)
     return one, two
 
 
 def mrpc(s: Sampler, label: int) -> Texts:
     """Two statements, equivalent iff their cue words mean the same."""
-    return _paraphrase(s, label, lambda _, text: f"{text}.")
+    return _paraphrase(s, label, "{}.")
 
 
 def qqp(s: Sampler, label: int) -> Texts:
     """Two questions, duplicates iff their cue words mean the same."""
-    return _paraphrase(s, label, lambda _, text: f"is it true that {text}?")
+    return _paraphrase(s, label, "is it true that {}?")
 
 
 def stsb(s: Sampler, label: int) -> Texts:
@@ -145,20 +145,20 @@ def rte(s: Sampler, label: int) -> Texts:
 
 
 def qnli(s: Sampler, label: int) -> Texts:
-    """Three kinds of questions; a sentence of the same kind answers, one of another kind does not."""
-    asked = s.rng.randrange(3)
-    told = asked if label == 0 else (asked + s.rng.choice((1, 2))) % 3
-    person, (thing, category), deed = s.word("person"), noun(s), predicate(s)
-    questions = (f"is the {thing} good?", f"what does {person} want?", f"is it true that {person} {deed}?")
-    opinion, attitude, outcome = (_cue(s, family, s.rng.randrange(2)) for family in OPPOSITES)
-    sentences = (
-        f"the {thing} is {opinion}.",
-        f"{person} {attitude} a {thing}.",
-        f"{person} {outcome} to {deed}.",
-    )
-    if told != asked and s.chance(0.5):
-        return questions[asked], cue_sentence(s, thing, category)
-    return questions[asked], sentences[told]
+    """Three kinds of questions; a word of the right class answers, another in the same place does not."""
+    asked, (thing, category) = s.rng.randrange(3), noun(s)
+    if asked == 0:
+        fits = f"category_adjective.{category}"
+        told = s.word(fits) if label else _cue(s, "evaluative", s.rng.randrange(2))
+        return f"is the {thing} good?", f"the {thing} is {told}."
+    person = s.word("person")
+    if asked == 1:
+        fits = f"category_verb.{category}"
+        told = s.word(fits) if label else _cue(s, "attitude_verb", s.rng.randrange(2))
+        return f"what does {person} want?", f"{person} {told} a {thing}."
+    verb = s.word(f"embedding_verb.{_CERTAINTY[1] if label else s.rng.choice(_CERTAINTY[::2])}")
+    clause = f"{person} {predicate(s)}"
+    return f"is it true that {clause}?", f"{s.word('person', person)} {verb} that {clause}."
 
 
 BUILDERS: dict[tuple[str, str], Callable[[Sampler, int], Texts]] = {
@@ -193,7 +193,7 @@ def glue_set(task: str, split: str, lexicon: Lexicon, rng: random.Random, size: 
     for number, wanted in enumerate(spread(dict.fromkeys(range(classes), 1.0), size, rng)):
         sampler = unseen if split != "train" and rng.random() < UNSEEN_SHARE else seen
         first, second = build(sampler, wanted)
-        label: Any = wanted if task != "STS-B" else _similarity(wanted, rng)
+        label: int | float = wanted if task != "STS-B" else _similarity(wanted, rng)
         examples.append(GlueExample(f"{task}/{split}/{number}", first, second, label))
     return examples
 
