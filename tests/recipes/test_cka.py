@@ -15,7 +15,9 @@ from retort.data.text_batches import TextBatch, class_batch, seq2seq_batch, whol
 from retort.distill.alignment import CKA  # noqa: E402
 from retort.distill.binding import BoundObjective  # noqa: E402
 from retort.distill.lenses import Project, SharedProject  # noqa: E402
+from retort.distill.objective import in_edited_pass  # noqa: E402
 from retort.distill.schedules import Clock  # noqa: E402
+from retort.models.features import UNCHANGED, Shape  # noqa: E402
 from retort.models.hf.architecture import Slices, TextArchitecture, Vocabulary  # noqa: E402
 from retort.models.hf.building import build  # noqa: E402
 from retort.models.hf.truncation import truncate  # noqa: E402
@@ -222,6 +224,32 @@ def test_both_passes_draw_the_same_dropout():
     assert run(bound) == (again, after)
     plain = bind(sample.step.objective, student, teacher)
     assert run(plain)[1] == after  # as many draws as without a first pass
+
+
+def test_gathering_runs_no_head():
+    """The first pass looks at hidden states alone: no logit is multiplied out for nothing."""
+    (sample,) = (s for s in SAMPLES if s.name == "BART CKA/0")
+    student, teacher = models_for(sample)
+    objective = rewrite(sample.method, {"cka-micro-batch": "fixed"}).steps[0].objective
+    asked = []
+    for family in (student, teacher):
+        observe = family.observe
+
+        def spied(batch, want, patch=UNCHANGED, observe=observe):
+            asked.append({site.name for site in want})
+            return observe(batch, want, patch)
+
+        family.observe = spied
+    parts = batch_of(sample).split(4)
+    assert len(list(bind(objective, student, teacher).losses(parts, student, [teacher], NOW))) == 2
+    states = {"encoder", "hidden"}
+    assert asked == [states] * 4 + [states | {"words"}, states | {"words", "hard"}] * 2
+
+
+def test_an_edited_pass_is_never_gathered():
+    whole = rewrite(cka.BART[0], {"cka-micro-batch": "fixed"}).steps[0].objective
+    with pytest.raises(ValueError, match="a distance of the whole batch cannot be taken of an edited pass"):
+        BoundObjective(in_edited_pass(whole), Shape(2, 8, 2, 9), [Shape(2, 8, 2, 9)])
 
 
 def test_one_projection_serves_embeddings_layers_and_both_stacks():

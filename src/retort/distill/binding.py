@@ -4,21 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from retort.distill.chains import lens_modules, lens_name, parts_of, tensors_of
-from retort.distill.distances import BatchDistance, Distance, GatheringDistance, full_precision
+from retort.distill.distances import BatchDistance, GatheringDistance, full_precision
 from retort.distill.ensembles import examples_of
 from retort.distill.gathering import Gathered, forget, random_state
 from retort.distill.layermaps import DRAWN, LayerMap, Pair
 from retort.distill.lenses import Moment
 from retort.distill.objective import Objective, Term
-from retort.distill.rows import by_row, count, mean_share, nothing, position_mask, reduced, scaled
+from retort.distill.rows import (
+    Losses,
+    Seen,
+    by_row,
+    mean_share,
+    nothing,
+    position_mask,
+    reduced,
+    scaled,
+    word_rows,
+)
 from retort.distill.schedules import Clock, Place, value_of
-from retort.distill.words import word_distance
 from retort.models.features import (
     CLASS,
     HARD,
@@ -30,27 +39,10 @@ from retort.models.features import (
     Shape,
     Site,
     Totals,
-    WordLogits,
 )
 
-
-class Losses(NamedTuple):
-    """A micro-batch's share of the global batch's loss, and the same by term."""
-
-    total: Tensor
-    parts: dict[str, Tensor]
-
-    def idle(self) -> Losses:
-        """The same computation, worth nothing."""
-        return Losses(self.total * 0, {name: value * 0 for name, value in self.parts.items()})
-
-
-@dataclass(frozen=True)
-class Seen:
-    """Features of one pass: the student's, and those of each teacher."""
-
-    student: Features
-    teachers: tuple[Features, ...]
+_HEADS = frozenset({WORDS, CLASS, HARD})
+"""Sites behind a model's head, which a pass that only gathers hidden states does without."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +76,8 @@ class BoundObjective(nn.Module):
         super().__init__()
         if objective.needs_teacher and not teachers:
             raise ValueError("this objective compares with a teacher, but there is none")
+        if any(term.edited and isinstance(term.by, GatheringDistance) for term in objective.terms):
+            raise ValueError("a distance of the whole batch cannot be taken of an edited pass")
         self.objective = objective
         self.student = student
         self.teachers = tuple(teachers)
@@ -193,11 +187,12 @@ class BoundObjective(nn.Module):
         self, batch: Any, student: Family, teachers: Sequence[Family], clock: Clock, gathered: Gathered
     ) -> None:
         """Add what a micro-batch has for the terms that gather."""
-        seen = self._first_pass(batch, student, teachers, clock)
+        seen = self._first_pass(batch, student, teachers, clock, without=_HEADS)
+        first = self.objective.ensemble.encoders
         for name, term in zip(self.names, self.objective.terms, strict=True):
             if isinstance(term.by, GatheringDistance) and not self._silent(term, clock):
                 where = position_mask(seen.student, term.mask, term.site)
-                for number, theirs in enumerate(seen.teachers):
+                for number, theirs in enumerate(seen.teachers[first:], start=first):
                     for pair in self._pairs(term, clock, self.teachers[number]):
                         tensors = tensors_of(term, pair, seen.student, theirs)
                         ours, other = self._through(name, term, pair, tensors, seen.student, clock, number)
@@ -261,12 +256,19 @@ class BoundObjective(nn.Module):
             parts["ensemble"] = extra * (examples_of(first.student) / totals.examples)
         return Losses(torch.stack(list(parts.values())).sum(), parts)
 
-    def _first_pass(self, batch: Any, student: Family, teachers: Sequence[Family], clock: Clock) -> Seen:
+    def _first_pass(
+        self,
+        batch: Any,
+        student: Family,
+        teachers: Sequence[Family],
+        clock: Clock,
+        without: frozenset[Site] = frozenset(),
+    ) -> Seen:
         edit = self.objective.edit
         both = (UNCHANGED, UNCHANGED)
         if edit is not None and not edit.second_pass:
             both = edit.patches(clock, batch, student, teachers[0], None)
-        return self._pass(batch, student, teachers, clock, both, edited=False)
+        return self._pass(batch, student, teachers, clock, both, edited=False, without=without)
 
     def _pass(
         self,
@@ -276,13 +278,16 @@ class BoundObjective(nn.Module):
         clock: Clock,
         patches: tuple[Patch, Patch],
         edited: bool,
+        without: frozenset[Site] = frozenset(),
     ) -> Seen:
         shown = []
         with torch.no_grad():
             for number, teacher in enumerate(teachers):
-                want = self.teacher_sites(clock, number, edited)
+                want = self.teacher_sites(clock, number, edited) - without
                 shown.append(teacher.observe(batch, want, patches[1]) if want else nothing(batch))
-        return Seen(student.observe(batch, self.student_sites(clock, edited), patches[0]), tuple(shown))
+        return Seen(
+            student.observe(batch, self.student_sites(clock, edited) - without, patches[0]), tuple(shown)
+        )
 
     def _share(self, name: str, term: Term, seen: Seen, settings: _Settings) -> Tensor:
         """A term's weighted rows, summed over this micro-batch and all teachers, over the batch's rows."""
@@ -317,7 +322,7 @@ class BoundObjective(nn.Module):
         assert term.by is not None
         if term.layers is None:
             if term.site == "words":
-                found = self._words(term, ours, theirs, settings.totals, apart)
+                found = word_rows(term, ours, theirs, settings.totals, apart, self.kept_words)
             else:
                 tensors = [ours[CLASS]], [theirs[CLASS]]
                 found = self._compare(name, term, Pair((-1,), (-1,)), tensors, ours, settings, number)
@@ -380,20 +385,3 @@ class BoundObjective(nn.Module):
             ours, theirs = step(ours, theirs, Moment(clock, pair, valid, heads, modules))
         (mine,), (other,) = ours, theirs
         return mine, other
-
-    def _words(self, term: Term, ours: Features, theirs: Features, totals: Totals, apart: bool) -> Tensor:
-        """From factorised logits, chunk by chunk: [B] if rows are kept ``apart``, else their sum []."""
-        assert isinstance(term.by, Distance)
-        student: WordLogits = ours[WORDS]
-        teacher: WordLogits = theirs[WORDS]
-        if self.kept_words is not None:
-            teacher = teacher.keep(self.kept_words)
-        where = position_mask(ours, term.mask, term.site)
-        values = word_distance(student, teacher, where, term.by)
-        sums = values.sum()
-        if apart:
-            sums = values.new_zeros(len(where)).index_add(0, where.nonzero()[:, 0], values)
-        if term.norm == "valid" and term.mask != "none":
-            return sums * (totals.rows / count(totals, term.mask, term.site))
-        masked = (~where).sum(1).to(sums.dtype) if apart else where.numel() - len(values)
-        return (sums + term.by.masked_value(student.weight.shape[0]) * masked) / where.shape[1]

@@ -1,15 +1,36 @@
-"""From distances by position to one number a row: masks, means and shares of a global batch."""
+"""From what one pass showed to numbers: masks, means, one number a row, shares of a global batch."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from retort.distill.distances import Distance
 from retort.distill.objective import Mask, Term
-from retort.models.features import Features, Totals, moved_right
+from retort.distill.words import word_distance
+from retort.models.features import WORDS, Features, Totals, WordLogits, moved_right
+
+
+class Losses(NamedTuple):
+    """A micro-batch's share of the global batch's loss, and the same by term."""
+
+    total: Tensor
+    parts: dict[str, Tensor]
+
+    def idle(self) -> Losses:
+        """The same computation, worth nothing."""
+        return Losses(self.total * 0, {name: value * 0 for name, value in self.parts.items()})
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Features of one pass: the student's, and those of each teacher."""
+
+    student: Features
+    teachers: tuple[Features, ...]
 
 
 def reduced(
@@ -28,6 +49,26 @@ def reduced(
         return values.sum(1) * (totals.rows / count(totals, term.mask, term.site))
     keep = where[..., None].to(ours.dtype)
     return by(ours * keep, theirs * keep).mean(1)
+
+
+def word_rows(
+    term: Term, ours: Features, theirs: Features, totals: Totals, apart: bool, kept: Tensor | None
+) -> Tensor:
+    """From factorised logits, chunk by chunk: [B] if rows are kept ``apart``, else their sum []."""
+    assert isinstance(term.by, Distance)
+    student: WordLogits = ours[WORDS]
+    teacher: WordLogits = theirs[WORDS]
+    if kept is not None:
+        teacher = teacher.keep(kept)
+    where = position_mask(ours, term.mask, term.site)
+    values = word_distance(student, teacher, where, term.by)
+    sums = values.sum()
+    if apart:
+        sums = values.new_zeros(len(where)).index_add(0, where.nonzero()[:, 0], values)
+    if term.norm == "valid" and term.mask != "none":
+        return sums * (totals.rows / count(totals, term.mask, term.site))
+    masked = (~where).sum(1).to(sums.dtype) if apart else where.numel() - len(values)
+    return (sums + term.by.masked_value(student.weight.shape[0]) * masked) / where.shape[1]
 
 
 def scaled(x: Tensor, weight: float) -> Tensor:
