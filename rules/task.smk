@@ -15,12 +15,8 @@ rule distill_task:
     resources:
         gpu=lambda wildcards: gpus_of(wildcards.tuned),
         turn=1,
-        runtime=lambda wildcards, attempt: requests.minutes(
-            wildcards.tuned, attempt
-        ),
-        mem_mb=lambda wildcards, attempt: requests.megabytes(
-            wildcards.tuned, attempt
-        ),
+        runtime=lambda wildcards, attempt: requests.minutes(wildcards.tuned, attempt),
+        mem_mb=lambda wildcards, attempt: requests.megabytes(wildcards.tuned, attempt),
     params:
         code=lambda wildcards: code_of(wildcards.tuned),
         config=CONFIG,

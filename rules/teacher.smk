@@ -39,9 +39,7 @@ rule signals:
         runtime=lambda wildcards, attempt: requests.signal_minutes(
             wildcards.tuned, attempt
         ),
-        mem_mb=lambda wildcards, attempt: requests.megabytes(
-            wildcards.tuned, attempt
-        ),
+        mem_mb=lambda wildcards, attempt: requests.megabytes(wildcards.tuned, attempt),
     params:
         code=fingerprint(["retort.training.signals:store_signals"]),
         config=CONFIG,
