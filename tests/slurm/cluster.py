@@ -1,11 +1,12 @@
 """A real SLURM on this machine: one node that claims GPUs, started and stopped by tests.
 
-Everything is private: configuration, keys, sockets, ports, state. Nothing outside its folder is written, so several
-can run at a time and none is in the way of a SLURM that the machine has.
+Everything is private: configuration, keys, sockets, ports, state. Nothing outside its folder is written, so
+several can run at a time and none is in the way of a SLURM that the machine has.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -14,7 +15,6 @@ import stat
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol")
@@ -66,14 +66,6 @@ def missing() -> str | None:
     return f"not installed: {', '.join(absent)} (see .ci/run)" if absent else None
 
 
-@dataclass(frozen=True)
-class Ended:
-    """A SLURM job that is over: its id, its last state, when it began and ended."""
-
-    job: str
-    state: str
-
-
 class Cluster:
     """One node that claims ``cpus`` processors and ``gpus`` A100s, however few the machine has."""
 
@@ -102,9 +94,10 @@ class Cluster:
     def start(self) -> None:
         """Start munge, controller and node; wait until the node takes jobs."""
         at = self.folder
+        # By force: root alone talks to it, so its folder need not be open to all.
         self._daemon(
-            "munged", f"--socket={at}/munge.socket", f"--key-file={at}/munge.key", f"--pid-file={at}/munged.pid",
-            f"--log-file={at}/munged.log", f"--seed-file={at}/munged.seed",
+            "munged", "--force", f"--socket={at}/munge.socket", f"--key-file={at}/munge.key",
+            f"--pid-file={at}/munged.pid", f"--log-file={at}/munged.log", f"--seed-file={at}/munged.seed",
         )  # fmt: skip
         self._daemon("slurmctld", "-c")
         self.start_node()
@@ -131,10 +124,23 @@ class Cluster:
             wait_for(lambda: not alive(process), 30, lambda: f"{name} does not end")
 
     def lose_node(self) -> None:
-        """The node is gone, with all that ran on it, and the controller comes to know."""
-        steps = [int(line) for line in self.run("pgrep", "-f", "^slurmstepd: .*", check=False).split()]
+        """The node is gone with all that ran on it, and the controller comes to know."""
+        ours = f"SLURM_CONF={self.folder}/slurm.conf".encode()
+        jobs = {process for process in processes() if {ours, b"SLURM_JOB_ID"} <= environment_of(process)}
+        above = {parent for process in jobs for parent in ancestors(process)}
+        watchers = [process for process in above if name_of(process) == "slurmstepd"]
+        assert watchers, "nothing runs on the node"
         self.kill("slurmd")
-        del steps
+        for process in [*watchers, *jobs]:  # watchers first, or they would report the end of their jobs
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        self.run("scontrol", "update", f"nodename={self.host}", "state=down", "reason=lost")
+
+    def states(self) -> dict[str, str]:
+        """The state of every job since the start, by its id."""
+        return dict(
+            line.split() for line in self.run("squeue", "-h", "-t", "all", "-o", "%i %T").splitlines()
+        )
 
     def run(self, *command: str, check: bool = True) -> str:
         """What a command prints."""
@@ -175,13 +181,43 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
+def processes() -> list[int]:
+    """Ids of all processes of this machine."""
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+
+
+def read(process: int, file: str) -> bytes:
+    """A file that the kernel has on a process; nothing if it has ended or is none of ours."""
+    try:
+        return Path(f"/proc/{process}/{file}").read_bytes()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return b""
+
+
 def alive(process: int) -> bool:
     """Whether a process runs (a zombie does not)."""
-    try:
-        text = Path(f"/proc/{process}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return text.rpartition(")")[2].split()[0] not in "ZX"
+    state = read(process, "stat").rpartition(b")")[2].split()[:1]
+    return bool(state) and state[0] not in (b"Z", b"X")
+
+
+def name_of(process: int) -> str:
+    """Name of its program."""
+    return read(process, "comm").decode().strip()
+
+
+def environment_of(process: int) -> set[bytes]:
+    """What it was started with: entries, and names alone."""
+    entries = read(process, "environ").split(b"\0")
+    return {*entries, *(entry.partition(b"=")[0] for entry in entries)}
+
+
+def ancestors(process: int) -> list[int]:
+    """Its parent and all above."""
+    found = []
+    while process > 1 and (fields := read(process, "stat").rpartition(b")")[2].split()):
+        process = int(fields[1])
+        found.append(process)
+    return found
 
 
 def wait_for(done: Callable[[], object], seconds: float, why: Callable[[], str]) -> None:

@@ -123,7 +123,7 @@ def test_a_killed_holder_on_the_same_machine_is_followed_at_once(place, silent):
 def test_a_killed_holder_elsewhere_is_followed_when_it_has_been_silent(place):
     first = place.start("first", host="node7", seconds=60)
     place.until("first begins")
-    second = place.start("second", silent=1.0)
+    place.start("second", silent=1.0)
     time.sleep(2.0)  # it lives, as far as can be seen from here
     assert place.lines() == ["first begins"]
     first.kill()

@@ -1,7 +1,7 @@
 """What a job asks of a cluster, in minutes and megabytes: from the plan alone, so that planning stays fast.
 
-A job that runs out of time goes on from its saved state in the next attempt; what is asked for too little costs
-a start, what is asked for too much a place in the queue.
+A job that runs out of time goes on from its saved state in the next attempt: what is asked for too little
+costs a start, what is asked for too much a place in the queue.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from retort.plan import Plan
 from retort.stages import Stage
 
 SLACK = 3.0
-"""Time asked for by time expected: the rates are assumptions, and evaluations read files that others write."""
+"""Time asked for by time expected, as the rates behind it are assumptions."""
 
 LEAST, LONGEST = 20, 24 * 60
 """Minutes: no job asks for less, as starting alone can take a few on a busy file system; none for more, as
@@ -64,11 +64,11 @@ class Requests:
         held = state_bytes(stage, sizes) + sum(model_bytes(teacher, sizes) for teacher in stage.teachers)
         for teacher in stage.teachers:
             held += max((signals_file(teacher, run, sizes) for run in teacher.runs.values()), default=0.0)
-        return attempt * (_PROCESS[self._kind] + math.ceil(held / 1e6))
+        return _megabytes(_PROCESS[self._kind] + held / 1e6, attempt)
 
     def text_megabytes(self, attempt: int = 1) -> int:
         """Host memory of fetching or encoding the data."""
-        return attempt * (_PROCESS["cpu"] + math.ceil(4 * self._estimate.sizes.tokens / 1e6))
+        return _megabytes(_PROCESS["cpu"] + 4e-6 * self._estimate.sizes.tokens, attempt)
 
     @cached_property
     def _read(self) -> frozenset[str]:
@@ -87,3 +87,8 @@ class Requests:
 
 def _minutes(seconds: float, attempt: int) -> int:
     return min(max(math.ceil(SLACK * seconds / 60), LEAST) * attempt, LONGEST)
+
+
+def _megabytes(expected: float, attempt: int) -> int:
+    """Up to twice what is expected: a tenth attempt is one of a long stage, not of one that lacks memory."""
+    return math.ceil(expected * min(1 + attempt, 4) / 2)

@@ -1,9 +1,10 @@
 """Results of finished stages, kept beside the published ones until the workflow has succeeded.
 
-Snakemake deletes the outputs of jobs that did nothing wrong: of all members of a group one of which failed, and of
-a job whose head process died and that is submitted again. So results are first completed in an undeclared folder
-that is named, as training states are, after the stage, its code and the bytes it reads; the published files
-are hard links to them, which take no space and no time. A stage whose results are kept is never trained again.
+Snakemake deletes the outputs of jobs that did nothing wrong: of all members of a group one of which failed,
+and of a job whose head process died and that is submitted again. So results are first completed in an
+undeclared folder that is named, as training states are, after the stage, its code and the bytes it reads. The
+published files are hard links to them, which take no space and no time. A stage whose results are kept is not
+trained again.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def publish(kept: Path, folder: Path, last: str) -> None:
 
 
 def link_tree(source: Path, target: Path) -> None:
-    """Fill the folder ``target`` with what is in ``source``, without copying where the file system allows it."""
+    """Fill the folder ``target`` with what is in ``source``, without copying where that can be."""
     shutil.copytree(source, target, symlinks=True, copy_function=_link, dirs_exist_ok=True)
 
 

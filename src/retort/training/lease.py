@@ -2,8 +2,8 @@
 
 A workflow that was killed leaves jobs in the queue; started again, it submits the same stages once more.
 Every process therefore files a numbered claim and has the stage when no living claim has a lower number.
-Numbers only grow while anyone has a claim, and creating a file is atomic on every file system (``O_EXCL``), so
-there is no moment at which two processes have the stage. No locks of the file system are needed.
+Numbers only grow while anyone has a claim, and creating a file is atomic on every file system (``O_EXCL``),
+so there is no moment at which two processes have the stage. No locks of the file system are needed.
 
 Whether a claim lives is known at once on the same machine (its process runs). From elsewhere it lives as
 long as its file keeps changing: the change is timed by the watcher's own clock, whatever the file's says.

@@ -1,4 +1,4 @@
-"""A stage's job as a workflow runs it: stopped, started twice or asked for again, it loses and repeats nothing."""
+"""A stage's job as a workflow runs it: stopped, started twice or asked for again, it repeats nothing."""
 
 from __future__ import annotations
 
