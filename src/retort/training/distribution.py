@@ -66,9 +66,13 @@ class World:
             InputError: several processes cannot train towards this objective, or with this optimiser.
         """
 
-    def clip(self, parameters: Sequence[nn.Parameter], limit: float) -> Tensor:
-        """Complete the gradient of the global batch and clip its norm to ``limit``; the norm before."""
-        return nn.utils.clip_grad_norm_(parameters, limit, foreach=True)
+    def gradient_norm(self, parameters: Sequence[nn.Parameter]) -> Tensor:
+        """Complete the gradient of the global batch; its norm []."""
+        return nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None], foreach=True)
+
+    def clip(self, parameters: Sequence[nn.Parameter], limit: float, norm: Tensor) -> None:
+        """Scale a gradient of this ``norm`` down to ``limit``."""
+        nn.utils.clip_grads_with_norm_(parameters, limit, norm, foreach=True)
 
     def total(self, values: Sequence[float]) -> list[float]:
         """Sums over the processes."""

@@ -105,8 +105,9 @@ class Trainer:
         sums = dict(zip(sums, parts, strict=True))
         if not math.isfinite(loss):
             raise RetortError(_not_finite(self.step, sums, batches))
-        limit = math.inf if self.settings.clip_norm is None else self.settings.clip_norm
-        norm = self.world.clip(self.parameters, limit)
+        norm = self.world.gradient_norm(self.parameters)
+        if self.settings.clip_norm is not None:
+            self.world.clip(self.parameters, self.settings.clip_norm, norm)
         factor = learning_rate_factor(self.settings, self.step, self.total)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:

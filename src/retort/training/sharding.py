@@ -132,20 +132,21 @@ class Team(World):
             dist.broadcast(tensor, 0)
         torch.manual_seed(Random(f"{seed}/{self.rank}").getrandbits(63))
 
-    def clip(self, parameters: Sequence[nn.Parameter], limit: float) -> Tensor:
-        """Add up what lenses got in each process, and clip; models' gradients are summed already."""
-        grads = [p.grad for p in parameters if p.grad is not None]
-        shared = [grad.to_local() for grad in grads if isinstance(grad, DTensor)]
-        whole = [grad for grad in grads if not isinstance(grad, DTensor)]
-        for grad in whole:
-            dist.all_reduce(grad)
+    def gradient_norm(self, parameters: Sequence[nn.Parameter]) -> Tensor:
+        """Add up what lenses got in each process, models' gradients are summed already; the norm of all."""
+        shared, whole = _gradients(parameters)
+        for gradient in whole:
+            dist.all_reduce(gradient)
         squares = nn.utils.get_total_norm(shared).square()
         dist.all_reduce(squares)
         if whole:
             squares = squares + nn.utils.get_total_norm(whole).square()
-        norm = squares.sqrt()
+        return squares.sqrt()
+
+    def clip(self, parameters: Sequence[nn.Parameter], limit: float, norm: Tensor) -> None:
+        """Scale this process's part of the gradient, by the rule of ``torch.nn.utils.clip_grad_norm_``."""
+        shared, whole = _gradients(parameters)
         torch._foreach_mul_([*shared, *whole], (limit / (norm + 1e-6)).clamp(max=1.0))
-        return norm
 
     def total(self, values: Sequence[float]) -> list[float]:
         """Sums over the processes, in double precision."""
@@ -178,6 +179,13 @@ class Team(World):
         """States of which every process keeps its part."""
         same_size_as_before(folder, self.size)
         return TeamScratch(folder, self)
+
+
+def _gradients(parameters: Sequence[nn.Parameter]) -> tuple[list[Tensor], list[Tensor]]:
+    """This process's parts of shared gradients, and gradients of parameters that are whole everywhere."""
+    found = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    shared = [gradient.to_local() for gradient in found if isinstance(gradient, DTensor)]
+    return shared, [gradient for gradient in found if not isinstance(gradient, DTensor)]
 
 
 def _share_out(module: nn.Module, mesh: DeviceMesh) -> None:
