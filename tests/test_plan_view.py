@@ -78,7 +78,11 @@ def test_one_stage_with_its_files(plan, number):
     assert found["id"] == stage.id and found["code"] == plan.code(stage) and not found["made"]
     assert found["needs"] == [parent.id for parent in stage.ancestors()]
     assert found["stage"]["is"] == "Stage" and found["stage"]["seed"] == stage.seed
-    assert found["estimate"]["seconds"] > 0 and found["estimate"]["flops"]["student"] > 0
+    assert (
+        found["devices"] == 1
+        and found["estimate"]["device_seconds"] > 0
+        and found["estimate"]["flops"]["student"] > 0
+    )
     assert found["files"] == [str(path) for path in files(plan, stage)]
     last = files(plan, stage)[-1]
     last.parent.mkdir(parents=True)

@@ -79,8 +79,9 @@ def details(plan: Plan, name: str) -> str:
         "code": plan.code(stage),
         "files": [str(path) for path in files(plan, stage)],
         "made": is_made(plan, stage),
+        "devices": plan.devices(stage),
         "estimate": {
-            "seconds": round(estimate.seconds(stage), 1),
+            "device_seconds": round(estimate.seconds(stage), 1),
             "updates": round(work.steps),
             "tokens": round(work.tokens),
             "flops": {

@@ -67,11 +67,11 @@ class World:
         """
 
     def gradient_norm(self, parameters: Sequence[nn.Parameter]) -> Tensor:
-        """Complete the gradient of the global batch; its norm."""
+        """Complete the gradient of the global batch; its norm []."""
         return nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None], foreach=True)
 
     def clip(self, parameters: Sequence[nn.Parameter], limit: float, norm: Tensor) -> None:
-        """Scale a gradient of the given norm down to ``limit`` where it is larger."""
+        """Scale a gradient of this ``norm`` down to ``limit``."""
         nn.utils.clip_grads_with_norm_(parameters, limit, norm, foreach=True)
 
     def total(self, values: Sequence[float]) -> list[float]:

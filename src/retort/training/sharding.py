@@ -135,10 +135,10 @@ class Team(World):
         torch.manual_seed(Random(f"{seed}/{self.rank}").getrandbits(63))
 
     def gradient_norm(self, parameters: Sequence[nn.Parameter]) -> Tensor:
-        """Add up what lenses got in each process; models' gradients are summed already."""
+        """Add up what lenses got in each process, models' gradients are summed already; the norm of all."""
         shared, whole = _gradients(parameters)
-        for grad in whole:
-            dist.all_reduce(grad)
+        for gradient in whole:
+            dist.all_reduce(gradient)
         squares = nn.utils.get_total_norm(shared).square()
         dist.all_reduce(squares)
         if whole:
@@ -146,7 +146,7 @@ class Team(World):
         return squares.sqrt()
 
     def clip(self, parameters: Sequence[nn.Parameter], limit: float, norm: Tensor) -> None:
-        """Scale this process's part of the gradient."""
+        """Scale this process's part of the gradient, by the rule of ``torch.nn.utils.clip_grad_norm_``."""
         shared, whole = _gradients(parameters)
         torch._foreach_mul_([*shared, *whole], (limit / (norm + 1e-6)).clamp(max=1.0))
 
@@ -184,10 +184,10 @@ class Team(World):
 
 
 def _gradients(parameters: Sequence[nn.Parameter]) -> tuple[list[Tensor], list[Tensor]]:
-    """This process's parts of shared gradients, and whole gradients."""
-    grads = [p.grad for p in parameters if p.grad is not None]
-    shared = [grad.to_local() for grad in grads if isinstance(grad, DTensor)]
-    return shared, [grad for grad in grads if not isinstance(grad, DTensor)]
+    """This process's parts of shared gradients, and gradients of parameters that are whole everywhere."""
+    found = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    shared = [gradient.to_local() for gradient in found if isinstance(gradient, DTensor)]
+    return shared, [gradient for gradient in found if not isinstance(gradient, DTensor)]
 
 
 def _share_out(module: nn.Module, mesh: DeviceMesh) -> None:
