@@ -5,7 +5,8 @@ GPU = 0 if settings.device == "cpu" else 1
 
 def config_file(wildcards, input):
     """The configuration's file. Snakemake takes a parameter that is made from the input for no reason to run
-    a job again; a plain one it would, and then another seed would make everything anew."""
+    a job again; a plain one it would, and then another seed would make everything anew.
+    """
     return str(CONFIG)
 
 
