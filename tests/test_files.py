@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retort import files
-from retort.errors import InputError
+from retort.errors import InputError, RetortError
 
 
 def names(folder):
@@ -162,3 +162,80 @@ def test_a_reader_never_sees_a_part(tmp_path):
         seen.add(target.read_text())
     assert writer.wait() == 0
     assert seen <= set(texts)
+
+
+# Litter, damage, dates
+
+
+def killed_writer(target, kind):
+    """A process that dies while it writes; what it leaves beside its target."""
+    code = (
+        f"import os, sys; from pathlib import Path; from retort.files import {kind}\n"
+        f"with {kind}(sys.argv[1]) as path:\n"
+        "    (path / 'part' if path.is_dir() else path).write_text('half'); os.kill(os.getpid(), 9)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(target)], check=False).returncode == -9
+    return [name for name in names(target.parent) if name.startswith(".")]
+
+
+@pytest.mark.parametrize("kind", ["atomic_path", "atomic_folder"])
+def test_what_a_killed_writer_left_goes_with_the_next_one(tmp_path, kind):
+    target = tmp_path / "a.txt"
+    assert killed_writer(target, kind)
+    with getattr(files, kind)(target) as temporary:
+        (temporary / "whole" if temporary.is_dir() else temporary).write_text("x")
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_what_a_living_writer_or_one_of_another_file_makes_stays(tmp_path):
+    with files.atomic_path(tmp_path / "a.txt") as first:
+        (left,) = killed_writer(tmp_path / "b.txt", "atomic_path")[1:]
+        files.write_text(tmp_path / "a.txt", "second")
+        assert first.exists() and (tmp_path / left).exists()
+        first.write_text("first")
+    assert (tmp_path / "a.txt").read_text() == "first"
+
+
+def test_a_folder_is_gone_as_a_whole(tmp_path, monkeypatch):
+    folder = tmp_path / "folder"
+    for name in ("a", "b"):
+        files.write_text(folder / name, "x")
+    monkeypatch.setattr(files.shutil, "rmtree", lambda path: (path / "a").unlink())  # and is killed then
+    files.remove_folder(folder)
+    assert not folder.exists() and len(names(tmp_path)) == 1
+    files.remove_folder(folder)
+
+
+def test_a_seal_tells_what_changed(tmp_path):
+    for name in ("a", "b"):
+        files.write_text(tmp_path / name, name)
+    files.write_json(tmp_path / "c.json", {"x": 1})
+    files.verify(tmp_path / "a")  # nothing to compare with
+    files.seal(tmp_path)
+    files.write_text(tmp_path / "later", "x")
+    for name in ("a", "b", "later", "missing"):
+        files.verify(tmp_path / name)
+    assert files.read_json(tmp_path / "c.json") == {"x": 1}
+    for name in ("b", "c.json"):
+        (tmp_path / name).write_text('{"x": 2}')
+    files.verify(tmp_path / "a")
+    with pytest.raises(RetortError, match=r"/b: damaged, .*; remove .* and run the same command again"):
+        files.verify(tmp_path / "b")
+    with pytest.raises(RetortError, match="c.json: damaged"):
+        files.read_json(tmp_path / "c.json")
+
+
+def test_the_digest_of_json_is_that_of_its_file(tmp_path):
+    value = {"b": [1.5, None], "a": "ä"}
+    files.write_json(tmp_path / "a.json", value)
+    assert files.json_digest(value) == files.sha256_of(tmp_path / "a.json")
+
+
+def test_only_dates_in_the_future_are_changed(tmp_path):
+    past, now = 1_000_000_000, time.time()
+    for name, moment in {"old": past, "new": now + 1000, "newer": now + 5000}.items():
+        files.write_text(tmp_path / name, "x")
+        os.utime(tmp_path / name, (moment, moment))
+    files.date_back([tmp_path / name for name in ("old", "new", "newer", "missing")])
+    dates = {name: (tmp_path / name).stat().st_mtime for name in names(tmp_path)}
+    assert dates["old"] == past and dates["new"] == dates["newer"] and now <= dates["new"] <= time.time()

@@ -25,7 +25,15 @@ from retort.source_names import Reference
 Node = tuple[str, str]
 """Module and top-level name."""
 
-OBSERVERS = frozenset({"retort.progress", "retort.runcard", "retort.errors", "retort.training.interruption"})
+OBSERVERS = frozenset(
+    {
+        "retort.progress",
+        "retort.runcard",
+        "retort.errors",
+        "retort.training.interruption",
+        "retort.training.memory",
+    }
+)
 """Modules that tell what happens and can't change what comes out: a new word in a message reruns nothing."""
 
 

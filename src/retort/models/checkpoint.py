@@ -37,9 +37,9 @@ _SAME_FUNCTION = ("dropout", "init_std")
 
 
 def save_glm(folder: Path, model: GLM, weights: dict[str, Tensor] | None = None) -> None:
-    """Write ``config.json`` and, last, ``model.safetensors``; ``weights``: whole ones of a shared-out model."""
+    """Write ``config.json`` and, last, ``model.safetensors``; ``weights``: of a shared-out model, whole."""
     write_json(folder / CONFIG, model.config.to_json())
-    save_tensors(folder / WEIGHTS, model.state_dict())
+    save_tensors(folder / WEIGHTS, model.state_dict() if weights is None else weights)
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
