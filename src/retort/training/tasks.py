@@ -233,7 +233,7 @@ class TaskTraining:
             self._card(temporary / "card.json", evaluation)
 
     def _card(self, path: Path, evaluation: Evaluation) -> None:
-        layout, task = self.job.layout, self.settings.task
+        layout, task, diary = self.job.layout, self.settings.task, self.diary
         inputs = [layout.text(self.stage.data) / "tasks" / f"{task}.{part}.npz" for part in ("train", "val")]
         inputs += models_read(self.stage, layout, self.name)
         write_card(
@@ -245,15 +245,9 @@ class TaskTraining:
                 inputs,
                 self.job.command,
             ),
-            Cost(
-                self.diary.started,
-                self.diary.seconds,
-                self.trainer.total,
-                self.diary.tokens,
-                self.job.world.size,
-            ),
+            Cost(diary.started, diary.seconds, self.trainer.total, diary.tokens, self.job.world.size),
             str(self.job.device),
-            {"best": evaluation.metrics, "evaluations": len(self.diary.evaluations)},
+            {"best": evaluation.metrics, "evaluations": len(diary.evaluations)},
         )
 
 
