@@ -39,7 +39,7 @@ rule signals:
     conda:
         "../envs/train.yaml"
     resources:
-        gpu=lambda wildcards: gpus_of(wildcards.tuned),
+        gpu=GPU,
         runtime=lambda wildcards, attempt: requests.signal_minutes(
             wildcards.tuned, attempt
         ),

@@ -251,7 +251,7 @@ def test_a_process_that_is_left_alone_ends_and_says_so(root, how, said):
         for rank in "01"
     )
     try:
-        told = first.communicate(timeout=60)[1].splitlines()
+        told = first.communicate(timeout=120)[1].splitlines()
     finally:
         second.kill()
         second.communicate()

@@ -81,7 +81,8 @@ def pretrain(stage: Stage, job: Job) -> None:
         job.world,
     )
     stream = training_stream(stage, schooling, tokenizer, job)
-    scratch = job.world.scratch(scratch_folder(stage, job))
+    home = scratch_folder(stage, job)
+    scratch = job.world.scratch(home)
     diary, watch = _Diary(), Stopwatch()
     resumed = scratch.load(job.device)
     if resumed is not None:
@@ -115,7 +116,7 @@ def pretrain(stage: Stage, job: Job) -> None:
         run(trainer, batches, after, scratch, extra=lambda: vars(diary))
     weights = job.world.whole(trainer.student.module.state_dict())
     if job.world.first:
-        with publishing(job.layout.kept(scratch.folder), job.layout.stage(stage), WEIGHTS) as folder:
+        with publishing(job.layout.kept(home), job.layout.stage(stage), WEIGHTS) as folder:
             _write(folder, stage, job, trainer, diary, weights)
     scratch.remove()
 

@@ -22,6 +22,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, Shard, distribute_tensor
 
 from retort.distill.binding import BoundObjective
+from retort.distill.distances import GatheringDistance
 from retort.errors import InputError, RetortError
 from retort.models.features import Recorder
 from retort.models.glm import GLM
@@ -124,6 +125,11 @@ class Team(World):
             raise InputError(
                 "this objective learns a policy from the micro-batch before (RL-KD), which several processes "
                 "do not see in order: train it on one device (models.*.devices: 1)"
+            )
+        if any(isinstance(term.by, GatheringDistance) for term in objective.objective.terms):
+            raise InputError(
+                "this objective gathers something over all micro-batches (quirk cka-micro-batch: fixed), which "
+                "several processes do not: train it on one device (models.*.devices: 1)"
             )
         if settings.muon is not None:
             raise InputError(
