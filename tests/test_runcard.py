@@ -81,6 +81,14 @@ def test_a_stopwatch_counts_work_and_not_waiting():
     assert idle < 0.1 <= watch.lap()
 
 
+def test_a_clock_that_is_set_back_gives_no_negative_duration(tmp_path):
+    started = time.time() + 7200
+    cost = runcard.Cost(started, seconds=4.0, processor_seconds=4.0, steps=7, tokens=1000)
+    runcard.write_card(tmp_path / "card.json", runcard.Origin({}, "a", (), (), REQUEST), cost, "cpu", {})
+    card = json.loads((tmp_path / "card.json").read_text())
+    assert card["finished"] == card["started"] == runcard._utc(started) and card["seconds"] == 4.0
+
+
 def test_a_folder_is_hashed_file_by_file(tmp_path):
     (tmp_path / "model" / "deep").mkdir(parents=True)
     for name in ("config.json", "deep/weights"):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from retort.data.corpus import EncodedCorpus, encode_corpus, read_documents
 from retort.data.tokenizer import Tokenizer
-from retort.errors import InputError
+from retort.errors import InputError, RetortError
 
 TOKENIZER = Tokenizer.train(["ka mu lo pi ta . ? \" '"], 200)
 
@@ -71,8 +71,9 @@ def test_unreadable_files_are_named_with_their_line(tmp_path):
         encode_corpus([tmp_path / "latin.txt"], TOKENIZER, tmp_path / "enc")
 
 
+@pytest.mark.parametrize("sealed", [True, False])
 @pytest.mark.parametrize("damage", ["cut", "tokens.bin", "offsets.npy", "corpus.json", "sizes"])
-def test_damaged_corpora_are_refused(tmp_path, damage):
+def test_damaged_corpora_are_refused(tmp_path, damage, sealed):
     (tmp_path / "a.txt").write_text("ka mu\nlo\n")
     encode_corpus([tmp_path / "a.txt"], TOKENIZER, tmp_path / "enc")
     tokens, sizes = tmp_path / "enc" / "tokens.bin", tmp_path / "enc" / "corpus.json"
@@ -82,5 +83,10 @@ def test_damaged_corpora_are_refused(tmp_path, damage):
         sizes.write_text(json.dumps(json.loads(sizes.read_text()) | {"documents": 5}))
     else:
         (tmp_path / "enc" / damage).unlink()
-    with pytest.raises(InputError, match="run the .*step"):
+    if not sealed:
+        (tmp_path / "enc" / "sha256.json").unlink()
+    told = (
+        "damaged, it is not what was written" if sealed and damage in ("cut", "sizes") else "run the .*step"
+    )
+    with pytest.raises(RetortError, match=told):
         EncodedCorpus.open(tmp_path / "enc")

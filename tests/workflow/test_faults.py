@@ -78,6 +78,33 @@ def undisturbed(tmp_path_factory):
     return contents(plan.layout.root)
 
 
+@pytest.fixture
+def read_only(tree):
+    """The results folder without the right to write; for root, who may write everywhere, by its mount."""
+    folder = tree.folder / "results"
+    folder.mkdir()
+    if os.geteuid() == 0:
+        bind = ["mount", "--bind", str(folder), str(folder)]
+        if subprocess.run(bind, capture_output=True, check=False).returncode:
+            pytest.skip("mounting is not allowed here")
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
+        yield folder
+        subprocess.run(["umount", str(folder)], check=True)
+    else:
+        folder.chmod(0o555)
+        yield folder
+        folder.chmod(0o755)
+
+
+def test_a_read_only_results_folder_is_one_line(tree, read_only):
+    code, printed = ended(start(tree))
+    assert code == 1 and "Traceback" not in printed
+    (line,) = (line for line in printed.splitlines() if line.startswith("error: "))
+    assert (
+        "results/smoke/configs/" in line and "make it writable or name another folder and run again" in line
+    )
+
+
 def test_a_workflow_that_is_killed_and_started_twice_ends_with_the_same_bytes(tree, undisturbed):
     running = start(tree)
     until(running, "stages/*.pre.*/model.safetensors", tree.results)
@@ -121,6 +148,7 @@ def test_a_workflow_that_is_killed_and_started_twice_ends_with_the_same_bytes(tr
     assert "Nothing to be done" in ended(start(tree, "--dry-run"))[1]
     (student,) = tree.results.glob("stages/S1.task.*/metrics.json")
     student.unlink()
+    (tree.results / "glmd" / "scores.csv").unlink()
     code, printed = ended(start(tree))
     assert code == 0 and "older modification time" not in printed, printed
     assert contents(tree.results) == undisturbed

@@ -74,6 +74,10 @@ class World:
         """Scale a gradient of this ``norm`` down to ``limit``."""
         nn.utils.clip_grads_with_norm_(parameters, limit, norm, foreach=True)
 
+    def part(self, tensor: Tensor) -> Tensor:
+        """What this process has of a tensor."""
+        return tensor
+
     def total(self, values: Sequence[float]) -> list[float]:
         """Sums over the processes."""
         return list(values)

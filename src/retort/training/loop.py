@@ -124,7 +124,9 @@ class Trainer:
         norm = self.world.gradient_norm(self.parameters)
         if not math.isfinite(norm):
             named = zip(self.names, self.parameters, strict=True)
-            broken = [n for n, p in named if p.grad is not None and not _own(p.grad).isfinite().all()]
+            broken = [
+                n for n, p in named if p.grad is not None and not self.world.part(p.grad).isfinite().all()
+            ]
             raise RetortError(_no_gradient(self.step, broken, batches))
         if self.settings.clip_norm is not None:
             self.world.clip(self.parameters, self.settings.clip_norm, norm)
@@ -187,11 +189,6 @@ def run(
                 raise interruption.stopped(
                     f"after update {trainer.step} of {trainer.total}, the state is saved"
                 )
-
-
-def _own(gradient: torch.Tensor) -> torch.Tensor:
-    """What this process has of a gradient."""
-    return gradient.to_local() if isinstance(gradient, DTensor) else gradient
 
 
 def _random_state(device: torch.device) -> dict[str, torch.Tensor]:

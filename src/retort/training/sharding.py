@@ -156,6 +156,10 @@ class Team(World):
         shared, whole = _gradients(parameters)
         torch._foreach_mul_([*shared, *whole], (limit / (norm + 1e-6)).clamp(max=1.0))
 
+    def part(self, tensor: Tensor) -> Tensor:
+        """Its own rows where it is shared out."""
+        return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
     def total(self, values: Sequence[float]) -> list[float]:
         """Sums over the processes, in double precision."""
         found = torch.tensor(values, dtype=torch.float64)
