@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from retort.errors import InputError, run_cli
+from retort.cli import positive
+from retort.errors import run_cli
 
 
 def change(text: str) -> tuple[str, Any]:
@@ -18,7 +19,10 @@ def change(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is not key=value")
-    return key, yaml.safe_load(value)
+    try:
+        return key, yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise argparse.ArgumentTypeError(f"{text!r}: the value is not YAML") from None
 
 
 def main() -> None:
@@ -28,7 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("card", type=Path, help="card.json of a run, wherever it lies")
     parser.add_argument("--results", type=Path, help="folder to work in (default: results/rerun/<stage>)")
-    parser.add_argument("--cores", type=int, default=os.cpu_count() or 1, help="jobs at the same time")
+    parser.add_argument("--cores", type=positive, default=os.cpu_count() or 1, help="jobs at the same time")
     parser.add_argument(
         "--config",
         type=change,
@@ -38,8 +42,6 @@ def main() -> None:
         help="what is different here: data_root, import_teacher, device",
     )
     arguments = parser.parse_args()
-    if arguments.cores < 1:
-        raise InputError("--cores: give 1 or more")
     same = rerun(arguments.card, arguments.results, arguments.cores, dict(arguments.config))
     raise SystemExit(0 if same else 1)
 

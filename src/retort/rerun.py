@@ -19,9 +19,9 @@ from retort.config.loading import scale_names
 from retort.config.model import as_text
 from retort.differences import Card, entries, inputs, results, sources
 from retort.errors import InputError, RetortError
-from retort.files import digest_of, read_json, write_text
+from retort.files import digest_of, write_text
 from retort.plan import Plan
-from retort.runcard import data_hashes
+from retort.runcard import RERUN_FIELDS, data_hashes, read_card
 from retort.stages import Stage
 
 LINKED = ("Snakefile", "rules", "scripts", "config", "config.yaml", "envs", "profiles", "resources")
@@ -91,7 +91,7 @@ def rerun(path: Path, folder: Path | None, cores: int, changes: Mapping[str, Any
         _make(case, text / "summary.json", cores)
     _show("data", entries(case.card["data"], data_hashes(case.texts)))
     _make(case, case.target, cores)
-    made = read_json(case.model / "card.json")
+    made = read_card(case.model / "card.json", RERUN_FIELDS)
     if case.stage.digest == digest_of(_plain_stage(case.card)):  # else all names differ
         _show("inputs", inputs(case.card, made))
     _show("device", entries(case.card["device"], made["device"]))
@@ -102,20 +102,18 @@ def rerun(path: Path, folder: Path | None, cores: int, changes: Mapping[str, Any
     return not scores
 
 
-def read_card(path: Path) -> Card:
-    """A card with all that a rerun needs.
+def read_whole(path: Path) -> Card:
+    """A card with all that a rerun needs, so that nothing is trained that could not be compared.
 
     Raises:
-        InputError: it is none, or was written before cards held the configuration.
+        InputError: it is none, another version's, or something in it is missing.
     """
-    card: Card = read_json(path)
-    if not isinstance(card, dict) or "stage" not in card:
-        raise InputError(f"{path}: is no run card; name the card.json of a run")
-    if "config" not in card:
-        raise InputError(
-            f"{path}: was written by an older version and holds no configuration; where its results are, "
-            f"this runs it again: {card.get('command')}"
-        )
+    card = read_card(path, RERUN_FIELDS)
+    found = card["results"]
+    if "weights" not in found or not ("last_loss" in found or isinstance(found.get("best"), dict)):
+        raise InputError(f"{path}: field 'results' lacks scores or weights; train this stage again")
+    if card["recipes"] is not None and not isinstance(card["config"].get("recipes"), str):
+        raise InputError(f"{path}: field 'config.recipes' is missing or malformed; train this stage again")
     return card
 
 
@@ -125,12 +123,12 @@ def case_of(path: Path, folder: Path | None, changes: Mapping[str, Any]) -> Case
     Raises:
         InputError: the configuration does not hold here, or makes other stages than it did.
     """
-    card = read_card(path)
+    card = read_whole(path)
     # A scale of somebody's own has no file here; the card's configuration is complete, so another's will do.
-    scale = card["config"]["scale"] if card["config"]["scale"] in scale_names() else _PLAIN_SCALE
+    scale = card["config"].get("scale")
+    scale = scale if scale in scale_names() else _PLAIN_SCALE
     name = digest_of(_plain_stage(card))
     folder = (Path("results") / "rerun" / name if folder is None else folder).absolute()
-    _link(folder)
     given = merge(card["config"], _recipes(card, folder) | {"scale": scale})
     then = Plan(resolve(given, str(path)))
     names = [stage.digest for stage in then.stages.values()]
@@ -145,6 +143,7 @@ def case_of(path: Path, folder: Path | None, changes: Mapping[str, Any]) -> Case
             "--config: makes other stages than the card's; give no more than paths and the device"
         )
     config = narrowed(here, stage.id)
+    _link(folder)
     write_text(folder / "config.json", as_text(config))
     return Case(card, folder, Plan(config, folder / "results"), stage)
 
@@ -193,14 +192,14 @@ def _link(folder: Path) -> None:
     """Make a folder look like a clone of this repository, without its results."""
     if not (REPOSITORY / "Snakefile").is_file():
         raise InputError(f"{REPOSITORY}: is no clone of the repository; run scripts/rerun.py of a clone")
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in LINKED:
-        place = folder / name
-        if place.is_symlink():
-            place.unlink()
-        elif place.exists():
+    places = {folder / name: REPOSITORY / name for name in LINKED}
+    for place in places:
+        if place.exists() and not place.is_symlink():
             raise InputError(f"{place}: is in the way; name a folder that nothing else uses")
-        place.symlink_to(REPOSITORY / name)
+    folder.mkdir(parents=True, exist_ok=True)
+    for place, source in places.items():
+        place.unlink(missing_ok=True)
+        place.symlink_to(source)
 
 
 def _recipes(card: Card, folder: Path) -> dict[str, Any]:

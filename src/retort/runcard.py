@@ -169,21 +169,39 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("git_commit",), (str, type(None))),
     **dict.fromkeys(("tokens_per_second",), (int, float, type(None))),
 }
-"""What every card of this version has."""
+"""What everybody reads of a card."""
+
+RERUN_FIELDS: dict[str, type | tuple[type, ...]] = {
+    **FIELDS,
+    **dict.fromkeys(("config", "data", "inputs"), dict),
+    **dict.fromkeys(("git_changes",), str),
+    **dict.fromkeys(("recipes",), (str, type(None))),
+}
+"""What making a run again reads of its card (:mod:`retort.rerun`)."""
 
 
-def read_card(path: Path) -> dict[str, Any]:
+def read_card(path: Path, fields: Mapping[str, type | tuple[type, ...]] = FIELDS) -> dict[str, Any]:
     """Read what :func:`write_card` wrote.
 
+    Args:
+        path: of the JSON file.
+        fields: those that the reader needs, with their types.
+
     Raises:
-        InputError: no JSON, another version's card, or a field that is missing or of another type.
+        InputError: no JSON, no card, another version's card, or a field that is missing or of another type.
     """
     card = read_json(path)
-    if not isinstance(card, dict) or card.get("version") != VERSION:
+    if not isinstance(card, dict) or "version" not in card:
         raise InputError(
-            f"{path}: no run card of version {VERSION}; remove the stage's folder and train it again"
+            f"{path}: no run card of version {VERSION}; name the card.json of a run, or train its stage again"
         )
-    for name, kind in FIELDS.items():
+    if card["version"] != VERSION:
+        command = card.get("command")
+        again = f": {command}" if isinstance(command, str) and command.isprintable() else ""
+        raise InputError(
+            f"{path}: no run card of version {VERSION}; remove the stage's folder and train it again{again}"
+        )
+    for name, kind in fields.items():
         if not isinstance(card.get(name, ...), kind):
             raise InputError(f"{path}: field '{name}' is missing or malformed; train this stage again")
     return card

@@ -1,4 +1,4 @@
-"""The good folder: a configuration, data of all tasks, checkpoints, a finished run, claims."""
+"""The good folder: a configuration, data of all tasks, checkpoints, a finished run, claims, a run card."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from small_runs import Run, rights
 
 from retort.config import load
 from retort.evaluation.collect import CHOICES
-from retort.files import write_lines, write_text
+from retort.files import write_json, write_lines, write_text
 from retort.models.checkpoint import save_glm
 from retort.models.glm import GLM
 from retort.plan import Plan
-from retort.stages import Stage
+from retort.runcard import RERUN, VERSION
+from retort.stages import Stage, to_json
 from retort.texts import CORPUS
 from retort.training.setup import glm_config, vocabulary_rows
 
@@ -125,6 +126,7 @@ def _models(plan: Plan) -> dict[str, str]:
     )
     tuned = plan.fine_tuned("T1", plan.groups[0])
     _gate(plan, tuned)
+    _mailed(plan, tuned)
     release = Plan(load("run.yaml", {"import_teacher": {"T1": "release"}})).pretrained("T1")
     return {"T1": teacher.id, "S1": student.id, "tuned": tuned.id, "release": release.id}
 
@@ -135,6 +137,13 @@ def _gate(plan: Plan, tuned: Stage) -> None:
     parts = dict.fromkeys(("all", "select", "report"), score)
     found = {run: {"evaluations": [{"step": 0} | parts]} for run in tuned.runs}
     write_text(plan.layout.stage(tuned) / "metrics.json", json.dumps(found))
+
+
+def _mailed(plan: Plan, tuned: Stage) -> None:
+    """The card of a stage of this very configuration, as somebody sends it."""
+    config = plan.config.model_dump(mode="json")
+    run = {"task": next(iter(tuned.tasks)), "run": tuned.runs[0]}
+    write_json("mailed.json", CARD | {"stage": to_json(tuned) | run, "config": config})
 
 
 def _finished(root: Path) -> dict[str, str]:
@@ -153,10 +162,20 @@ def _finished(root: Path) -> dict[str, str]:
 
 MODEL = {"layers": 2, "width": 64, "heads": 2, "vocab": 704, "positions": 96}
 CARD: dict[str, Any] = {
-    "version": 1,
+    "version": VERSION,
     "stage": {"is": "Stage", "phase": "task", "data": "0123456789"},
     "code": "c0de",
     "git_commit": None,
+    "git_changes": "unknown",
+    "config": {},
+    "config_digest": "0123456789",
+    "recipes": None,
+    "data": {},
+    "inputs": {},
+    "command": "python scripts/distill_task.py --stage x",
+    "rerun": RERUN,
+    "processes": 1,
+    "processor_seconds": 55.0,
     "packages": {"torch": "2.0"},
     "python": "3.11.0",
     "device": {"kind": "cpu", "name": "a machine", "threads": 1},
@@ -167,5 +186,5 @@ CARD: dict[str, Any] = {
     "tokens": 1000,
     "tokens_per_second": 16.7,
     "peak_memory_mib": {"resident": 400.0},
-    "results": {"best": {"accuracy": 61.0}},
+    "results": {"best": {"accuracy": 61.0}, "weights": "c0de"},
 }

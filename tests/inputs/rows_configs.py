@@ -83,6 +83,8 @@ KEYS = (
     told("true for a number", "models.T1.layers", True, "given true, expected a whole number"),
     told("a device that there is not", "device", "gpu", "expected one of 'auto', 'cpu' or 'cuda'"),
     told("a task that there is not", "tasks", ["RTE", "Rte"], "expected one of 'BoolQ', 'CB'"),
+    told("a model on no device", "models.T1.devices", 0, "given 0, expected a value greater than 0"),
+    told("half a job on a GPU", "jobs_per_gpu", 0.5, "given 0.5, expected a whole number"),
     told("no steps", "pretraining.teacher.steps", 0, "given 0, expected a value greater than 0"),
     told("a negative rate", "task_training.learning_rate.teacher", -1.0, "given -1.0, expected"),
     told("a NaN rate", "task_training.learning_rate.student", float("nan"), "expected a finite number"),

@@ -16,6 +16,7 @@ from inputs.bench import (
     field,
     folder_instead,
     link_to_itself,
+    nothing,
     remove,
     run,
     set_line,
@@ -23,8 +24,11 @@ from inputs.bench import (
     write,
 )
 
+from retort.files import SEAL
+
 PREPARE = "prepare_data --config run.yaml"
 ENCODE = "encode_text --config run.yaml"
+SIGNALS = "teacher_signals --config run.yaml --stage {tuned}"
 TASKS = "data/superglue"
 RTE = f"{TASKS}/RTE/train.jsonl"
 CORPUS = "data/corpus/a.txt"
@@ -172,14 +176,14 @@ def vocabulary(name, spoil, *words):
     return Row(name, spoil, ENCODE, ("data/vocab.txt", *words))
 
 
-def checked(spoil):
-    """Spoil before the first step, which sees nothing wrong."""
+def passed(spoil, step=PREPARE):
+    """Spoil before an earlier step, which sees nothing wrong."""
 
-    def spoil_and_prepare(folder):
+    def spoil_and_run(folder):
         spoil(folder)
-        assert run(PREPARE) == Ended(0, "")
+        assert run(step) == Ended(0, "")
 
-    return spoil_and_prepare
+    return spoil_and_run
 
 
 ENCODED = (
@@ -196,11 +200,13 @@ ENCODED = (
     vocabulary("tokens as JSON", write("data/vocab.txt", json.dumps({"a": 1})),
                "[PAD] is missing; add it as a token"),
     vocabulary("a packed vocabulary", convert("data/vocab.txt", gzip.compress), "vocab.txt: is packed"),
-    Row("a vocabulary without an answer word", edit("data/vocab.txt", "maybe\n", ""), ENCODE,
+    # The corpus is a step of its own; it stays, whole, when a task does not fit its vocabulary.
+    Row("a vocabulary without an answer word",
+        passed(edit("data/vocab.txt", "maybe\n", ""), f"{ENCODE} --part corpus"), f"{ENCODE} --part CB",
         ("task CB: answer word 'maybe' is not in the vocabulary; add it there",)),
     Row("texts that cannot be shortened", setting("task_training.max_length", 6), ENCODE,
         (".jsonl:1: example ", "even after shortening, more than max_length 6; raise max_length")),
-    Row("a text with the token of the blank", checked(edit(RTE, "a cat", "a [MASK]")), ENCODE,
+    Row("a text with the token of the blank", passed(edit(RTE, "a cat", "a [MASK]")), ENCODE,
         ("RTE/train.jsonl:1: a text holds the token [MASK]; write it another way",)),
     Row("a corpus that is gone", remove(CORPUS), ENCODE,
         ("a.txt: is gone or changed since it was checked; remove ",)),
@@ -208,8 +214,17 @@ ENCODED = (
         ("RTE/train.jsonl: is gone or changed since it was checked; remove ",)),
     Row("no data prepared", remove("results"), ENCODE,
         ("manifest.json: no such file; run the step that writes it",)),
-    Row("a manifest that is cut off", lambda folder: _cut(folder, "data/*/manifest.json"), ENCODE,
+    Row("a task before its vocabulary", lambda folder: _remove(folder, "text/corpus.*"),
+        f"{ENCODE} --part RTE", ("tokenizer.json: no such file", "run the step that")),
+    Row("a manifest of the corpus that is cut off",
+        lambda folder: _cut(folder, "data/corpus.*/manifest.json"), ENCODE,
         ("manifest.json:", "not JSON", "mend or remove the file")),
+    Row("a manifest of a task that is cut off", lambda folder: _cut(folder, "data/RTE.*/manifest.json"),
+        ENCODE, ("manifest.json:", "not JSON", "mend or remove the file")),
+    Row("a part of the data that there is not", nothing, f"{PREPARE} --part rte",
+        ("--part: no 'rte' in this plan; there are corpus, BoolQ, CB",)),
+    Row("a part of the text that there is not", nothing, f"{ENCODE} --part rte",
+        ("--part: no 'rte' in this plan; there are corpus, BoolQ, CB",)),
 )  # fmt: skip
 
 
@@ -218,18 +233,36 @@ def _cut(folder, pattern, size=40):
     path.write_bytes(path.read_bytes()[:size])
 
 
-def made(name, pattern, *words):
-    """A file that an earlier step made, cut off."""
-    return Row(
-        name, lambda folder: _cut(folder, pattern), "teacher_signals --config run.yaml --stage {tuned}", words
-    )
+def _remove(folder, pattern):
+    (path,) = (folder / "results" / "smoke").glob(pattern)
+    remove(str(path.relative_to(folder)))(folder)
+
+
+def made(name, file, *words):
+    """A file that an earlier step made, cut off, in a folder without a seal: one from elsewhere."""
+
+    def spoil(folder):
+        _remove(folder, f"text/BoolQ.*/{SEAL}")
+        _cut(folder, f"text/BoolQ.*/{file}")
+
+    return Row(name, spoil, SIGNALS, words)
+
+
+def sealed(name, file):
+    """The same in a folder of ours: its seal tells first that this is not what was written, exit code 1."""
+    words = (f"/{file}: damaged, it is not what was written (see {SEAL} beside it); remove ",
+             "run the same command again")  # fmt: skip
+    return Row(name, lambda folder: _cut(folder, f"text/BoolQ.*/{file}"), SIGNALS, words, code=1)
 
 
 STORED = (
-    made("encoded examples that are cut off", "text/*/tasks/BoolQ.train.npz",
-         "BoolQ.train.npz: damaged (", "remove its folder and encode the text again"),
-    made("keys of examples that are cut off", "text/*/tasks/BoolQ.train.json", "BoolQ.train.json:",
-         "not JSON"),
+    sealed("encoded examples that are cut off", "train.npz"),
+    sealed("keys of examples that are cut off", "train.json"),
+    made("unsealed examples that are cut off", "train.npz",
+         "/train.npz: damaged (", "remove its folder and encode the text again"),
+    made("unsealed keys that are cut off", "train.json", "/train.json:", "not JSON"),
+    Row("a seal that is cut off", lambda folder: _cut(folder, f"text/BoolQ.*/{SEAL}"), SIGNALS,
+        (f"/{SEAL}:", "not JSON", "mend or remove the file")),
 )  # fmt: skip
 
 ROWS = (*FILES, *FIELDS, *TEXTS, *ENCODED, *STORED)

@@ -7,6 +7,7 @@ import json
 from inputs.bench import (
     Row,
     append,
+    both,
     convert,
     edit,
     field,
@@ -17,9 +18,12 @@ from inputs.bench import (
     write,
 )
 
+from retort.runcard import VERSION
+
 SCORES = "finished/glmd/scores.csv"
 CARD = "finished/stages/{first}/tasks/RTE/card.json"
 TABLE = "make_table table3 --results finished"
+RERUN = "rerun mailed.json --results again"
 REPORT = "make_report --results finished"
 JUDGE = "judge_claims --results finished --ledger ledger.yaml"
 
@@ -53,6 +57,10 @@ FOLDERS = (
     Row("a run's configuration that is cut off",
         convert("finished/config.json", lambda content: content[:50]), "summarise --results finished",
         ("finished/config.json:", "not JSON", "mend or remove the file")),
+    Row("a configuration of results that there is not", nothing, f"{TABLE} --config nowhere.json",
+        ("nowhere.json: no such file; ",)),
+    Row("a configuration of results that is not resolved", nothing, f"{TABLE} --config run.yaml",
+        ("run.yaml:1: not JSON",)),
     Row("a table into a file", nothing, f"{TABLE} --out run.yaml", ("run.yaml: ", "name a folder there"),
         code=1),
     Row("claims into a folder", nothing, f"{JUDGE} --out data", ("data: ", "name a file there"), code=1),
@@ -96,13 +104,50 @@ TABLES = (
     scores("a score twice", convert(SCORES, lambda content: content + content.splitlines(keepends=True)[-1]),
            "repeats an earlier row"),
     card("a card that is cut off", lambda path: convert(path, lambda content: content[:30]), "not JSON"),
-    card("a card of another version", lambda path: field(path, 0, "version", 2),
-         "no run card of version 1; remove the stage's folder and train it again"),
-    card("a list for a card", lambda path: write(path, "[]"), "no run card of version 1"),
+    card("a card of another version", lambda path: field(path, 0, "version", VERSION + 1),
+         f"no run card of version {VERSION}; remove the stage's folder and train it again: python scripts/"),
+    card("a card of no version", lambda path: field(path, 0, "version"),
+         f"no run card of version {VERSION}; name the card.json of a run, or train"),
+    card("a list for a card", lambda path: write(path, "[]"), f"no run card of version {VERSION}; name the"),
     card("a card without its stage", lambda path: field(path, 0, "stage"),
          "field 'stage' is missing or malformed; train this stage again"),
     card("a card with text for seconds", lambda path: field(path, 0, "seconds", "60"),
          "field 'seconds' is missing or"),
+)  # fmt: skip
+
+
+def mailed(name, spoil, *words):
+    """A run card by itself, to make its run again."""
+    return Row(name, spoil, RERUN, ("mailed.json: ", *words))
+
+
+RERUNS = (
+    mailed("no card to make again", remove("mailed.json"), "no such file; "),
+    mailed("a folder for a card", folder_instead("mailed.json"), "cannot be read (Is a directory)"),
+    mailed("a mailed card that is cut off", convert("mailed.json", lambda content: content[:30]),
+           "not JSON"),
+    mailed("a list for a mailed card", write("mailed.json", "[]"), "no run card of version", "name the"),
+    mailed("a mailed card of another version", field("mailed.json", 0, "version", 1),
+           f"no run card of version {VERSION}; remove the stage's folder and train it again: python scr"),
+    mailed("a command of two lines", both(field("mailed.json", 0, "version", 1),
+                                          field("mailed.json", 0, "command", "python\nx")),
+           f"no run card of version {VERSION}; remove the stage's folder and train it again"),
+    mailed("a card without its configuration", field("mailed.json", 0, "config"),
+           "field 'config' is missing or malformed; train this stage again"),
+    mailed("a card without its inputs", field("mailed.json", 0, "inputs"), "field 'inputs' is missing"),
+    mailed("a card of seeds in words", field("mailed.json", 0, "config.seeds", "one"),
+           "seeds: given \"one\", expected a list"),
+    mailed("a card without weights", field("mailed.json", 0, "results.weights"),
+           "field 'results' lacks scores or weights; train this stage again"),
+    mailed("a card without scores", field("mailed.json", 0, "results.best"), "field 'results' lacks scores"),
+    mailed("recipes that no configuration names", field("mailed.json", 0, "recipes", "METHODS = ()"),
+           "field 'config.recipes' is missing or malformed"),
+    mailed("a card of a stage that is not planned", field("mailed.json", 0, "stage.seed", 77),
+           "this repository plans no such stage; check out the commit"),
+    Row("a rerun of other stages", nothing, f"{RERUN} --config seeds=[1,2]",
+        ("--config: makes other stages than the card's; give no more than paths and the device",)),
+    Row("a rerun in a folder in use", write("again/scripts/mine.py", ""), RERUN,
+        ("again/scripts: is in the way; name a folder that nothing else uses",)),
 )  # fmt: skip
 
 
@@ -154,4 +199,4 @@ def _swap(folder, line=None):
         path.write_text(line or "".join(json.dumps(record) + "\n" for record in found))
 
 
-ROWS = (*FOLDERS, *TABLES, *CLAIMS)
+ROWS = (*FOLDERS, *TABLES, *RERUNS, *CLAIMS)

@@ -23,6 +23,8 @@ from retort.training.session import run_stage
 from retort.training.setup import scratch_folder
 from retort.training.tasks import train_tasks
 
+pytestmark = pytest.mark.usefixtures("newest_best")
+
 STAGES = [("TinyBERT", 0, pretrain), ("TinyBERT", 1, train_tasks)]
 
 
