@@ -7,13 +7,14 @@ from retort.training import interruption
 
 def main() -> None:
     """Train the stage on its tasks, resuming from a saved state where there is one."""
-    interruption.install()
-    stage, job = stage_job(stage_parser(__doc__ or "").parse_args())
+    arguments = stage_parser(__doc__ or "").parse_args()
+    with interruption.listening():
+        stage, job = stage_job(arguments)
 
-    from retort.training.session import run_stage
-    from retort.training.tasks import train_tasks
+        from retort.training.session import run_stage
+        from retort.training.tasks import train_tasks
 
-    run_stage(stage, job, train_tasks)
+        run_stage(stage, job, train_tasks)
 
 
 if __name__ == "__main__":
