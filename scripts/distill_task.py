@@ -7,18 +7,18 @@ from retort.training import interruption
 
 def main() -> None:
     """Train the stage on its tasks, resuming from a saved state where there is one."""
-    interruption.install()
     arguments = stage_parser(__doc__ or "").parse_args()
-    plan = plan_of(arguments)
-    stage, job = stage_job(arguments, plan)
+    with interruption.listening():
+        plan = plan_of(arguments)
+        stage, job = stage_job(arguments, plan)
 
-    from retort.evaluation.gates import check_teachers
-    from retort.training.session import run_stage
-    from retort.training.tasks import train_tasks
+        from retort.evaluation.gates import check_teachers
+        from retort.training.session import run_stage
+        from retort.training.tasks import train_tasks
 
-    check_teachers(plan, stage)
-    with job.world:
-        run_stage(stage, job, train_tasks)
+        check_teachers(plan, stage)
+        with job.world:
+            run_stage(stage, job, train_tasks)
 
 
 if __name__ == "__main__":

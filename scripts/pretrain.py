@@ -7,14 +7,15 @@ from retort.training import interruption
 
 def main() -> None:
     """Train the stage, resuming from a saved state where there is one."""
-    interruption.install()
-    stage, job = stage_job(stage_parser(__doc__ or "").parse_args())
+    arguments = stage_parser(__doc__ or "").parse_args()
+    with interruption.listening():
+        stage, job = stage_job(arguments)
 
-    from retort.training.pretraining import import_teacher, pretrain
-    from retort.training.session import run_stage
+        from retort.training.pretraining import import_teacher, pretrain
+        from retort.training.session import run_stage
 
-    with job.world:
-        run_stage(stage, job, pretrain if stage.imported is None else import_teacher)
+        with job.world:
+            run_stage(stage, job, pretrain if stage.imported is None else import_teacher)
 
 
 if __name__ == "__main__":

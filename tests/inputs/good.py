@@ -142,7 +142,7 @@ def _gate(plan: Plan, tuned: Stage) -> None:
 def _mailed(plan: Plan, tuned: Stage) -> None:
     """The card of a stage of this very configuration, as somebody sends it."""
     config = plan.config.model_dump(mode="json")
-    run = {"task": next(iter(tuned.tasks)), "run": tuned.runs[0]}
+    run = {"task": tuned.tasks[0], "run": next(iter(tuned.runs))}
     write_json("mailed.json", CARD | {"stage": to_json(tuned) | run, "config": config})
 
 

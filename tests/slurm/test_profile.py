@@ -33,7 +33,7 @@ def test_snakemake_reads_what_is_written(profile, root, monkeypatch):
     _, arguments = parse_args(["--workflow-profile", "profiles/slurm", "--dry-run"])
     assert (arguments.executor, arguments.retries, arguments.scheduler) == ("slurm", 20, "greedy")
     assert arguments.rerun_incomplete and arguments.keep_going and arguments.slurm_requeue
-    assert arguments.slurm_status_command == "squeue" and arguments.slurm_array_jobs is None
+    assert arguments.slurm_status_command == "squeue" and "slurm-array-jobs" not in profile
     assert arguments.group_components == {"students": profile["group-components"]["students"]}
 
 

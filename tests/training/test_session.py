@@ -37,13 +37,10 @@ def refuse(stage, job):
 
 @pytest.fixture
 def signals(monkeypatch):
-    """As a script has them; pytest's own come back."""
+    """As a script has them."""
     monkeypatch.setattr(interruption, "_reasons", [])
-    before = {number: signal.getsignal(number) for number in interruption.SIGNALS}
-    interruption.install()
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    with interruption.listening():
+        yield
 
 
 @pytest.mark.parametrize(("method", "number", "train"), STAGES)
@@ -80,6 +77,13 @@ def test_a_job_that_is_asked_to_stop_goes_on_to_the_same_bytes(
     run_stage(stage, job, train)
     assert again[0] == 3
     assert contents(copy.plan.layout.stage(stage)) == contents(workshop.plan.layout.stage(stage))
+
+
+def test_signals_are_as_they_were_when_a_job_has_ended():
+    before = [signal.getsignal(number) for number in interruption.SIGNALS]
+    with interruption.listening():
+        assert [signal.getsignal(number) for number in interruption.SIGNALS] != before
+    assert [signal.getsignal(number) for number in interruption.SIGNALS] == before
 
 
 def test_who_is_asked_in_the_last_update_finishes(workshop, tmp_path, signals, monkeypatch):

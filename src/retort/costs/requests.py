@@ -72,8 +72,10 @@ class Requests:
 
     @cached_property
     def _read(self) -> frozenset[str]:
-        """Stages that others start or learn from."""
-        return frozenset(parent.id for stage in self._plan.stages.values() for parent in stage.ancestors())
+        """Stages that others start or learn from, and those that have to pass the gates first."""
+        parents = {parent.id for stage in self._plan.stages.values() for parent in stage.ancestors()}
+        teachers = [cell for cell in self._plan.cells if cell.role == "teacher"]
+        return frozenset(parents | {stage.id for cell in teachers for stage in cell.stages})
 
     def packed(self, name: str) -> bool:
         """Whether a stage may share a job with others: a short one on tasks that no other stage waits for.

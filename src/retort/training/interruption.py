@@ -7,6 +7,8 @@ A signal only leaves a note; the training loop looks at it after each update.
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from retort.errors import RetortError
@@ -22,10 +24,15 @@ class Interrupted(RetortError):
     exit_code = 75  # EX_TEMPFAIL of sysexits.h: no fault of the job's, try again
 
 
-def install() -> None:
-    """From now on signals ask the job to stop instead of killing it."""
-    for number in SIGNALS:
-        signal.signal(number, _note)
+@contextmanager
+def listening() -> Iterator[None]:
+    """Inside the block signals ask the job to stop instead of killing it."""
+    before = {number: signal.signal(number, _note) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 def _note(number: int, frame: FrameType | None) -> None:

@@ -12,6 +12,7 @@ long as its file keeps changing: the change is timed by the watcher's own clock,
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
 import socket
@@ -155,9 +156,10 @@ class Lease:
             if number >= self._number:
                 return
             with contextlib.suppress(FileNotFoundError):  # it was given up just now
-                holder, living = self._look(number)
+                found, living = self._look(number)
+                holder = found or "another process"
                 if living:
-                    yield number, holder or "another process"
+                    yield number, holder
                     continue
                 self._path(number).unlink()
                 print(f"{self._name}: {holder} has died; taking over", file=sys.stderr, flush=True)
@@ -192,7 +194,7 @@ class Lease:
         self._path(self._number).unlink(missing_ok=True)
 
     def _numbers(self) -> list[int]:
-        return [int(path.suffix[1:]) for path in self._folder.glob(f"{self._name}.lease.*")]
+        return [int(path.suffix[1:]) for path in self._folder.glob(f"{glob.escape(self._name)}.lease.*")]
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{self._name}.lease.{number}"
