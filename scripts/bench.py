@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Print the time of training steps over their floors, and the start-up time of a job."""
+"""Print the time of training steps over their floors, of a job's start, and of Snakemake's dry runs."""
 
 import argparse
 import os
@@ -29,6 +29,7 @@ def main() -> None:
         found = benchmark.pretraining(bench, arguments.repeats)
         found += benchmark.cached_task(bench, Path(folder), arguments.repeats)
         found += benchmark.start_up(bench, arguments.starts)
+        found += benchmark.planning(Path(folder) / "dry")
     for one in found:
         print(one.line())
     if arguments.save:

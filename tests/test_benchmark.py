@@ -9,6 +9,7 @@ import torch
 
 from retort import benchmark
 from retort.benchmark import COLUMNS, Measurement, Workbench
+from retort.dry_runs import finished, unmade
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,15 @@ def test_ratios_of_a_cached_task(bench, tmp_path):
 def test_a_job_starts_and_is_timed(bench):
     (found,) = benchmark.start_up(bench, 1)
     assert found.unit == "s" and found.goal == 2.5 and 0.3 < found.value < 60
+
+
+@pytest.mark.workflow
+def test_dry_runs_are_timed_where_nothing_and_where_all_is_made(tmp_path):
+    few = ("--config", "scale=smoke", "methods=['KD']", "tasks=['RTE']", "variants={'tables': []}")
+    for measure in (unmade, finished):
+        cost = measure(tmp_path / measure.__name__, few)
+        assert 0.5 < cost.processor < 60 and cost.wall > 0.5 and 50 < cost.memory < 2048
+    assert not (tmp_path / "unmade" / "results" / "smoke" / "stages").exists()
 
 
 def test_steps_take_turns_on_the_same_batches(monkeypatch):

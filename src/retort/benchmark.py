@@ -29,6 +29,7 @@ from retort.data.store import load_examples
 from retort.distill.binding import BoundObjective
 from retort.distill.distances import SoftCrossEntropy
 from retort.distill.objective import Objective, hard, soft
+from retort.dry_runs import finished, unmade
 from retort.files import atomic_path, write_text
 from retort.models.checkpoint import save_glm
 from retort.models.features import HARD, WORDS, Family, WordLogits
@@ -180,6 +181,19 @@ def start_up(bench: Workbench, repeats: int) -> list[Measurement]:
     save_glm(bench.plan.layout.stage(teacher), bench.model(teacher))
     took = [_until_first_update(bench.plan, stage) for _ in range(repeats)]
     return [Measurement("start-up of a job", statistics.median(took), "s", 2.5, repeats)]
+
+
+def planning(folder: Path) -> list[Measurement]:
+    """Snakemake's dry runs: of the paper's search with nothing made, of a pocket run with everything."""
+    search = unmade(folder / "search", ("--configfile", "config/paper-search.yaml"))
+    done = finished(folder / "pocket", ("--config", "scale=pocket"))
+    return [
+        Measurement("dry run of the paper's search", search.wall, "s", 60.0, 1),
+        Measurement("the same, processor time", search.processor, "s", None, 1),
+        Measurement("the same, memory", search.memory, "MiB", 2048.0, 1),
+        Measurement("dry run after a pocket run", done.wall, "s", 15.0, 1),
+        Measurement("the same, processor time", done.processor, "s", None, 1),
+    ]
 
 
 _START = """

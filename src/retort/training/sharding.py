@@ -128,8 +128,8 @@ class Team(World):
             )
         if any(isinstance(term.by, GatheringDistance) for term in objective.objective.terms):
             raise InputError(
-                "this objective gathers something over all micro-batches (quirk cka-micro-batch: fixed), which "
-                "several processes do not: train it on one device (models.*.devices: 1)"
+                "this objective gathers something over all micro-batches (quirk cka-micro-batch: fixed), "
+                "which several processes do not: train it on one device (models.*.devices: 1)"
             )
         if settings.muon is not None:
             raise InputError(
