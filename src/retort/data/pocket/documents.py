@@ -18,11 +18,11 @@ from retort.errors import InputError
 HEAD_SHARE = 0.85
 """Share of heads among the content words of documents and texts to translate."""
 
-SENTENCES = (3, 4)
-"""Least and most sentences of a document."""
+SENTENCES = {"CNN-DM": (4, 5), "XSum": (3, 4)}
+"""Summarisation set -> least and most sentences of a document."""
 
 HAPPENED = {"CNN-DM": 2, "XSum": 1}
-"""Summarisation set -> sentences of a document that say what happened, each a sentence of its summary."""
+"""Summarisation set -> how many of them say what happened, each a sentence of the summary."""
 
 
 def summary_pairs(task: str, split: str, lexicon: Lexicon, rng: random.Random, size: int) -> list[TextPair]:
@@ -31,7 +31,7 @@ def summary_pairs(task: str, split: str, lexicon: Lexicon, rng: random.Random, s
     s = Sampler(lexicon, rng, HEAD_SHARE)
     pairs = []
     for number in range(size):
-        total = rng.randint(*SENTENCES)
+        total = rng.randint(*SENTENCES[task])
         happened = sorted(rng.sample(range(total), HAPPENED[task]))
         told = [_happened(s) if place in happened else (_other(s), "") for place in range(total)]
         document = " ".join(text for text, _ in told)
