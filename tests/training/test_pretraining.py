@@ -12,7 +12,7 @@ from retort.errors import InputError, RetortError
 from retort.models.checkpoint import load_glm, load_tensors, save_tensors
 from retort.models.glm import GLM
 from retort.plan import Plan
-from retort.training import pretraining
+from retort.training import finished, pretraining
 from retort.training.checkpoints import Scratch
 from retort.training.pretraining import import_teacher, pretrain
 
@@ -124,14 +124,18 @@ def test_the_model_which_others_wait_for_is_published_last(workshop, tmp_path, m
     stage = workshop.stage("TinyBERT", 0)
     copy = workshop.without(stage, tmp_path)
 
-    def die(*arguments):
-        raise killed
+    real = finished._link
 
-    monkeypatch.setattr(pretraining, "save_glm", die)
+    def link(source, target):
+        if source.name == "model.safetensors":
+            raise killed
+        real(source, target)
+
+    monkeypatch.setattr(finished, "_link", link)
     with pytest.raises(killed):
         copy.run(stage)
     left = {path.name for path in copy.plan.layout.stage(stage).iterdir()}
-    assert left == {"log.jsonl", "distances.jsonl", "lenses.safetensors", "card.json"}
+    assert left == {"config.json", "log.jsonl", "distances.jsonl", "lenses.safetensors", "card.json"}
 
 
 @pytest.mark.parametrize(("method", "number"), STAGES)

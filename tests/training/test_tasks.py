@@ -100,11 +100,11 @@ def test_a_run_that_dies_while_publishing_publishes_all_or_nothing(
     real = module.shutil.copytree
     calls = []
 
-    def copytree(*arguments):
+    def copytree(*arguments, **named):
         calls.append(arguments)
         if len(calls) == 3:
             raise killed
-        return real(*arguments)
+        return real(*arguments, **named)
 
     monkeypatch.setattr(module.shutil, "copytree", copytree)
     with pytest.raises(killed):
