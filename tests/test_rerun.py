@@ -14,7 +14,8 @@ from retort.config.model import as_text
 from retort.errors import InputError, RetortError
 from retort.files import write_json
 from retort.plan import Plan
-from retort.rerun import case_of, narrowed, read_card
+from retort.rerun import case_of, narrowed, read_whole
+from retort.runcard import RERUN_FIELDS, VERSION
 from retort.stages import to_json
 
 RECIPES = """
@@ -35,8 +36,24 @@ METHODS = (Method("mine", (finetune(soft(Own(2.0))),), "Me (2030)."),)
 
 
 def card_of(config, stage, **changes):
-    """What a rerun reads of a card."""
+    """A card with all that a rerun reads."""
     card = {
+        "version": VERSION,
+        "code": "",
+        "data": {},
+        "inputs": {},
+        "packages": {},
+        "python": "",
+        "device": {"name": "p"},
+        "peak_memory_mib": {},
+        "started": "2030",
+        "finished": "2030",
+        "seconds": 1.0,
+        "steps": 1,
+        "tokens": 1,
+        "tokens_per_second": 1.0,
+        "git_changes": "none",
+        "results": {"best": {"accuracy": 50.0}, "weights": "aa"},
         "stage": to_json(stage) | ({"task": "RTE", "run": "RTE"} if stage.phase == "task" else {}),
         "config": json.loads(as_text(config)),
         "recipes": None,
@@ -139,13 +156,25 @@ def test_a_stage_of_another_version_names_the_commit(written, tmp_path):
 
 def test_cards_that_cannot_be_used_are_told_from_each_other(tmp_path):
     path = tmp_path / "card.json"
-    path.write_text('{"stage": {}, "command": "python x.py"}')
-    with pytest.raises(InputError, match="older version .* this runs it again: python x.py"):
-        read_card(path)
+    path.write_text('{"version": 1, "stage": {}, "command": "python x.py"}')
+    with pytest.raises(InputError, match=r"of version \d+; remove .* and train it again: python x.py$"):
+        read_whole(path)
     for text in ("[]", "{}"):
         path.write_text(text)
-        with pytest.raises(InputError, match="is no run card"):
-            read_card(path)
+        with pytest.raises(InputError, match=r"no run card of version \d+; name the card.json of a run"):
+            read_whole(path)
+    config = load("smoke")
+    whole = card_of(config, last_stage(Plan(config), "KD"))
+    for name in sorted(RERUN_FIELDS):
+        path.write_text(json.dumps({key: value for key, value in whole.items() if key != name}))
+        with pytest.raises(InputError, match=f"field '{name}' is missing"):
+            read_whole(path)
+    for found in ({"weights": "aa"}, {"last_loss": 1.0}):
+        path.write_text(json.dumps(whole | {"results": found}))
+        with pytest.raises(InputError, match="lacks scores or weights"):
+            read_whole(path)
+    path.write_text(json.dumps(whole | {"results": {"weights": "aa", "last_loss": None}}))
+    assert read_whole(path)["config"] == whole["config"]
 
 
 def test_a_folder_in_use_is_left_alone(written, tmp_path):
@@ -168,14 +197,21 @@ def test_what_comes_out_is_compared_with_the_card(written, tmp_path, monkeypatch
 
     def make(case, target, cores):
         targets.append(target.name)
+        if target.name == "summary.json":
+            read = {"/here/RTE/val.jsonl": "c0"} if target.parent.name.startswith("RTE.") else {}
+            write_json(target, {"sha256": read})
+            return
         found = ended | {"results": {"best": {"accuracy": score}, "weights": f"{score}"}}
         found["inputs"] = {"/my/stages/T1.x/tasks/RTE/w.a": "a", "/my/stages/T1.x/tasks/RTE/w.b": "c"}
-        write_json(case.text / "summary.json", {"sha256": {"/here/RTE/val.jsonl": "c0"}})
-        write_json(case.model / "card.json", found)
+        write_json(case.model / "card.json", card_of(config, stage, **found))
 
     monkeypatch.setattr(rerun, "_make", make)
     assert rerun.rerun(path, tmp_path / "again", 1, {}) == (score == 50)
-    assert targets == ["summary.json", "metrics.json"]  # data are compared before anything is trained
+    assert targets == [
+        "summary.json",
+        "summary.json",
+        "metrics.json",
+    ]  # data are compared before anything is trained
     lines = capsys.readouterr().out.splitlines()
     assert "data: old.txt: de on the card, none here" in lines and "device: as on the card" in lines
     assert "inputs: stages/T1.x/tasks/RTE/w.b: b on the card, c here" in lines

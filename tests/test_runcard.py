@@ -63,6 +63,15 @@ def test_a_card_tells_what_made_it_and_what_it_cost(tmp_path):
     assert card["device"]["kind"] == "cpu" and card["device"]["name"] and card["device"]["threads"] >= 1
 
 
+def test_what_is_written_can_be_read_by_all_who_read_cards(tmp_path):
+    card = write(tmp_path)
+    path = tmp_path / "run_card.json"
+    assert runcard.read_card(path) == runcard.read_card(path, runcard.RERUN_FIELDS) == card
+    path.write_text(json.dumps(card | {"version": runcard.VERSION + 1}))
+    with pytest.raises(InputError, match=r"remove the stage's folder .*: python scripts/pretrain.py --out"):
+        runcard.read_card(path)
+
+
 def test_a_request_holds_the_text_of_the_user_s_own_recipes(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["x.py", "--stage", "y"])
     (tmp_path / "mine.py").write_text("METHODS = ()")

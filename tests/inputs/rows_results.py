@@ -118,7 +118,7 @@ TABLES = (
 
 def mailed(name, spoil, *words):
     """A run card by itself, to make its run again."""
-    return Row(name, spoil, RERUN, ("mailed.json: ", *words))
+    return Row(name, spoil, RERUN, ("mailed.json:", *words))
 
 
 RERUNS = (

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from inputs import rows_checkpoints, rows_configs, rows_data, rows_results
 from inputs.bench import Ended, Row, everything, run, setting
+
+from retort.config import load
+from retort.plan import Plan
+from retort.rerun import LINKED, case_of
 
 ROWS = (*rows_configs.ROWS, *rows_data.ROWS, *rows_checkpoints.ROWS, *rows_results.ROWS)
 
@@ -44,6 +50,17 @@ SOUND = (
 def test_good_input_is_taken(good, command: str):
     """Each row is refused for what was spoilt, not for what the good folder lacks."""
     assert run(command.format(**good.stages)) == Ended(0, "")
+
+
+def test_a_good_card_is_taken(good):
+    """Up to the workflow, which is tested elsewhere."""
+    case = case_of(Path("mailed.json"), Path("again"), {})
+    there = Plan(load("run.yaml")).stage(good.stages["tuned"])
+    assert (case.stage.phase, case.stage.objective) == (there.phase, there.objective)
+    # Stages are named after the paths that they read, which are whole here.
+    assert case.stage.init.imported == str(good.folder / there.init.imported)
+    assert load("again/config.json") == case.plan.config
+    assert all(Path("again", name).is_symlink() for name in LINKED)
 
 
 @pytest.mark.parametrize(

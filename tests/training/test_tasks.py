@@ -116,11 +116,15 @@ def test_a_run_that_dies_while_publishing_publishes_all_or_nothing(
     real = module.link_tree
     calls = []
 
+<<<<<<< HEAD
     def link_tree(*arguments):
+=======
+    def copytree(*arguments, **named):
+>>>>>>> h-queue
         calls.append(arguments)
         if len(calls) == 3:
             raise killed
-        return real(*arguments)
+        return real(*arguments, **named)
 
     monkeypatch.setattr(module, "link_tree", link_tree)
     with pytest.raises(killed):
