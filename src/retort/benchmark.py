@@ -189,10 +189,10 @@ def planning(folder: Path) -> list[Measurement]:
     done = finished(folder / "pocket", ("--config", "scale=pocket"))
     return [
         Measurement("dry run of the paper's search", search.wall, "s", 60.0, 1),
-        Measurement("the same, processor time", search.processor, "s", None, 1),
-        Measurement("the same, memory", search.memory, "MiB", 2048.0, 1),
+        Measurement("dry run of the paper's search, processor time", search.processor, "s", None, 1),
+        Measurement("dry run of the paper's search, memory", search.memory, "MiB", 2048.0, 1),
         Measurement("dry run after a pocket run", done.wall, "s", 15.0, 1),
-        Measurement("the same, processor time", done.processor, "s", None, 1),
+        Measurement("dry run after a pocket run, processor time", done.processor, "s", None, 1),
     ]
 
 
