@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,5 +98,10 @@ def stage_job(arguments: argparse.Namespace, plan: Plan | None = None, gpu: bool
 
     prepare_process(threads)
     world = current_world()
+    request = replace(request, command=(*_launcher(world.size), *sys.argv))
     device = world.device(choose_device(config.device if gpu else "cpu", config.jobs_per_gpu, world.size))
     return stage, Job(plan.layout, plan.code(stage), device, request, world)
+
+
+def _launcher(processes: int) -> tuple[str, ...]:
+    return ("python",) if processes == 1 else ("torchrun", "--nproc-per-node", str(processes))

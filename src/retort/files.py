@@ -160,7 +160,12 @@ def verify(path: Path) -> None:
     record = path.parent / SEAL
     if not record.exists() or not path.exists():
         return
-    wanted = read_json(record).get(path.name)
+    known = read_json(record)
+    if not isinstance(known, dict):
+        raise RetortError(
+            f"{record}: is no list of hashes; remove {path.parent} and run the same command again"
+        )
+    wanted = known.get(path.name)
     if wanted is not None and wanted != sha256_of(path):
         raise RetortError(
             f"{path}: damaged, it is not what was written (see {SEAL} beside it); remove {path.parent} and "

@@ -265,7 +265,8 @@ def test_a_process_that_is_left_alone_ends_and_says_so(root, how, said):
 
 
 def test_the_same_script_runs_under_torchrun(alone, root, tmp_path):
-    shutil.copytree(alone.layout.root, tmp_path / alone.layout.root.name)
+    hidden = shutil.ignore_patterns(".finished")
+    shutil.copytree(alone.layout.root, tmp_path / alone.layout.root.name, ignore=hidden)
     config = tmp_path / "config.json"
     config.write_text(as_text(alone.config))
     stage = sharded_ranks.stage_of(alone, "TinyBERT", 0)

@@ -53,7 +53,7 @@ def architecture(model: Model, vocabulary: int) -> GLMConfig:
     """A configured model as the network module wants it; its own vocabulary wins over the scale's."""
     from retort.models.glm import Bottleneck, GLMConfig
 
-    value = model.model_dump(exclude={"vocab", "bottleneck"})
+    value = model.model_dump(exclude={"vocab", "bottleneck", "devices"})
     inner = model.bottleneck
     return GLMConfig(
         **value,
