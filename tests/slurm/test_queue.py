@@ -17,9 +17,11 @@ from slurm.cluster import wait_for
 from slurm.queue_run import OVERRIDES, PATIENCE, TARGET, QueueRun
 
 from retort.config import load
-from retort.data.prepare import encode, provide
+from retort.data.prepare import prepare
 from retort.evaluation.collect import collect_scores
+from retort.files import SEAL
 from retort.plan import Plan
+from retort.runcard import Request
 from retort.training.pretraining import pretrain
 from retort.training.setup import Job, prepare_process
 from retort.training.signals import store_signals
@@ -109,11 +111,9 @@ def undisturbed(tmp_path_factory):
     """The same run in this process, one step after the other."""
     prepare_process(1)
     plan = Plan(load("smoke", OVERRIDES), tmp_path_factory.mktemp("undisturbed"))
-    folder = plan.layout.data(plan.data)
-    provide(plan.config, folder)
-    encode(plan.config, folder / "manifest.json", plan.layout.text(plan.text))
+    prepare(plan.config, plan.layout)
     for stage in plan.stages.values():
-        job = Job(plan.layout, plan.code(stage), torch.device("cpu"), "0123", ("python", "x.py"))
+        job = Job(plan.layout, plan.code(stage), torch.device("cpu"), Request.made_now({}))
         (train_tasks if stage.tasks else pretrain)(stage, job)
         if stage.id.startswith("T1.task"):
             store_signals(stage, job)
@@ -130,6 +130,7 @@ def contents(root):
         str(path.relative_to(root)): path.read_bytes()
         for path in files
         if path.name not in ("card.json", "summary.json", ".snakemake_timestamp")
+        and path.relative_to(root).parts[:1] + path.relative_to(root).parts[2:] != ("text", SEAL)
     }
 
 
@@ -192,9 +193,9 @@ def test_jobs_without_a_gpu_stay_away_from_those_that_have_one(story):
     logs = {path.stem: path for path in story.run.folder.glob("results/slurm-logs/**/*.log")}
     assert set(logs) == set(partitions)
     for job, path in logs.items():
-        on_cpu = any(f"rule_{name}" in str(path) for name in ("data", "text"))
+        on_cpu = any(f"rule_{name}" in str(path) for name in ("data", "text", "examples"))
         assert partitions[job] == ("cpu" if on_cpu else "gpu"), path
-    assert sum(where == "cpu" for where in partitions.values()) == 2
+    assert sum(where == "cpu" for where in partitions.values()) == 4
 
 
 def test_nothing_is_left_behind(story):
