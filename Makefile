@@ -30,7 +30,7 @@ watch: $(VENV)/.ready  ## Show the stages that run now: step, speed, time left
 	$(BIN)/python scripts/watch.py $(ARGS)
 
 test: $(VENV)/.ready-dev  ## Run the tests
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --no-loadscope-reorder $(ARGS)
 
 bench: $(VENV)/.ready  ## Print the time of a training step over its floor, of a start, of dry runs
 	$(BIN)/python scripts/bench.py $(ARGS)

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -25,16 +26,28 @@ SHARED = ("workflow", "slurm")
 """Folders whose tests share one run of the whole workflow."""
 
 
+def _shares(file: str) -> bool:
+    return bool(set(SHARED) & set(Path(file).parts))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests one worker must run (`make test` has several): a file's, so that what a file sets up
-    is set up once, and all that share the workflow's run, which start first as they take longest."""
+    """What takes longest starts first."""
+    items.sort(key=lambda item: not _shares(item.nodeid.partition("::")[0]))
 
-    def shares(item: pytest.Item) -> bool:
-        return bool(set(SHARED) & set(item.path.relative_to(ROOT).parts))
 
-    items.sort(key=lambda item: not shares(item))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("workflow" if shares(item) else str(item.path)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """`make test` has several workers: one runs all tests that share the workflow's run, each other file is
+    one worker's, too, so that what a file sets up is set up once. (pytest-xdist's own `--dist loadgroup`
+    does not see groups under pytest 9.)"""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "workflow" if _shares(file) else file
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(autouse=True)
