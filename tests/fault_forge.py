@@ -17,7 +17,7 @@ from fault_world import STEPS, plan_in
 
 from retort.files import sha256_of
 
-VOLATILE = {"started", "finished", "seconds", "tokens_per_second", "peak_memory_mib"}
+VOLATILE = {"started", "finished", "seconds", "processor_seconds", "tokens_per_second", "peak_memory_mib"}
 """What run cards hold of time and memory: all that may differ between two runs of the same thing."""
 
 
@@ -76,7 +76,8 @@ class Forge:
         for path in self.live.iterdir():  # it may be where a disk is mounted
             shutil.rmtree(path)
         shutil.copytree(self.base, self.live, copy_function=copy, dirs_exist_ok=True)
-        for path in STEPS[step].leaves(self.plan):
+        kept = [self.plan.layout.root / ".finished"]  # what was finished before would be taken again
+        for path in (*STEPS[step].leaves(self.plan), *(path for path in kept if path.exists())):
             if path.is_dir():
                 shutil.rmtree(path)
             else:
@@ -91,11 +92,12 @@ class Forge:
 def contents(folder: Path) -> dict[str, str]:
     """Hash of every file and target of every link below a folder, hidden ones included.
 
-    Left out: status files of running jobs, and of run cards the fields in :data:`VOLATILE`.
+    Left out: status files of running jobs, second names of published files (``.finished``), and of run
+    cards the fields in :data:`VOLATILE`.
     """
     found: dict[str, str] = {}
     for path in sorted(folder.rglob("*")):
-        if path.parent.name == ".progress":
+        if path.parent.name == ".progress" or ".finished" in path.parts:
             continue
         name = str(path.relative_to(folder))
         if path.is_dir() and not path.is_symlink():
