@@ -92,12 +92,12 @@ class Forge:
 def contents(folder: Path) -> dict[str, str]:
     """Hash of every file and target of every link below a folder, hidden ones included.
 
-    Left out: status files of running jobs, second names of published files (``.finished``), and of run
-    cards the fields in :data:`VOLATILE`.
+    Left out: status files and leases of running jobs, second names of published files (``.finished``), and
+    of run cards the fields in :data:`VOLATILE`.
     """
     found: dict[str, str] = {}
     for path in sorted(folder.rglob("*")):
-        if path.parent.name == ".progress" or ".finished" in path.parts:
+        if path.parent.name == ".progress" or {".finished", ".leases"} & set(path.parts):
             continue
         name = str(path.relative_to(folder))
         if path.is_dir() and not path.is_symlink():
