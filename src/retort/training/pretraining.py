@@ -15,7 +15,7 @@ from retort.data.corpus import EncodedCorpus
 from retort.data.samples import DocumentSamples, MaskedSamples, WindowSamples
 from retort.data.tokenizer import Tokenizer
 from retort.distill.binding import BoundObjective
-from retort.files import atomic_folder, seal
+from retort.files import SEAL, atomic_folder, seal
 from retort.models.checkpoint import WEIGHTS, import_glm, save_glm, save_tensors
 from retort.models.glm_family import GLMFamily
 from retort.runcard import Cost, Origin, Stopwatch, write_card
@@ -182,7 +182,8 @@ def _card(
     folder: Path, stage: Stage, job: Job, diary: _Diary, steps: int, weights: dict[str, Tensor]
 ) -> None:
     text = job.layout.text(stage.data)
-    inputs = [text / "summary.json"]
+    # Bytes that are the same wherever the raw data lie, as those of the summary are not.
+    inputs = [text / "tokenizer.json", text / "corpus" / SEAL]
     inputs += [model_folder(parent, job.layout, None) / WEIGHTS for parent in stage.ancestors()]
     write_card(
         folder / "card.json",

@@ -240,7 +240,7 @@ class TaskTraining:
     def _card(self, path: Path, evaluation: Evaluation, weights: dict[str, torch.Tensor]) -> None:
         layout, task, diary = self.job.layout, self.settings.task, self.diary
         texts = (layout.text(self.stage.data), layout.text(self.settings.text))
-        inputs = [text / "summary.json" for text in texts]
+        inputs = [texts[0] / "tokenizer.json", *(texts[1] / f"{split}.npz" for split in ("train", "val"))]
         inputs += models_read(self.stage, layout, self.name)
         write_card(
             path,
