@@ -71,7 +71,7 @@ GLM_VIEW = View(Uniform(embedding=True), projections=("scores", "q", "k", "v"), 
 
 TEXT_VIEW = View(BlockEnds(embedding=True), ("hidden", "encoder"), deeper=True, geometry=True)
 """Of transformers models that predict words, whatever their depths and widths: the layers that CKA's authors
-compare. Attention scores are left out: to show them, a model's attention would be exchanged while it trains."""
+compare. Attention scores are left out: to show them, a model's attention would be exchanged in training."""
 
 CLASS_VIEW = View(BlockEnds(embedding=True), answer=CLASS, deeper=True, geometry=True)
 """Of transformers models that classify."""
@@ -148,7 +148,7 @@ def procrustes(x: Tensor, y: Tensor) -> Tensor:
     """1 - the alignment of [N, D_x] and [N, D_y] by the best rotation (Schönemann, 1966), 0 to 1.
 
     The alignment is ||X^T Y||_* / (||X||_F ||Y||_F) of centred features. As with CKA, rotations and scales do
-    not count; but CKA weighs directions by the square of their variance, so that few decide, this by variance.
+    not count; but CKA weighs directions by the square of their variance, so few decide, this by variance.
     """
     x, y = (z.double() - z.double().mean(0) for z in (x, y))
     shared = torch.linalg.matrix_norm(x.T @ y, "nuc")
