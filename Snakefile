@@ -72,6 +72,11 @@ include: "rules/evaluate.smk"
 include: "rules/report.smk"
 
 
+if "cka" in settings.papers:
+
+    include: "rules/speed.smk"
+
+
 date_back(passed_on())
 
 
