@@ -74,6 +74,11 @@ include: "rules/evaluate.smk"
 include: "rules/report.smk"
 
 
+if "cka" in settings.papers:
+
+    include: "rules/speed.smk"
+
+
 # Jobs of a cluster run Snakemake, too: they date nothing that others are reading.
 if workflow.is_main_process:
     date_back(passed_on())

@@ -68,9 +68,9 @@ def text_architecture(symbol: str, track: Track) -> TextArchitecture:
 
 
 def architectures(paper: TextPaper) -> dict[str, dict[str, TextArchitecture]]:
-    """Teachers and students of each track by symbol."""
+    """The models of each track by symbol."""
     return {
-        name: {symbol: text_architecture(symbol, track) for symbol in (*track.teachers, *_students(track))}
+        name: {symbol: text_architecture(symbol, track) for symbol in track.models}
         for name, track in paper.tracks.items()
     }
 

@@ -57,16 +57,24 @@ def generate(
     for first in range(0, len(order), rows_at_once):
         chosen = [examples[index] for index in order[first : first + rows_at_once]]
         batch = batch_of_pairs(chosen, layout).to(device)
-        for example, ids in zip(chosen, _searched(model, batch, prompt, layout, settings), strict=True):
+        for example, ids in zip(chosen, searched(model, batch, prompt, layout, settings), strict=True):
             texts[example.key] = tokenizer.text(ids)
     model.train(training)
     return {example.key: texts[example.key] for example in examples}
 
 
-def _searched(
+def searched(
     model: Any, batch: TextBatch, prompt: torch.Tensor, layout: Layout, settings: Decoding
 ) -> list[list[int]]:
-    """Ids of one text a row, from the prompt to the end token or padding."""
+    """Ids of one text a row, from the prompt to the end token or padding.
+
+    Args:
+        model: an encoder-decoder in evaluation mode.
+        batch: its sources are read.
+        prompt: int64 [1, P], what the decoder is given.
+        layout: of the model family.
+        settings: the search.
+    """
     from transformers import GenerationConfig
 
     wanted = GenerationConfig(
