@@ -24,9 +24,9 @@ rule data:
 
 rule text:
     input:
-        raw_of(CORPUS),
+        lambda wildcards: raw_of(CORPUS),
     output:
-        text_of(CORPUS),
+        f"{TEXT}/summary.json",
         f"{TEXT}/tokenizer.json",
         f"{TEXT}/frequencies.tsv",
     log:
