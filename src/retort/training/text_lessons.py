@@ -27,6 +27,7 @@ from retort.evaluation.validation_losses import validation_losses
 from retort.models.features import Family
 from retort.training.distribution import World
 from retort.training.lessons import Judged
+from retort.training.probes import CLASS_VIEW, PROBE_ROWS, TEXT_VIEW, View
 
 if TYPE_CHECKING:
     from retort.stages import ClassRun, PairRun, TextCorpus
@@ -92,6 +93,10 @@ class ClassLesson:
         write = partial(write_classes, evaluation=found, splits=self._dev)
         return Judged(found.metrics, found.select, found.report, write)
 
+    def probed(self) -> tuple[View, TextBatch]:
+        """The first examples of dev."""
+        return CLASS_VIEW, self.collate(self._dev["val"][:PROBE_ROWS])
+
     def guesses(self) -> dict[str, dict[str, float]]:
         """The most frequent class; of scores the mean."""
         labels = {split: [example.label for example in examples] for split, examples in self._dev.items()}
@@ -134,6 +139,10 @@ class PairLesson:
         losses = validation_losses(student, teachers[0] if teachers else None, batches)
         write = partial(write_texts, evaluation=found, examples=self._dev)
         return Judged(found.metrics, found.select, found.report, write, losses)
+
+    def probed(self) -> tuple[View, TextBatch]:
+        """The first examples of dev."""
+        return TEXT_VIEW, self.collate(self._dev[:PROBE_ROWS])
 
     def guesses(self) -> dict[str, dict[str, float]]:
         """The source itself as the text."""

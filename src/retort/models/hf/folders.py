@@ -65,11 +65,14 @@ def load_family(folder: Path, classes: int | None = None) -> HFFamily:
     Raises:
         InputError: no such folder, a kind of model that no adapter knows, or tensors are missing.
     """
+    import transformers
+
     kind = read_json(folder / CONFIG).get("model_type")
     heads = classes_of_models(classes is not None)
     options = {} if classes is None else {"num_labels": classes}
     if kind not in heads:
         raise InputError(f"{folder / CONFIG}: model_type {kind!r}; there are adapters for {', '.join(heads)}")
+    transformers.utils.logging.disable_progress_bar()  # of a folder on this disk
     module, info = heads[kind].from_pretrained(
         folder, dtype=torch.float32, local_files_only=True, output_loading_info=True, **options
     )
