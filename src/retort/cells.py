@@ -134,7 +134,8 @@ def _teachers(plan: Plan, pairs: list[str]) -> Iterator[Cell]:
     for name in dict.fromkeys(name for pair in pairs for name in teachers_of(pair)):
         stages = tuple(plan.fine_tuned(name, group) for group in plan.groups)
         gates = plan.config.gates
-        least = Least(gates.zero_shot, {}, gates.fine_tuned_average)
+        before = {str(task): score for task, score in gates.zero_shot.items()}
+        least = Least(before, {}, gates.fine_tuned_average)
         yield Cell(GLMD, "teacher", "GLM", name, TEACHER_SEED, stages, least)
 
 
