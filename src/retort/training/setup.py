@@ -18,7 +18,7 @@ from retort.data.tokenizer import Tokenizer
 from retort.devices import claim, visible
 from retort.distill.vocabulary import VocabularyMap
 from retort.errors import InputError
-from retort.files import digest_of, read_json, sha256_of, write_lines
+from retort.files import digest_of, read_json, recorded_hash, write_lines
 from retort.layout import Layout
 from retort.models.checkpoint import WEIGHTS, load_config, load_glm, load_tensors
 from retort.models.features import Shape
@@ -204,7 +204,7 @@ def scratch_folder(stage: Stage, job: Job) -> Path:
     for run in stage.runs or (None,):
         files += models_read(stage, layout, run)
     # What is missing is told by the step that reads it.
-    read = {str(path): sha256_of(path) for path in dict.fromkeys(files) if path.exists()}
+    read = {str(path): recorded_hash(path) for path in dict.fromkeys(files) if path.exists()}
     return layout.scratch(stage, digest_of([job.code, sorted(read.values())]))
 
 
