@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pocket_worlds import generate_world
 
 from retort.config import load
-from retort.data.pocket import generate_world
 from retort.data.superglue import TASKS
 from retort.distill.distances import Cosine, SoftCrossEntropy
 from retort.plan import Plan
