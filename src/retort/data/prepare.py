@@ -21,7 +21,7 @@ from retort.data.superglue.instances import load_task
 from retort.data.superglue.tasks import Split
 from retort.data.tokenizer import Tokenizer
 from retort.errors import InputError
-from retort.files import atomic_folder, read_json, recorded_hash, seal, sha256_of, write_json
+from retort.files import atomic_folder, read_json, seal, sha256_of, write_json
 from retort.layout import Layout
 from retort.texts import CORPUS, raw_names, text_names
 
@@ -184,7 +184,7 @@ def prepare(config: Config, layout: Layout) -> None:
 def _summarise(folder: Path, sizes: dict[str, int], manifest: Manifest) -> None:
     """Write ``summary.json``. It stands for the folder, so it says what the bytes of every file are."""
     encoded = {
-        path.relative_to(folder).as_posix(): recorded_hash(path)
+        path.relative_to(folder).as_posix(): sha256_of(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
