@@ -1,4 +1,4 @@
-"""What runs again after a change of code or resources, job by job. docs/reruns.md is the table of these tests."""
+"""What runs again after a change of code or resources, job by job; docs/reruns.md is the table."""
 
 from __future__ import annotations
 
