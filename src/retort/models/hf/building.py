@@ -85,6 +85,11 @@ def untie(module: Any) -> None:
     del module.all_tied_weights_keys["lm_head.weight"]
 
 
+def has_own_head(module: Any) -> bool:
+    """Whether a model is a T5 whose head is not its word table."""
+    return module.config.model_type == "t5" and module.lm_head.weight is not module.shared.weight
+
+
 def _bert(architecture: TextArchitecture, vocabulary: Vocabulary) -> Any:
     from transformers import BertConfig
 
