@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import torch
-from text_models import bart, batch_for, bert, llama, opt_350m, pair, pythia, t5, t5_tied
+from text_models import bart, batch_for, bert, llama, opt_350m, pair, pythia, t5
 from torch.distributed.tensor import DTensor
 
 from retort.distill.alignment import CKA
@@ -36,10 +36,8 @@ SAMPLES = {
     "bert scores": (bert, SCORES),
     "bart all": (bart, words(KL(2.0)) + STATES + match("probs", Last(), MSE())),
     "t5 all": (t5, words(KL(2.0)) + STATES + SCORES),
-    "t5_tied words": (t5_tied, hard() + words(KL(1.0))),
     "opt_350m all": (opt_350m, words(KL(2.0)) + STATES + SCORES),
     "pythia words": (pythia, words(KL(2.0))),
-    "pythia scores": (pythia, SCORES),
     "llama all": (llama, words(KL(2.0)) + STATES + SCORES),
     "llama rows together": (llama, match("hidden", BlockEnds(embedding=True), CKA(), mask="valid")),
 }
@@ -99,11 +97,13 @@ def main(folder: Path) -> None:
             weights = world.whole(student.module.state_dict())
             if world.first:
                 alone, expected, single = outcome(ALONE, build, objective)
-                compared[name] = [
-                    max(abs(a - b) / abs(b) for a, b in zip(reports, alone, strict=True)),
-                    max(float((parameters[n] - expected[n]).abs().max()) for n in expected),
-                    sorted(parameters.keys() ^ expected.keys()),
-                ]
+                start = dict(pair(build)[0].module.named_parameters())
+                compared[name] = {
+                    "names": sorted(parameters.keys() ^ expected.keys()),
+                    "reports": max(abs(a - b) / abs(b) for a, b in zip(reports, alone, strict=True)),
+                    "parameters": max(float((parameters[n] - expected[n]).abs().max()) for n in expected),
+                    "moved": max(float((parameters[n] - start[n]).abs().max()) for n in start),
+                }
                 if name in ("bart all", "t5 all", "llama all"):
                     save_student(folder / name / "two", student.module, None, {}, weights)
                     save_student(folder / name / "one", single.module, None, {})

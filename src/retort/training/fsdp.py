@@ -1,4 +1,4 @@
-"""Parts of a model that FSDP gathers and gives back, and what lies outside them: shared tables, constants.
+"""Parts of a model that FSDP gathers and gives back, and a model's constants, which are whole everywhere.
 
 FSDP gathers a part's parameters for the backward pass when a gradient arrives at its output. An objective may
 look at queries or scores and never at what becomes of them: then the gradient enters elsewhere, and the
@@ -7,7 +7,6 @@ parameters that it needs would not be there. So what was read inside is shown to
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -16,8 +15,6 @@ from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 
 from retort.training.units import Reading, tensors_in
-
-Place = tuple[nn.Module, str]
 
 
 def share_out(module: nn.Module, mesh: DeviceMesh, reading: Reading) -> None:
@@ -37,23 +34,6 @@ def share_out(module: nn.Module, mesh: DeviceMesh, reading: Reading) -> None:
     # Losses are shares of the global batch's: gradients are summed, not averaged.
     unit.set_gradient_divide_factor(1.0)
     unit.set_force_sum_reduction_for_comms(True)
-
-
-def shared_parameters(module: nn.Module) -> list[list[Place]]:
-    """Modules and names of each parameter that a model has under several names, the first one first."""
-    places: dict[int, list[Place]] = {}
-    for part in module.modules():
-        for name, parameter in part.named_parameters(recurse=False, remove_duplicate=False):
-            places.setdefault(id(parameter), []).append((part, name))
-    return [found for found in places.values() if len(found) > 1]
-
-
-def share_again(places: Sequence[Sequence[Place]]) -> None:
-    """Make the parameters one again that a move to a device has made several (:func:`shared_parameters`)."""
-    for (first, name), *others in places:
-        parameter = first.get_parameter(name)
-        for part, other in others:
-            part.register_parameter(other, parameter)
 
 
 def buffers_of(module: nn.Module) -> dict[str, Tensor]:

@@ -25,7 +25,7 @@ from retort.errors import InputError, RetortError
 from retort.stages import Optimiser
 from retort.training.checkpoints import Scratch
 from retort.training.distribution import World, same_size_as_before
-from retort.training.fsdp import buffers_of, share_again, share_out, shared_parameters
+from retort.training.fsdp import buffers_of, share_out
 from retort.training.team_scratch import TeamScratch, mesh_of
 from retort.training.units import GLM_UNITS, Units
 
@@ -97,12 +97,10 @@ class Team(World):
         with torch.device("meta"):
             module = units.empty(description).to(dtype).train(training)
         mesh = mesh_of(device.type, self.size)
-        several = shared_parameters(module)
         for block in units.blocks(module):
             share_out(block, mesh, units.reading(block))
         share_out(module, mesh, units.reading(None))
         module.to_empty(device=device)
-        share_again(several)
         source = {} if whole is None else dict(whole.named_parameters())
         with torch.no_grad():
             for name, own in module.named_parameters():
