@@ -2,8 +2,8 @@
 
 All get the same final hidden states and word tables, and must come to the same value and gradients before
 anything is measured. TRL's loss takes logits, so it multiplies all of them out; Liger's and ours cut the
-positions into chunks. Peers are in an environment of their own (requirements-bench.txt); what is not installed
-is skipped.
+positions into chunks. Peers are in an environment of their own (requirements-bench.txt); what is not
+installed is skipped.
 """
 
 from __future__ import annotations

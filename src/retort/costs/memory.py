@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from retort.costs.disk import model_bytes
 from retort.costs.flops import block_parameters
 from retort.costs.sizes import Sizes
-from retort.stages import Stage
+from retort.stages import Architecture, Stage
 
 _FLOAT = 4
 
