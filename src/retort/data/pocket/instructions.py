@@ -11,7 +11,7 @@ koala        pairs of skills that training never puts together
 wizardlm     the longest lists
 mmlu         four words with letters, of which one is of the class that is asked for
 bbh          sums, kinds, truth and opinions in one word
-drop         who of two persons did something
+drop         who of two persons did something, or what somebody says of it
 ============ ===========================================================================================
 
 Open questions have several references where several responses are good.
@@ -29,7 +29,20 @@ from retort.data.instructions.formats import Record, file_of, write_instructions
 from retort.data.instructions.sets import spec_of
 from retort.data.pocket.corpus import COMMON_HEAD_SHARE
 from retort.data.pocket.lexicon import Lexicon, Sampler, make_lexicon
-from retort.data.pocket.skills import LEAST, LISTS, MOST, OPEN, SKILLS, Draft, both, facts, question
+from retort.data.pocket.skills import (
+    LEAST,
+    LISTS,
+    MOST,
+    OPEN,
+    QUESTION_TASKS,
+    SKILLS,
+    Draft,
+    both,
+    echo,
+    fact,
+    question,
+    questions,
+)
 from retort.data.pocket.tasks import spread
 from retort.data.pocket.text_corpus import text_documents
 from retort.errors import InputError
@@ -41,18 +54,14 @@ HEAD_SHARE = 0.9
 PAIR_SHARE = 0.15
 """Share of pairs of skills in the training set."""
 
+HARD = {"quiz": 3.0, "report": 2.0}
+"""Skills that training has more of than of the others, which weigh 1."""
+
 REFERENCES = 4
 """Good responses that are written down where there are several."""
 
-DOCUMENTS = {"text": 0.3, "facts": 0.3, "questions": 0.4}
+DOCUMENTS = {"text": 0.2, "fact": 0.2, "echo": 0.2, "questions": 0.4}
 """Kind of corpus document -> share."""
-
-QUESTION_TASKS = {
-    "mmlu": ("good", "bad"),
-    "bbh": ("add", "kind", "judge", "rate"),
-    "drop": ("report",),
-}
-"""Few-shot set -> its sub-tasks."""
 
 _PAIRED = ("repeat", "add", "kind", "replace", "name", "describe")
 _WITH_INPUT = ("repeat", "reverse", "count", "sort", "reason", "replace", "judge", "rate", "report")
@@ -95,7 +104,9 @@ def drafts(name: str, s: Sampler, size: int) -> list[tuple[str, Draft]]:
     if size < 1:
         raise InputError(f"{name}: cannot draw {size} instructions; ask for at least one")
     if name == "alpaca_gpt4":
-        shares: dict[tuple[str, ...], float] = {(skill,): (1 - PAIR_SHARE) / len(SKILLS) for skill in SKILLS}
+        weights = dict.fromkeys(SKILLS, 1.0) | HARD
+        unit = (1 - PAIR_SHARE) / sum(weights.values())
+        shares: dict[tuple[str, ...], float] = {(skill,): unit * weight for skill, weight in weights.items()}
         shares |= {pair: PAIR_SHARE / len(trained_pairs()) for pair in trained_pairs()}
     else:
         shares = dict.fromkeys(_skills_of(name), 1.0)
@@ -155,7 +166,7 @@ def question_records(name: str, lexicon: Lexicon, rng: random.Random, size: int)
 
 
 def instruction_documents(lexicon: Lexicon, rng: random.Random, size: int) -> list[str]:
-    """Corpus documents: those of the sentence tasks, what things are like, questions with answers.
+    """Corpus documents: those of the sentence tasks, what things are like, words twice, questions.
 
     Raises:
         InputError: ``size`` is not positive.
@@ -165,18 +176,8 @@ def instruction_documents(lexicon: Lexicon, rng: random.Random, size: int) -> li
     s = Sampler(lexicon, rng, HEAD_SHARE, exceptions=COMMON_HEAD_SHARE)
     kinds = spread(DOCUMENTS, size, rng)
     texts = iter(text_documents(lexicon, rng, max(1, kinds.count("text"))))
-    tasks = [task for named in QUESTION_TASKS.values() for task in named]
-    documents = []
-    for kind in kinds:
-        if kind == "text":
-            documents.append(next(texts))
-        elif kind == "facts":
-            documents.append(facts(s, rng))
-        else:
-            task = rng.choice(tasks)
-            asked = [question(s, task) for _ in range(rng.randint(1, 4))]
-            documents.append("\n\n".join(f"{q}\nAnswer: {a}" for q, a in asked))
-    return documents
+    plain = {"fact": fact, "echo": echo, "questions": questions}
+    return [plain[kind](s) if kind in plain else next(texts) for kind in kinds]
 
 
 def generate_instructions(

@@ -7,11 +7,11 @@ many good words as its class. So responses have easy and hard words, and any res
 
 from __future__ import annotations
 
-import random
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from retort.data.instructions.templates import QUESTION_END
 from retort.data.pocket.glue import mnli, sst2
 from retort.data.pocket.lexicon import Lexicon, Sampler
 from retort.data.pocket.tasks import cue_sentence, noun, predicate
@@ -167,9 +167,24 @@ def tell(s: Sampler, least: int, most: int) -> Draft:
     return Draft(f"tell of {person} and a {_hypernym(s, category)}", "", f"{told} it is <evaluative.good>.")
 
 
+def quiz(s: Sampler, least: int, most: int) -> Draft:
+    """A question of the few-shot sets, without shots."""
+    asked, answer = question(s, s.rng.choice(_TASKS))
+    return Draft("answer in a word", asked, f"{answer}.")
+
+
 def _hypernym(s: Sampler, category: int) -> str:
     return s.lexicon.classes[f"hypernym.{category}"][0][0]
 
+
+QUESTION_TASKS = {
+    "mmlu": ("good", "bad"),
+    "bbh": ("add", "kind", "judge", "rate"),
+    "drop": ("who", "what"),
+}
+"""Few-shot set -> its sub-tasks."""
+
+_TASKS = [task for tasks in QUESTION_TASKS.values() for task in tasks]
 
 Skill = Callable[[Sampler, int, int], Draft]
 
@@ -177,7 +192,7 @@ SKILLS: dict[str, Skill] = {
     skill.__name__: skill
     for skill in (
         *(repeat, reverse, count, sort, add, kind, explain, describe, name, reason),
-        *(replace, judge, rate, report, tell),
+        *(replace, judge, rate, report, tell, quiz),
     )
 }
 """Skill -> its builder, given a sampler and the least and most words of a list."""
@@ -206,16 +221,33 @@ def question(s: Sampler, task: str) -> tuple[str, str]:
             words.append(s.word(f"evaluative.{task if place == right else other}", *words))
         lines = [f"{letter}. {word}" for letter, word in zip("ABCD", words, strict=True)]
         return "\n".join([f"what is {task}?", *lines]), "ABCD"[right]
-    if task == "report":
+    if task == "who":
         draft = report(s, LEAST, MOST)
         return f"{draft.input} who did it?", draft.form.split()[0]
+    if task == "what":
+        opinion = s.word(f"evaluative.{s.rng.choice(('good', 'bad'))}")
+        told = f"{s.word('person')} {predicate(s)}. {s.word('person')} say that it is {opinion}."
+        return f"{told} what do they say of it?", opinion
     draft = SKILLS[task](s, LEAST, MOST)
     return f"{draft.input} {draft.instruction}?".strip(), draft.form.rstrip(".").split()[-1]
 
 
-def facts(s: Sampler, rng: random.Random) -> str:
+def fact(s: Sampler) -> str:
     """A document that says what a thing of some kind is like."""
     thing, category = noun(s)
     told = [f"a {thing} is a kind of {_hypernym(s, category)}.", cue_sentence(s, thing, category)]
-    rng.shuffle(told)
+    s.rng.shuffle(told)
     return " ".join(told)
+
+
+def echo(s: Sampler) -> str:
+    """A document that says the same words twice: who cannot copy learns to."""
+    words = " ".join(_some(s, LEAST, MOST))
+    return f"{words}. {words}."
+
+
+def questions(s: Sampler) -> str:
+    """A document of questions of one kind with their answers, as few-shot prompts show them."""
+    task = s.rng.choice(_TASKS)
+    asked = [question(s, task) for _ in range(s.rng.randint(1, MOST))]
+    return "\n\n".join(f"{q}{QUESTION_END} {a}" for q, a in asked)
