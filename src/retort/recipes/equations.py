@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from retort.distill.alignment import CKA, GatheredCKA
+from retort.distill.decoupled import Decoupled
 from retort.distill.distances import (
     KL,
     MSE,
@@ -19,6 +20,14 @@ from retort.distill.distances import (
     ReverseKL,
     SoftCrossEntropy,
     SumOfSquares,
+)
+from retort.distill.divergences import (
+    AlphaBeta,
+    GeneralisedJSD,
+    Jeffreys,
+    SkewKL,
+    SkewReverseKL,
+    TotalVariation,
 )
 from retort.distill.edits import Edit, ReplaceBlocks, ReplaceSomeBlocks, StandIns, SwapResiduals, SwapTokens
 from retort.distill.ensembles import (
@@ -32,7 +41,8 @@ from retort.distill.ensembles import (
     SumOfSurvivors,
 )
 from retort.distill.granularities import RowStructure, TokenStructure
-from retort.distill.objective import Objective, Term
+from retort.distill.objective import Mask, Objective, Term
+from retort.distill.positions import Positions, TokenGroup
 from retort.distill.relations import ContrastiveCosine, RelationAngle, RelationKL
 from retort.distill.schedules import Scaled, Weight
 from retort.recipes.formulas import (
@@ -74,7 +84,7 @@ class Comparison:
         """The distance of two sides; within a batch the mask says what is related."""
         if self.before:
             ours, theirs = f"{self.before}({ours})", f"{self.before}({theirs})"
-        given = rf" \mid {upright(mask)}" if self.within_batch and mask != "none" else ""
+        given = rf" \mid {mask}" if self.within_batch and mask else ""
         return f"{self.name}({ours}, {theirs}{given})"
 
 
@@ -106,6 +116,13 @@ def _angle(value: RelationAngle) -> Comparison:
     return Comparison(f"{upright('Angle')}_{{{upright(value.of)}{window}}}", within_batch=True)
 
 
+def _decoupled(value: Decoupled) -> Comparison:
+    prefix = "R" if value.reverse else ""
+    weights = {upright(f"{prefix}TKD"): value.target, upright(f"{prefix}DKD"): value.others}
+    parts = [_times([number(w)] if w != 1 else [], name) for name, w in weights.items() if w]
+    return Comparison(parts[0] if len(parts) == 1 and 1 in weights.values() else f"[{' + '.join(parts)}]")
+
+
 def _alignment(name: str) -> Callable[[Any], Comparison]:
     def render(value: CKA) -> Comparison:
         return Comparison(name + ("^2" if value.squared else ""), within_batch=True)
@@ -123,6 +140,13 @@ DISTANCES: dict[type, Callable[[Any], Comparison]] = {
     Cosine: lambda value: Comparison(upright("Cos")),
     CosineEmbedding: lambda value: Comparison(upright("Cos")),
     SumOfSquares: lambda value: Comparison(upright("SSE"), within_batch=True),
+    Decoupled: _decoupled,
+    TotalVariation: lambda value: Comparison(upright("TV")),
+    GeneralisedJSD: lambda value: Comparison(f"{upright('JSD')}_{{{number(value.beta)}}}"),
+    Jeffreys: lambda value: Comparison(f"{upright('Jeffreys')}_{{{number(value.forward)}}}"),
+    SkewKL: lambda value: Comparison(f"{upright('SKL')}_{{{number(value.alpha)}}}"),
+    SkewReverseKL: lambda value: Comparison(f"{upright('SRKL')}_{{{number(value.alpha)}}}"),
+    AlphaBeta: lambda value: Comparison(f"{upright('AB')}_{{{number(value.alpha)},{number(value.beta)}}}"),
     ContrastiveCosine: lambda value: Comparison(upright("Contrast"), within_batch=True),
     RelationKL: lambda value: Comparison(f"{upright('Rel')}_{{{upright(value.of)}}}", within_batch=True),
     RelationAngle: _angle,
@@ -138,6 +162,43 @@ def comparison(value: object) -> Comparison:
         return Comparison(own_name(value))
     found: Comparison = render(value)
     return found
+
+
+# Masks
+
+
+_SCOPES = {"batch": "", "micro_batch": "micro", "sequence": "row"}
+
+
+def _ends(value: Positions) -> tuple[str, str, str]:
+    return "first" if value.first else "", "" if value.last else "unended", _SCOPES[value.scope]
+
+
+def _positions(value: Positions) -> str:
+    return _qualified(upright(value.of), *_ends(value))
+
+
+def _group(value: TokenGroup) -> str:
+    share = "median" if value.split == "median" else number(100 * value.share)
+    over = ("" if value.of == "predicted" else value.of, "all" if value.mean == "words" else "")
+    return _qualified(upright(value.group), share, *over, *_ends(value))
+
+
+def _qualified(name: str, *told: str) -> str:
+    """A name with an index of words and numbers."""
+    index = ",".join(each if each[0].isdigit() else upright(each) for each in told if each)
+    return f"{name}_{{{index}}}" if index else name
+
+
+MASKS: dict[type, Callable[[Any], str]] = {Positions: _positions, TokenGroup: _group}
+
+
+def mask_name(mask: Mask) -> str:
+    """How a mask is written; empty: none."""
+    if not isinstance(mask, Positions):
+        return "" if mask == "none" else upright(mask)
+    render = renderer_of(mask, MASKS, "mask")
+    return own_name(mask) if render is None else str(render(mask))
 
 
 # Ensembles
@@ -290,11 +351,11 @@ def _term(term: Term, objective: Objective, scene: Scene, teachers: Blend, numbe
     them = Tap(theirs, layers.teacher, layers.teachers, theirs_name)
     mine, other = chain(term, ours, them, numbers)
     how = comparison(term.by)
-    value = how.of(_listed(mine), _listed(other), term.mask)
+    value = how.of(_listed(mine), _listed(other), mask_name(term.mask))
     if term.above is not None:
         value = f"{upright('gate')}({value}; {schedule(term.above)})"
     if term.mask != "none" and not how.within_batch:
-        value = rf"\langle {value} \rangle_{{{upright(term.mask)}}}"
+        value = rf"\langle {value} \rangle_{{{mask_name(term.mask)}}}"
         value += rf"^{{{upright('only')}}}" if term.norm == "valid" else ""
     inner = _times([schedule(_bare(term.weight))], value) if by_layer(term.weight) else value
     sums = [teachers.weighted if term.weighted else teachers.others, layers.total]
