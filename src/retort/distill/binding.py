@@ -171,8 +171,9 @@ class BoundObjective(nn.Module):
     ) -> Iterator[Losses]:
         """The loss of each micro-batch of a global batch, in order; to be used up one at a time.
 
-        Terms that gather something from all micro-batches get it in a first pass without gradients, whose
-        random draws (dropout) the second pass repeats.
+        Terms that gather something from all micro-batches get it in a first pass without gradients. Where the
+        student runs in it, the second pass repeats its random draws (dropout); where words are chosen, only
+        the teachers run, and what they show is kept.
         """
         if len(batches) == 1 or not self.objective.gathers:
             yield from (self.loss(batch, student, teachers, clock) for batch in batches)
@@ -187,7 +188,8 @@ class BoundObjective(nn.Module):
                 if any(mask.scope == "batch" for mask in self.objective.choices):
                     self._gather_words(batch, student, teachers, clock, gathered, number)
         for number, (batch, state) in enumerate(zip(batches, states, strict=True)):
-            forget(state, batch.valid.device)
+            if sums:  # otherwise no student ran, and nothing was drawn
+                forget(state, batch.valid.device)
             yield self.loss(batch, student, teachers, clock, gathered, number)
 
     def _gather_words(

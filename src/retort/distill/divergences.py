@@ -33,9 +33,9 @@ def _divergence(first: Tensor, second: Tensor) -> Tensor:
     return (first.exp() * (first - second)).sum(-1)
 
 
-def _check_share(name: str, value: float) -> None:
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} is a share, from 0 to 1, not {value}")
+def _check_share(name: str, value: float, whole: bool = True) -> None:
+    if not 0 <= value <= 1 or (value == 1 and not whole):
+        raise ValueError(f"{name} is a share, from 0 to {'1' if whole else 'less than 1'}, not {value}")
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class SkewKL(Distance):
     alpha: float = 0.1
 
     def __post_init__(self) -> None:
-        _check_share("alpha", self.alpha)
+        _check_share("alpha", self.alpha, whole=False)
 
     def __call__(self, student: Tensor, teacher: Tensor) -> Tensor:
         """[..., C], [..., C] -> [...]."""
@@ -126,7 +126,7 @@ class SkewReverseKL(Distance):
     alpha: float = 0.1
 
     def __post_init__(self) -> None:
-        _check_share("alpha", self.alpha)
+        _check_share("alpha", self.alpha, whole=False)
 
     def __call__(self, student: Tensor, teacher: Tensor) -> Tensor:
         """[..., C], [..., C] -> [...]."""
@@ -135,9 +135,7 @@ class SkewReverseKL(Distance):
 
 
 def _skewed(alpha: float, towards: Tensor, other: Tensor) -> Tensor:
-    if alpha in (0, 1):
-        return towards if alpha else other
-    return _mixture(alpha, towards, other)
+    return _mixture(alpha, towards, other) if alpha else other
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ does what the released functions do where they are called.
 
 from __future__ import annotations
 
-from retort.distill.divergences import AlphaBeta, GeneralisedJSD, SkewKL, SkewReverseKL, TotalVariation
+from retort.distill.divergences import AlphaBeta, SkewKL, SkewReverseKL, TotalVariation
 from retort.quirks import atkd_switches as switches
 from retort.quirks.quirk import Quirk
 from retort.quirks.switches import each_term
@@ -104,7 +104,7 @@ _LOSSES = (
     ),
     Quirk(
         "jsd-name",
-        _by(GeneralisedJSD),
+        _names((atkd.GKD,)),
         f"{_REPO} distill_trainer.py calls 0.9 KL + 0.1 reverse KL a JSD",
         "it is Jeffreys' divergence with other weights: not bounded, and much larger",
         {"as_released": each_term(switches.jeffreys)},
@@ -192,8 +192,8 @@ _RUNS = (
         _names((atkd.IMIT_KD, atkd.GKD, atkd.F_DISTILL)),
         f"{_REPO} distill_trainer.py has student texts alone, or in half of the micro-batches; which "
         "baseline took which is not said",
-        "half of the updates on the student's own texts, the others on the data's (f-distill: the "
-        "teacher's); drawn for each update, there for each micro-batch and device",
+        "ImitKD: the student's own texts alone; in half of the updates: GKD with the data's in the others, "
+        "f-distill with the teacher's. Drawn for each update, there for each micro-batch and device",
     ),
     Quirk(
         "greedy-rollouts",

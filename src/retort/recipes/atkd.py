@@ -71,8 +71,9 @@ def with_atkd(method: Method, reverse: bool = False) -> Method:
     return replace(method, name=name, steps=steps, citation=_PAPER, tuned_as=method.name)
 
 
-ROLLOUTS = Sequences("student", share=0.5)
 TEACHER_TEXTS = Sequences("teacher")
+OWN_TEXTS = Sequences("student")
+HALF_OWN_TEXTS = Sequences("student", share=0.5)
 MIXED_TEXTS = Sequences("student", share=0.5, otherwise="teacher")
 
 
@@ -105,7 +106,7 @@ IMIT_KD = _method(
     "ImitKD",
     tokens(KL()),
     "Lin et al. (2020). Autoregressive knowledge distillation through imitation learning. EMNLP.",
-    ROLLOUTS,
+    OWN_TEXTS,
 )
 F_DISTILL = _method(
     "f-distill",
@@ -118,7 +119,7 @@ GKD = _method(
     tokens(GeneralisedJSD(0.9)),
     "Agarwal et al. (2024). On-policy distillation of language models: Learning from self-generated "
     "mistakes. ICLR.",
-    ROLLOUTS,
+    HALF_OWN_TEXTS,
 )
 ADAPTIVE = (
     with_atkd(SUPERVISED),
@@ -155,7 +156,7 @@ MINILLM = _method(
     tokens(ReverseKL()),
     "Gu et al. (2024). MiniLLM: Knowledge distillation of large language models. ICLR. Its exact "
     "word-by-word term alone, without the policy gradient.",
-    Sequences("student"),
+    OWN_TEXTS,
 )
 ABKD = _method(
     "ABKD",

@@ -10,25 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from retort.distill.alignment import CKA, GatheredCKA
-from retort.distill.decoupled import Decoupled
-from retort.distill.distances import (
-    KL,
-    MSE,
-    Cosine,
-    CosineEmbedding,
-    ReverseKL,
-    SoftCrossEntropy,
-    SumOfSquares,
-)
-from retort.distill.divergences import (
-    AlphaBeta,
-    GeneralisedJSD,
-    Jeffreys,
-    SkewKL,
-    SkewReverseKL,
-    TotalVariation,
-)
 from retort.distill.edits import Edit, ReplaceBlocks, ReplaceSomeBlocks, StandIns, SwapResiduals, SwapTokens
 from retort.distill.ensembles import (
     Ensemble,
@@ -40,11 +21,9 @@ from retort.distill.ensembles import (
     RouteToMeans,
     SumOfSurvivors,
 )
-from retort.distill.granularities import RowStructure, TokenStructure
-from retort.distill.objective import Mask, Objective, Term
-from retort.distill.positions import Positions, TokenGroup
-from retort.distill.relations import ContrastiveCosine, RelationAngle, RelationKL
+from retort.distill.objective import Objective, Term
 from retort.distill.schedules import Scaled, Weight
+from retort.recipes.comparisons import DISTANCES, MASKS, comparison, mask_name, times
 from retort.recipes.formulas import (
     Indices,
     Tap,
@@ -66,139 +45,7 @@ SITES = {
 KEPT = r"\mathcal{K}"
 LOSS = r"\mathcal{L}"
 _HARD = upright("hard")
-
-
-# Distances
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A distance of two formulas: what stands before it, its name, and what it does to both sides first."""
-
-    name: str
-    factor: str = ""
-    before: str = ""
-    within_batch: bool = False
-
-    def of(self, ours: str, theirs: str, mask: str) -> str:
-        """The distance of two sides; within a batch the mask says what is related."""
-        if self.before:
-            ours, theirs = f"{self.before}({ours})", f"{self.before}({theirs})"
-        given = rf" \mid {mask}" if self.within_batch and mask else ""
-        return f"{self.name}({ours}, {theirs}{given})"
-
-
-def _heated(name: str) -> Callable[[Any], Comparison]:
-    def render(value: KL | SoftCrossEntropy) -> Comparison:
-        if value.temperature == 1:
-            return Comparison(upright(name))
-        heat = number(value.temperature)
-        return Comparison(f"{upright(name)}_{{{heat}}}", f"{heat}^2" if value.squared else "")
-
-    return render
-
-
-def _reverse(value: ReverseKL) -> Comparison:
-    """Its square of the temperature is part of it."""
-    heat = number(value.temperature)
-    name = upright("RKL")
-    return Comparison(name if heat == "1" else f"{name}_{{{heat}}}", "" if heat == "1" else f"{heat}^2")
-
-
-def _tokens(value: TokenStructure) -> Comparison:
-    name = f"{upright('Tok')}_{{{value.heads},{value.centres},{value.neighbours}}}"
-    before = "" if value.spans is None else f"{upright('spans')}_{{{number(value.spans)}}}"
-    return Comparison(name, before=before, within_batch=True)
-
-
-def _angle(value: RelationAngle) -> Comparison:
-    window = f",{value.window}" if value.of == "tokens" else ""
-    return Comparison(f"{upright('Angle')}_{{{upright(value.of)}{window}}}", within_batch=True)
-
-
-def _decoupled(value: Decoupled) -> Comparison:
-    prefix = "R" if value.reverse else ""
-    weights = {upright(f"{prefix}TKD"): value.target, upright(f"{prefix}DKD"): value.others}
-    parts = [_times([number(w)] if w != 1 else [], name) for name, w in weights.items() if w]
-    return Comparison(parts[0] if len(parts) == 1 and 1 in weights.values() else f"[{' + '.join(parts)}]")
-
-
-def _alignment(name: str) -> Callable[[Any], Comparison]:
-    def render(value: CKA) -> Comparison:
-        return Comparison(name + ("^2" if value.squared else ""), within_batch=True)
-
-    return render
-
-
-DISTANCES: dict[type, Callable[[Any], Comparison]] = {
-    KL: _heated("KL"),
-    ReverseKL: _reverse,
-    CKA: _alignment(upright("CKA")),
-    GatheredCKA: _alignment(f"{upright('CKA')}_{{{upright('all')}}}"),
-    SoftCrossEntropy: _heated("CE"),
-    MSE: lambda value: Comparison(upright("MSE")),
-    Cosine: lambda value: Comparison(upright("Cos")),
-    CosineEmbedding: lambda value: Comparison(upright("Cos")),
-    SumOfSquares: lambda value: Comparison(upright("SSE"), within_batch=True),
-    Decoupled: _decoupled,
-    TotalVariation: lambda value: Comparison(upright("TV")),
-    GeneralisedJSD: lambda value: Comparison(f"{upright('JSD')}_{{{number(value.beta)}}}"),
-    Jeffreys: lambda value: Comparison(f"{upright('Jeffreys')}_{{{number(value.forward)}}}"),
-    SkewKL: lambda value: Comparison(f"{upright('SKL')}_{{{number(value.alpha)}}}"),
-    SkewReverseKL: lambda value: Comparison(f"{upright('SRKL')}_{{{number(value.alpha)}}}"),
-    AlphaBeta: lambda value: Comparison(f"{upright('AB')}_{{{number(value.alpha)},{number(value.beta)}}}"),
-    ContrastiveCosine: lambda value: Comparison(upright("Contrast"), within_batch=True),
-    RelationKL: lambda value: Comparison(f"{upright('Rel')}_{{{upright(value.of)}}}", within_batch=True),
-    RelationAngle: _angle,
-    TokenStructure: _tokens,
-    RowStructure: lambda value: Comparison(f"{upright('Row')}_{{{value.heads}}}", within_batch=True),
-}
-
-
-def comparison(value: object) -> Comparison:
-    """How a distance is written."""
-    render = renderer_of(value, DISTANCES, "distance")
-    if render is None:
-        return Comparison(own_name(value))
-    found: Comparison = render(value)
-    return found
-
-
-# Masks
-
-
-_SCOPES = {"batch": "", "micro_batch": "micro", "sequence": "row"}
-
-
-def _ends(value: Positions) -> tuple[str, str, str]:
-    return "first" if value.first else "", "" if value.last else "unended", _SCOPES[value.scope]
-
-
-def _positions(value: Positions) -> str:
-    return _qualified(upright(value.of), *_ends(value))
-
-
-def _group(value: TokenGroup) -> str:
-    share = "median" if value.split == "median" else number(100 * value.share)
-    over = ("" if value.of == "predicted" else value.of, "all" if value.mean == "words" else "")
-    return _qualified(upright(value.group), share, *over, *_ends(value))
-
-
-def _qualified(name: str, *told: str) -> str:
-    """A name with an index of words and numbers."""
-    index = ",".join(each if each[0].isdigit() else upright(each) for each in told if each)
-    return f"{name}_{{{index}}}" if index else name
-
-
-MASKS: dict[type, Callable[[Any], str]] = {Positions: _positions, TokenGroup: _group}
-
-
-def mask_name(mask: Mask) -> str:
-    """How a mask is written; empty: none."""
-    if not isinstance(mask, Positions):
-        return "" if mask == "none" else upright(mask)
-    render = renderer_of(mask, MASKS, "mask")
-    return own_name(mask) if render is None else str(render(mask))
+__all__ = ["DISTANCES", "EDITS", "ENSEMBLES", "MASKS", "Scene", "blend", "edit", "equation", "summands"]
 
 
 # Ensembles
@@ -341,7 +188,7 @@ def _term(term: Term, objective: Objective, scene: Scene, teachers: Blend, numbe
     changed = term.edited or first_pass
     if term.by is None:
         loss = rf"\tilde{{{LOSS}}}" if changed else LOSS
-        return _times(_constants(term.weight), f"{loss}_{{{_HARD}}}")
+        return times(_constants(term.weight), f"{loss}_{{{_HARD}}}")
     layers = Indices("", "", "") if term.layers is None else indices(term.layers)
     theirs_name = "(n)" if teachers.weighted else "t"
     ours = Tap(_site(term, "s", layers.student, changed), layers.student, layers.students, "s")
@@ -357,9 +204,9 @@ def _term(term: Term, objective: Objective, scene: Scene, teachers: Blend, numbe
     if term.mask != "none" and not how.within_batch:
         value = rf"\langle {value} \rangle_{{{mask_name(term.mask)}}}"
         value += rf"^{{{upright('only')}}}" if term.norm == "valid" else ""
-    inner = _times([schedule(_bare(term.weight))], value) if by_layer(term.weight) else value
+    inner = times([schedule(_bare(term.weight))], value) if by_layer(term.weight) else value
     sums = [teachers.weighted if term.weighted else teachers.others, layers.total]
-    return _times([*_constants(term.weight), how.factor], " ".join([*filter(None, sums), inner]))
+    return times([*_constants(term.weight), how.factor], " ".join([*filter(None, sums), inner]))
 
 
 def _site(term: Term, name: str, layer: str, changed: bool) -> str:
@@ -390,10 +237,6 @@ def _constants(weight: Weight) -> list[str]:
     else:
         shown = [] if by_layer(rest) else [schedule(rest)]
     return [*([number(factor)] if factor != 1 else []), *shown]
-
-
-def _times(factors: list[str], value: str) -> str:
-    return r" \cdot ".join([*filter(None, factors), value])
 
 
 def equation(objective: Objective, scene: Scene = Scene()) -> str:
