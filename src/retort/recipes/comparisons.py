@@ -86,7 +86,7 @@ def _decoupled(value: Decoupled) -> Comparison:
     prefix = "R" if value.reverse else ""
     weights = {upright(f"{prefix}TKD"): value.target, upright(f"{prefix}DKD"): value.others}
     parts = [times([number(w)] if w != 1 else [], name) for name, w in weights.items() if w]
-    return Comparison(parts[0] if len(parts) == 1 and 1 in weights.values() else f"[{' + '.join(parts)}]")
+    return Comparison(parts[0] if len(parts) == 1 and 1 in weights.values() else f"({' + '.join(parts)})")
 
 
 def _alignment(name: str) -> Callable[[Any], Comparison]:
