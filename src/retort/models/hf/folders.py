@@ -9,28 +9,33 @@ from typing import Any
 import torch
 
 from retort.errors import InputError
-from retort.files import atomic_folder, read_json, write_json
+from retort.files import atomic_folder, read_json, write_json, write_text
 from retort.models.hf.building import classes_of_models
 from retort.models.hf.families import HFFamily, family_of
 
 CONFIG = "config.json"
 CARD = "card.json"
+README = "README.md"
 
 _FRESH = ("classifier.", "bert.pooler.")
 """What a pretrained BERT may lack when it is loaded to classify."""
 
 
-def save_student(folder: Path, module: Any, tokenizer: Any | None, card: Mapping[str, Any]) -> None:
+def save_student(
+    folder: Path, module: Any, tokenizer: Any | None, card: Mapping[str, Any], readme: str | None = None
+) -> None:
     """Write a model as an ordinary transformers folder, atomically.
 
     ``config.json``, ``model.safetensors``, ``generation_config.json`` for models that generate, the files of
-    a transformers tokenizer where one is given, and ``card.json``, which transformers ignores.
+    a transformers tokenizer where one is given, ``card.json``, which transformers ignores, and ``README.md``,
+    the model card for people, where there is one.
 
     Args:
         folder: replaced as a whole if it is there.
         module: a transformers model; its lenses and whatever else it was trained with are no part of it.
         tokenizer: anything with ``save_pretrained``; its words are the model's rows.
         card: what it is and how it was made.
+        readme: text of the model card.
     """
     with atomic_folder(folder) as temporary:
         module.save_pretrained(temporary, max_shard_size="1000GB")
@@ -41,6 +46,8 @@ def save_student(folder: Path, module: Any, tokenizer: Any | None, card: Mapping
         if tokenizer is not None:
             tokenizer.save_pretrained(temporary)
         write_json(temporary / CARD, dict(card))
+        if readme is not None:
+            write_text(temporary / README, readme)
 
 
 def load_family(folder: Path, classes: int | None = None) -> HFFamily:
