@@ -36,7 +36,7 @@ TEXTS = ["a cat sat on the mat.", "the dog </s> ran on", "mat"]
 KINDS = {
     "bert": ("bert", "RTE", None),
     "scores": ("bert", "STS-B", None),
-    "bart": ("bart", "XSum", Decoding(9, beams=1, min_length=3)),
+    "bart": ("bart", "XSum", Decoding(9, min_length=3, no_repeat_ngram=2)),
     "mbart": ("mbart", "WMT16-en-ro", Decoding(8, beams=3, length_penalty=0.5, early_stopping=True)),
     "mbart50": ("mbart50", "WMT16-en-ro", Decoding(9, no_repeat_ngram=2)),
     "t5": ("t5", "CNN-DM", Decoding(8, beams=2, length_penalty=2.0, no_repeat_ngram=2)),
@@ -78,13 +78,14 @@ def finished_run(folder, name):
     model = build(size, Vocabulary(tokenizer.size, layout.pad, None, layout.end, layout.start), classes)
     with torch.no_grad():
         for parameter in model.module.parameters():
-            parameter.add_(0.5 * torch.randn_like(parameter))
+            parameter.copy_(torch.randn_like(parameter))
     model.module.eval()
     run, words = folder / "run", folder / "words"
     save_student(run, model.module, None, {})
     write_json(run / "metrics.json", metrics_of(task))
     tokenizer.save(words / "tokenizer.json")
     write_json(words / "summary.json", {"sha256": {}})
+    (run / "card.json").unlink()  # cards, which hold times, are written after the seal
     seal(run)
     request = Request({"scale": "pocket"}, None, Revision("abc", ""), ("python",))
     origin = Origin({"phase": "task"}, "c0de", (words,), [], request)
