@@ -2,7 +2,7 @@
 # of each track are needed, whose number decides the largest matrix.
 rule speed:
     input:
-        list(plan.speeds.values()),
+        [text_of(text_part("cka", track)) for track in settings.cka.tracks],
     output:
         f"{RESULTS}/cka/speed.csv",
     log:
@@ -21,10 +21,6 @@ rule speed:
                 for track in settings.cka.tracks.values()
             ]
         ),
-        tokenizers=" ".join(
-            f"--tokenizer {track}={path}" for track, path in plan.speeds.items()
-        ),
         config=config_file,
     shell:
-        "python scripts/measure_speed.py --config {params.config} {params.tokenizers}"
-        " --threads {threads} 2>&1 | tee {log}"
+        "python scripts/measure_speed.py --config {params.config} --threads {threads} 2>&1 | tee {log}"

@@ -19,7 +19,7 @@ def main() -> None:
     plan = plan_of(arguments)
     stage = plan.stage(arguments.stage)
 
-    from retort.evaluation.generation import Decoding
+    from retort.evaluation.decoding import Decoding
     from retort.exports.runs import export_run
     from retort.exports.subjects import subject_of
     from retort.stages import task_of

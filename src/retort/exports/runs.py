@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,13 @@ from retort.data.layouts import Layout, layout_of
 from retort.data.seq2seq.tasks import spec_of as pairs_spec
 from retort.data.text_tokenizer import TextTokenizer
 from retort.errors import InputError
-from retort.evaluation.generation import Decoding
-from retort.evaluation.selection import PROTOCOLS, Protocol
+from retort.evaluation.decoding import Decoding
+from retort.evaluation.selection import selected
 from retort.exports.cards import Subject, card_text
 from retort.exports.tokenizers import fast_tokenizer
 from retort.files import read_json, verify
 from retort.models.hf.folders import CARD, load_family, save_student
-from retort.papers import Scoring, paper_of
+from retort.papers import paper_of
 from retort.runcard import read_card
 
 _WEIGHTS = "model.safetensors"
@@ -39,9 +38,11 @@ def export_run(run: Path, words: Path, subject: Subject, decoding: Decoding | No
     if out.exists() and not (out / CARD).is_file():
         raise InputError(f"{out}: is there already and no exported model; name another folder")
     card = read_card(run / CARD)
-    scores = scores_of(
-        paper_of(subject.paper).task(subject.task), read_json(run / "metrics.json")["evaluations"]
-    )
+    scoring = paper_of(subject.paper).task(subject.task)
+    scores = {
+        protocol: {metric: found[metric] for metric in scoring.metrics if metric in found}
+        for protocol, found in selected(scoring, read_json(run / "metrics.json")["evaluations"]).items()
+    }
     tokenizer = TextTokenizer.load(words / "tokenizer.json")
     layout = _layout(subject, tokenizer)
     verify(run / _WEIGHTS)
@@ -50,17 +51,8 @@ def export_run(run: Path, words: Path, subject: Subject, decoding: Decoding | No
         module.generation_config = generation_settings(decoding, layout)
     sizes = {"parameters": f"{sum(p.numel() for p in module.parameters()):,}", "words": f"{tokenizer.size:,}"}
     readme = card_text(subject, scores, card, sizes)
-    save_student(out, module, fast_tokenizer(tokenizer, subject.family, layout, subject.source), card, readme)
-
-
-def scores_of(scoring: Scoring, evaluations: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
-    """Metrics of a run by selection protocol, see :mod:`retort.evaluation.selection`."""
-
-    def reported(protocol: Protocol) -> dict[str, float]:
-        best = max(evaluations, key=lambda found: scoring.selection(found[protocol.chooses]))
-        return dict(best[protocol.reports])
-
-    return {name: reported(protocol) for name, protocol in PROTOCOLS.items()}
+    words_of_model = fast_tokenizer(tokenizer, subject.family, layout, subject.source)
+    save_student(out, module, words_of_model, card, readme=readme)
 
 
 def generation_settings(decoding: Decoding, layout: Layout) -> Any:

@@ -10,6 +10,7 @@ from retort.errors import InputError
 from retort.exports.cards import Subject
 from retort.papers import paper_of
 from retort.recipes.cka import METHODS
+from retort.recipes.cka_one_recipe import METHODS as ONE_RECIPE
 
 if TYPE_CHECKING:
     from retort.cells import Cell
@@ -69,9 +70,8 @@ def _track(plan: Plan, symbol: str, task: str) -> Track:
 
 
 def _citation(cell: Cell) -> str:
-    """Of the method; names of variants go on after those of what they vary."""
+    """Of the method; a switched quirk stands behind the name of what it changes."""
     if cell.role == "teacher":
         return f"Fine-tuned as a teacher of {paper_of(PAPER).title}."
-    named = cell.method.partition(" (")[0].partition(" [")[0]
-    found = {method.name: method.citation for method in METHODS}
-    return found.get(cell.method) or found.get(named) or f"Of {paper_of(PAPER).title}."
+    found = {method.name: method.citation for method in (*METHODS, *ONE_RECIPE)}
+    return found[cell.method.partition(" [")[0]]

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from retort.errors import InputError
 from retort.files import atomic_folder, read_json, write_json, write_text
-from retort.models.hf.building import classes_of_models
+from retort.models.hf.building import classes_of_models, has_own_head
 from retort.models.hf.families import HFFamily, family_of
 
 CONFIG = "config.json"
@@ -22,7 +23,12 @@ _FRESH = ("classifier.", "bert.pooler.")
 
 
 def save_student(
-    folder: Path, module: Any, tokenizer: Any | None, card: Mapping[str, Any], readme: str | None = None
+    folder: Path,
+    module: Any,
+    tokenizer: Any | None,
+    card: Mapping[str, Any],
+    weights: Mapping[str, Tensor] | None = None,
+    readme: str | None = None,
 ) -> None:
     """Write a model as an ordinary transformers folder, atomically.
 
@@ -35,19 +41,32 @@ def save_student(
         module: a transformers model; its lenses and whatever else it was trained with are no part of it.
         tokenizer: anything with ``save_pretrained``; its words are the model's rows.
         card: what it is and how it was made.
+        weights: by name, of a model that is shared out among processes; ``None``: the model's own.
         readme: text of the model card.
     """
     with atomic_folder(folder) as temporary:
-        module.save_pretrained(temporary, max_shard_size="1000GB")
-        if _has_own_head(module):
-            # As version 1.1 is published: transformers 5 then scales nothing, version 4 ties nothing.
-            config = read_json(temporary / CONFIG)
-            write_json(temporary / CONFIG, config | {"tie_word_embeddings": False})
+        write_model(temporary, module, weights)
         if tokenizer is not None:
             tokenizer.save_pretrained(temporary)
         write_json(temporary / CARD, dict(card))
         if readme is not None:
             write_text(temporary / README, readme)
+
+
+def write_model(folder: Path, module: Any, weights: Mapping[str, Tensor] | None = None) -> None:
+    """Write configuration and weights into a folder.
+
+    Args:
+        folder: there already.
+        module: a transformers model.
+        weights: instead of the model's own, where those are shared out among processes.
+    """
+    state = None if weights is None else {name: weights[name] for name in module.state_dict()}
+    module.save_pretrained(folder, state_dict=state, max_shard_size="1000GB")
+    if has_own_head(module):
+        # As version 1.1 is published: transformers 5 then scales nothing, version 4 ties nothing.
+        config = read_json(folder / CONFIG)
+        write_json(folder / CONFIG, config | {"tie_word_embeddings": False})
 
 
 def load_family(folder: Path, classes: int | None = None) -> HFFamily:
@@ -60,11 +79,14 @@ def load_family(folder: Path, classes: int | None = None) -> HFFamily:
     Raises:
         InputError: no such folder, a kind of model that no adapter knows, or tensors are missing.
     """
+    import transformers
+
     kind = read_json(folder / CONFIG).get("model_type")
     heads = classes_of_models(classes is not None)
     options = {} if classes is None else {"num_labels": classes}
     if kind not in heads:
         raise InputError(f"{folder / CONFIG}: model_type {kind!r}; there are adapters for {', '.join(heads)}")
+    transformers.utils.logging.disable_progress_bar()  # of a folder on this disk
     module, info = heads[kind].from_pretrained(
         folder, dtype=torch.float32, local_files_only=True, output_loading_info=True, **options
     )
@@ -74,8 +96,3 @@ def load_family(folder: Path, classes: int | None = None) -> HFFamily:
             f"{folder}: lacks {len(missing)} tensor(s), first {missing[0]!r}; name another folder"
         )
     return family_of(module.eval())
-
-
-def _has_own_head(module: Any) -> bool:
-    """Whether a model is a T5 whose head is not its word table."""
-    return module.config.model_type == "t5" and module.lm_head.weight is not module.shared.weight
