@@ -236,6 +236,27 @@ _RUNS = (
         "none on what is trained, if the script is called with that in mind",
     ),
     Quirk(
+        "manual-backward",
+        _IN_CODE,
+        f"{_REPO} distill_trainer.py overrides training_step(model, inputs) and calls backward itself",
+        "later trainers of transformers pass a third argument, at which it stops; the scaling of float16 "
+        "gradients is passed by",
+    ),
+    Quirk(
+        "two-rouges",
+        _ALL,
+        f"{_REPO} inference.py scores by the package rouge, MiniLLM and DistiLLM by rouge_score with stems",
+        "their values are not comparable",
+    ),
+    Quirk(
+        "judge-replies",
+        _ALL,
+        f"{_REPO} gpt4_evalution.py shows the model's answer first, get_gpt4_score.py leaves out replies without "
+        "a score",
+        "a preference for the first answer is part of the published ratio; how many replies are in it is not "
+        "known",
+    ),
+    Quirk(
         "judge-model",
         _ALL,
         f"{_REPO} gpt4_evalution.py asks gpt-3.5-turbo-1106",
