@@ -251,8 +251,8 @@ _RUNS = (
     Quirk(
         "judge-replies",
         _ALL,
-        f"{_REPO} gpt4_evalution.py shows the model's answer first, get_gpt4_score.py leaves out replies without "
-        "a score",
+        f"{_REPO} gpt4_evalution.py shows the model's answer first; get_gpt4_score.py leaves out replies "
+        "without a score",
         "a preference for the first answer is part of the published ratio; how many replies are in it is not "
         "known",
     ),
