@@ -1,72 +1,64 @@
-"""A tiny causal language model that an objective can be tried on, with nothing of transformers."""
+"""Tiny causal models of every family, and prompts for them."""
 
 from __future__ import annotations
 
+import os
+
+import numpy as np
 import torch
-from torch import nn
 
-from retort.data.text_batches import TextBatch, causal_batch
-from retort.models.features import HARD, UNCHANGED, WORDS, Features, Patch, Shape, Site, WordLogits
-from retort.models.losses import language_model_loss
+from retort.data.layouts import layout_of, specials_of
+from retort.data.prompt_examples import PromptExample
+from retort.data.text_tokenizer import TextTokenizer
 
-VOCABULARY = 23
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-
-class Running(nn.Module):
-    """Each state is made of the mean of the words so far."""
-
-    def __init__(self, width: int, bias: bool = False) -> None:
-        super().__init__()
-        self.words = nn.Embedding(VOCABULARY, width)
-        self.mix = nn.Linear(width, width)
-        self.head = nn.Linear(width, VOCABULARY, bias=bias)
-
-    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """int64 [B, S] -> [B, S, D]."""
-        seen = self.words(tokens).cumsum(1)
-        count = torch.arange(1, tokens.shape[1] + 1, dtype=seen.dtype, device=tokens.device)
-        return torch.tanh(self.mix(seen / count[:, None])) + self.words(tokens)
+WORDS = "one two three four five six seven eight nine ten"
+FAMILIES = ("opt", "gpt_neox", "llama")
 
 
-class CausalFamily:
-    """It as objectives see it; ``passes`` counts its runs."""
+def setup(family):
+    """A tokenizer and its layout."""
+    tokenizer = TextTokenizer.train([f"{WORDS} 1 2\n:"], 90, specials_of(family))
+    return tokenizer, layout_of(family, tokenizer)
 
-    def __init__(self, width: int, seed: int, bias: bool = False, dropout: float = 0.0) -> None:
-        torch.manual_seed(seed)
-        self.module = Running(width, bias).double()
-        self.shape = Shape(1, width, 1, VOCABULARY)
-        self.dropout = nn.Dropout(dropout)
-        self.passes = 0
 
-    def blocks(self) -> list[nn.Module]:
-        """None."""
-        return []
+def model_of(family, tokenizer, layout, seed=0, room=64):
+    """A random model whose words differ from step to step."""
+    import transformers
 
-    def stand_ins(self) -> None:
-        """None."""
-        return
-
-    def observe(self, batch: TextBatch, want: frozenset[Site], patch: Patch = UNCHANGED) -> Features:
-        """Words and labels."""
-        assert want <= {WORDS, HARD} and patch is UNCHANGED
-        self.passes += 1
-        states = self.dropout(self.module(batch.tokens))
-        words = WordLogits(states, self.module.head.weight, self.module.head.bias)
-        values = {WORDS: words, HARD: language_model_loss(words, batch)}
-        return Features(
-            {site: values[site] for site in want}, batch.valid, batch.predicted, batch.example_of_row
+    torch.manual_seed(seed)
+    common = {
+        "vocab_size": tokenizer.size,
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "max_position_embeddings": room,
+        "pad_token_id": layout.pad,
+        "eos_token_id": layout.end,
+    }
+    if family == "opt":
+        config = transformers.OPTConfig(
+            **common, ffn_dim=32, word_embed_proj_dim=16, init_std=0.6, dropout=0.3, bos_token_id=layout.end
         )
+        return transformers.OPTForCausalLM(config)
+    if family == "gpt_neox":
+        config = transformers.GPTNeoXConfig(
+            **common, intermediate_size=32, initializer_range=0.6, hidden_dropout=0.3
+        )
+        return transformers.GPTNeoXForCausalLM(config)
+    config = transformers.LlamaConfig(**common, intermediate_size=32, initializer_range=0.6)
+    return transformers.LlamaForCausalLM(config)
 
 
-def teacher_of(width: int = 12, seed: int = 1) -> CausalFamily:
-    """One that is trained no more."""
-    family = CausalFamily(width, seed, bias=True)
-    family.module.eval().requires_grad_(False)
-    return family
-
-
-def prompts_and_answers(lengths=(9, 6, 8, 4, 7, 5), prompts=(3, 2, 4, 1, 3, 2), seed: int = 0) -> TextBatch:
-    """Random texts whose first words are given."""
-    g = torch.Generator().manual_seed(seed)
-    rows = [torch.randint(1, VOCABULARY, (n,), generator=g).tolist() for n in lengths]
-    return causal_batch(rows, list(prompts), pad=0)
+def prompts_of(tokenizer, layout, count=5, seed=0):
+    """Prompts of different lengths with a response each."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for number in range(count):
+        words = rng.choice(WORDS.split(), 1 + number * 2 % 7)
+        said = str(rng.choice(WORDS.split()))
+        prompt = np.array([*layout.source[0], *tokenizer.ids(" ".join(words))], np.int32)
+        response = np.array([*tokenizer.ids(said), layout.end], np.int32)
+        found.append(PromptExample(f"set/{number}", prompt, response, (said,), None))
+    return found
