@@ -174,10 +174,16 @@ class BoundObjective(nn.Module):
         Terms that gather something from all micro-batches get it in a first pass without gradients. Where the
         student runs in it, the second pass repeats its random draws (dropout); where words are chosen, only
         the teachers run, and what they show is kept.
+
+        Raises:
+            ValueError: they are a part of the global batch, of which something is to be gathered.
         """
         if len(batches) == 1 or not self.objective.gathers:
             yield from (self.loss(batch, student, teachers, clock) for batch in batches)
             return
+        rows, here = batches[0].totals.rows, sum(len(batch.valid) for batch in batches)
+        if here != rows:
+            raise ValueError(f"something is gathered from a whole batch of {rows} rows, and these are {here}")
         gathered, states = Gathered(), []
         sums = any(isinstance(term.by, GatheringDistance) for term in self.objective.terms)
         for number, batch in enumerate(batches):
