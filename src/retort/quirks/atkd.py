@@ -200,7 +200,7 @@ _RUNS = (
         _ROLLED_OUT,
         f"{_REPO} distill_trainer.py generates without flags: greedily, unless a model's own settings say "
         "other",
-        "students write one text to a prompt, up to 256 words",
+        "students write one text to a prompt, up to 256 tokens",
     ),
     Quirk(
         "mixed-words",
