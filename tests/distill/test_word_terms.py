@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from causal_language import CausalFamily, prompts_and_answers, teacher_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from running_models import CausalFamily, prompts_and_answers, teacher_of
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from retort.distill import words

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from running_models import CausalFamily, prompts_and_answers, teacher_of
+from causal_language import CausalFamily, prompts_and_answers, teacher_of
 
 from retort.distill.binding import BoundObjective
 from retort.distill.distances import KL, ReverseKL

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from running_models import CausalFamily, prompts_and_answers, teacher_of
+from causal_language import CausalFamily, prompts_and_answers, teacher_of
 
 from retort.data.text_batches import TextBatch
 from retort.distill.binding import BoundObjective

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from running_models import prompts_and_answers
+from causal_language import prompts_and_answers
 
 pytest.importorskip("transformers")
 
