@@ -15,7 +15,7 @@ from retort.files import date_back, digest_of, sha256_of, write_text
 from retort.hashes import remembered_hashes
 from retort.fingerprint import fingerprint
 from retort.plan import Plan
-from retort.reporting.exhibits import FIGURES, JUDGED, JUDGED_BY, TABLES
+from retort.reporting.exhibits import exhibits_of
 from retort.reporting.tables import TEMPLATES
 from retort.texts import CORPUS, part_of
 
@@ -54,6 +54,7 @@ TEXT = str(layout.text(plan.text[CORPUS]))
 
 
 wildcard_constraints:
+    paper="|".join(settings.papers),
     pretrained=r"[^/]+\.pre\.[^/]+",
     tuned=r"[^/]+\.task\.[^/]+",
     mapped=r"[0-9a-f]+",

@@ -15,7 +15,7 @@ from retort.data.superglue.tasks import SPECS
 from retort.data.tokenizer import COMMANDS, Tokenizer
 from retort.evaluation.collect import CHOICES
 from retort.files import write_json, write_text
-from retort.reporting.exhibits import FIGURES, write_figure
+from retort.reporting.exhibits import exhibits_of, write_figure
 from retort.reporting.page import write_page
 from retort.reporting.results import PUBLISHED, Results
 from retort.reporting.scores import COLUMNS
@@ -223,7 +223,7 @@ def shared_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def page(shared_root: Path) -> Path:
     """The page of that run, with judged claims."""
     write_text(shared_root / "glmd" / "claims.csv", CLAIMS)
-    for name in FIGURES:
+    for name in exhibits_of("glmd").figures:
         write_figure(Results(shared_root), name, shared_root / "glmd" / "figures")
     path = shared_root / "report" / "index.html"
     write_page(shared_root, PUBLISHED, path)

@@ -18,7 +18,8 @@ from retort.claims.ledger import ledger_path
 from retort.claims.writing import write_claims
 from retort.config import REPOSITORY
 from retort.fingerprint import fingerprint
-from retort.reporting.exhibits import FIGURES, JUDGED, JUDGED_BY, TABLES, Exhibit
+from retort.reporting.exhibit import Exhibit
+from retort.reporting.exhibits import exhibits_of
 from retort.reporting.results import Results
 from retort.texts import CORPUS, text_names
 
@@ -55,7 +56,8 @@ def watch() -> Watch:
     return Watch()
 
 
-EXHIBITS: dict[str, Exhibit[Any]] = {**TABLES, **FIGURES}
+GLMD = exhibits_of("glmd")
+EXHIBITS: dict[str, Exhibit[Any]] = {**GLMD.tables, **GLMD.figures}
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +87,7 @@ def test_an_exhibit_reads_what_the_list_says(watch, run, name):
 
     def make():
         made = exhibit(Results(run))
-        if name in FIGURES:
+        if name in GLMD.figures:
             made.figure()
 
     repository, ours = by_place(watch.reads(make, *folders(run)), run)
@@ -106,9 +108,9 @@ def test_claims_are_judged_by_what_the_list_says(watch, run, tmp_path):
     shutil.copytree(run / "glmd" / "figures", results.root / "glmd" / "figures")
     found = watch.reads(lambda: judge(results, ledger, draws=10), *folders(results.root))
     repository, ours = by_place(found, results.root)
-    assert repository == {*JUDGED_BY, ledger.relative_to(REPOSITORY).as_posix()}
+    assert repository == {*GLMD.judged_by, ledger.relative_to(REPOSITORY).as_posix()}
     own = {place for place in ours if not place.startswith("stages/")}  # predictions and sizes of scored runs
-    assert own == {"config.json", "glmd/scores.csv", *(f"glmd/figures/{name}.csv" for name in JUDGED)}
+    assert own == {"config.json", "glmd/scores.csv", *(f"glmd/figures/{name}.csv" for name in GLMD.judged)}
 
 
 @pytest.mark.parametrize("name", EXHIBITS)

@@ -13,13 +13,14 @@ import pytest
 
 from retort.errors import InputError
 from retort.quirks import LEDGER
-from retort.reporting.exhibits import FIGURES, TABLES
+from retort.reporting.exhibits import exhibits_of
 from retort.reporting.first_screen import duration, facts, gates
 from retort.reporting.headline import headline, plain_lines
 from retort.reporting.page import label, write_page
 from retort.reporting.results import PUBLISHED, Results
 from retort.reporting.verdicts import Claim
 
+TABLES, FIGURES = exhibits_of("glmd").tables, exhibits_of("glmd").figures
 VOID = {"meta", "img", "input", "br", "link"}
 
 
@@ -131,15 +132,15 @@ def test_gates_show_what_was_asked_and_reached(results_root):
 
 def test_facts_without_a_single_card_leave_the_machine_out(results_root):
     (results_root / "stages").rename(results_root / "gone")
-    names = [name for name, _ in facts(Results(results_root))]
+    names = [name for name, _ in facts([Results(results_root)])]
     assert "Scale" in names
     assert "Machine" not in names
 
 
 def test_runs_of_older_configurations_are_not_counted(results_root):
-    before = dict(facts(Results(results_root)))["Training time"]
+    before = dict(facts([Results(results_root)]))["Training time"]
     (results_root / "stages" / "S1.task.KD.s1.KD-1").rename(results_root / "stages" / "S1.task.KD.s1.older")
-    after = dict(facts(Results(results_root)))["Training time"]
+    after = dict(facts([Results(results_root)]))["Training time"]
     assert before == "2:24:00 h over 144 runs"
     assert after == "2:15:00 h over 135 runs"  # 8 tasks, and the pretraining that nothing else starts from
 

@@ -23,11 +23,13 @@ from retort.data.superglue import TASKS
 from retort.distill.distances import Cosine, SoftCrossEntropy
 from retort.plan import Plan
 from retort.recipes.glmd import tinybert_features
-from retort.reporting.exhibits import FIGURES, JUDGED, JUDGED_BY, SCORES, TABLES
+from retort.reporting.exhibit import SCORES
+from retort.reporting.exhibits import exhibits_of
 
 pytestmark = pytest.mark.workflow
 
 PLAN = Plan(load("smoke"))
+GLMD = exhibits_of("glmd")
 Edit = Callable[[str], str]
 
 
@@ -78,8 +80,8 @@ def named_jobs(plan: Plan) -> set[str]:
 
 def showing(test: Callable) -> set[str]:
     """Exhibits with a property, and the page."""
-    found = {f"table {name}" for name, exhibit in TABLES.items() if test(exhibit)}
-    return found | {f"figure {name}" for name, exhibit in FIGURES.items() if test(exhibit)} | {"report"}
+    found = {f"table {name}" for name, exhibit in GLMD.tables.items() if test(exhibit)}
+    return found | {f"figure {name}" for name, exhibit in GLMD.figures.items() if test(exhibit)} | {"report"}
 
 
 OF_RECIPES = {"table table1", "table table6"}
@@ -272,7 +274,7 @@ ROWS = {
     "table-format": Row(
         _SOURCE + "reporting/templates/table.tex.j2",
         lambda text: text + "%\n",
-        {f"table {name}" for name in TABLES} | {"report"},
+        {f"table {name}" for name in GLMD.tables} | {"report"},
     ),
     "page": Row(_SOURCE + "reporting/templates/page.css", lambda text: text + "\n", {"report"}),
     "claims-ledger": Row(
@@ -308,7 +310,7 @@ def test_the_rows_are_not_trivial():
     one, other = compares_by(Cosine), compares_by(SoftCrossEntropy)
     assert len(one) > 1 and one - other and other - one and one | other < PLAN.stages.keys()
     assert {"table table9", "figure overview", "claims"} <= ROWS["published-number"].again < EXHIBITS
-    assert _TABLE3 in JUDGED_BY and "figure3" in JUDGED and "overview" not in JUDGED
+    assert _TABLE3 in GLMD.judged_by and "figure3" in GLMD.judged and "overview" not in GLMD.judged
 
 
 def test_tinybert_s_loss_reruns_tinybert_and_what_starts_from_it(tree):

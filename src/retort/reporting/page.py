@@ -10,18 +10,17 @@ from pathlib import Path
 
 from retort.errors import InputError
 from retort.files import write_text
-from retort.quirks import LEDGER, rows_of
-from retort.recipes.glmd import METHODS
+from retort.papers import paper_of
 from retort.reporting import verdicts
-from retort.reporting.exhibits import FIGURES, TABLES
+from retort.reporting.exhibits import exhibits_of
 from retort.reporting.first_screen import duration, facts, gates
+from retort.reporting.ledgers import QuirkLine, quirk_lines
 from retort.reporting.results import Results
 from retort.reporting.run_data import embedded, run_data
 from retort.reporting.run_lists import RunList, run_lists
 from retort.reporting.tables import TEMPLATES, Table, environment
 
-MAIN, CLAIMS, QUIRKS = "table3", "claims", "quirk_effects"
-_TITLES = {"glmd": "GLMD (Tan et al., ACL 2023)"}
+CLAIMS, QUIRKS = "claims", "quirk_effects"
 _SCRIPTS = ("page.js", "sorting.js", "dialogs.js", "cards.js")
 
 
@@ -56,9 +55,15 @@ class Chapter:
     tables: list[Table]
     pictures: list[Picture]
     claims: list[verdicts.Claim] | None
+    quirks: list[QuirkLine]
     quirk_effects: Table
     runs: list[RunList]
     files: dict[str, str]
+
+    @property
+    def short(self) -> str:
+        """The title without the authors."""
+        return self.title.partition(" (")[0]
 
 
 def write_page(root: Path, published: Path, path: Path, settings: Path | None = None) -> None:
@@ -71,17 +76,14 @@ def write_page(root: Path, published: Path, path: Path, settings: Path | None = 
         settings: file of the configuration, see :class:`Results`.
     """
     first = Results(root, published=published, settings=settings)
-    chapters = [chapter(replace(first, paper=paper)) for paper in first.config.papers]
+    papers = [replace(first, paper=paper) for paper in first.config.papers]
     script = script_text()
     html = environment().get_template("page.html.j2").render(
         config=first.config,
-        facts=facts(first),
-        gates=list(gates(first)),
+        facts=facts(papers),
+        gates=[gate for results in papers for gate in gates(results)],
         gates_checked=bool(first.gates),
-        chapters=chapters,
-        quirks=[
-            (quirk, first.config.quirks.get(quirk.id, "as_run"), rows_of(quirk, METHODS)) for quirk in LEDGER
-        ],
+        chapters=list(map(chapter, papers)),
         duration=duration,
         label=label,
         first_number=first_number,
@@ -90,23 +92,25 @@ def write_page(root: Path, published: Path, path: Path, settings: Path | None = 
         short=verdicts.short,
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        data=embedded(run_data(first)),
+        data=embedded(run_data(papers)),
     )  # fmt: skip
     write_text(path, html)
 
 
 def chapter(results: Results) -> Chapter:
     """Tables, figures and claims of one paper, and the runs behind each row."""
-    tables = {name: build(results) for name, build in TABLES.items() if name != CLAIMS}
-    main, switched = tables.pop(MAIN), tables.pop(QUIRKS)
+    exhibits = exhibits_of(results.paper)
+    tables = {name: build(results) for name, build in exhibits.tables.items() if name != CLAIMS}
+    main, switched = tables.pop(exhibits.main), tables.pop(QUIRKS)
     return Chapter(
         results.paper,
-        _TITLES.get(results.paper, results.paper),
+        paper_of(results.paper).title,
         main,
         marks(main),
         list(tables.values()),
-        [picture(results, name) for name in FIGURES],
+        [picture(results, name) for name in exhibits.figures],
         verdicts.read_claims(results.root / results.paper / "claims.csv"),
+        quirk_lines(results),
         switched,
         run_lists(results),
         numbers(results),
@@ -115,8 +119,9 @@ def chapter(results: Results) -> Chapter:
 
 def numbers(results: Results) -> dict[str, str]:
     """Where the numbers of each exhibit lie as a file, by the exhibit's name, seen from the page."""
-    places = {name: f"{results.paper}/tables/{name}.csv" for name in TABLES}
-    places |= {name: f"{results.paper}/figures/{name}.csv" for name in FIGURES}
+    exhibits = exhibits_of(results.paper)
+    places = {name: f"{results.paper}/tables/{name}.csv" for name in exhibits.tables}
+    places |= {name: f"{results.paper}/figures/{name}.csv" for name in exhibits.figures}
     return {name: f"../{place}" for name, place in places.items() if (results.root / place).is_file()}
 
 
@@ -144,7 +149,7 @@ def picture(results: Results, name: str) -> Picture:
     path = results.root / results.paper / "figures" / f"{name}.svg"
     if not path.is_file():
         raise InputError(f"{path}: no such file; draw the figures first")
-    drawing = FIGURES[name](results)
+    drawing = exhibits_of(results.paper).figures[name](results)
     address = "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode()
     return Picture(name, drawing.title, address, drawing.caption)
 

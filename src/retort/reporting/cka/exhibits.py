@@ -1,0 +1,35 @@
+"""The exhibits of the CKA paper: what it has tables and figures of, and what its scripts confound."""
+
+from __future__ import annotations
+
+from retort.reporting.cka.glue import glue, glue_held_out
+from retort.reporting.cka.students import students
+from retort.reporting.cka.summarisation import summarisation, summarisation_held_out
+from retort.reporting.cka.translation import translation, translation_held_out
+from retort.reporting.claims_table import claims_table
+from retort.reporting.exhibit import CLAIMS, SCORES, SPEED, Drawing, Exhibit, Exhibits, printed
+from retort.reporting.quirk_effects import quirk_effects
+from retort.reporting.scores import HELD_OUT
+from retort.reporting.tables import Table
+
+_PRINTED = printed("cka", "scores")
+_TABLES: dict[str, Exhibit[Table]] = {
+    "students": Exhibit(students, (SCORES, SPEED)),
+    "summarisation": Exhibit(summarisation, (SCORES, SPEED), _PRINTED),
+    f"summarisation_{HELD_OUT}": Exhibit(summarisation_held_out, (SCORES, SPEED), _PRINTED),
+    "translation": Exhibit(translation, (SCORES, SPEED), _PRINTED),
+    f"translation_{HELD_OUT}": Exhibit(translation_held_out, (SCORES, SPEED), _PRINTED),
+    "glue": Exhibit(glue, (SCORES, SPEED), _PRINTED),
+    f"glue_{HELD_OUT}": Exhibit(glue_held_out, (SCORES, SPEED), _PRINTED),
+    "claims": Exhibit(claims_table, (CLAIMS,)),
+    "quirk_effects": Exhibit(quirk_effects, (SCORES,)),
+}
+_FIGURES: dict[str, Exhibit[Drawing]] = {}
+CKA = Exhibits(
+    main="students",
+    tables=_TABLES,
+    figures=_FIGURES,
+    judged=(),
+    judged_of=(SCORES, SPEED),
+    judged_by=_PRINTED,
+)
