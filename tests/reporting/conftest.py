@@ -6,8 +6,10 @@ import csv
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
+from text_runs import make_text_results, text_config
 
 from retort.config import load
 from retort.data.frequencies import rank
@@ -186,10 +188,10 @@ def make_text(text: Path, names: dict[str, str]) -> None:
             save_examples(text / names[task], split, examples)
 
 
-def make_results(folder: Path) -> Path:
+def make_results(folder: Path, **more: Any) -> Path:
     """results/<scale> of a finished run."""
     root = folder / "results" / "pocket"
-    config = load("pocket", {"methods": list(LEVEL)[1:], "pairs": ["T1-S1"], "seeds": [1, 2, 3]})
+    config = load("pocket", {"methods": list(LEVEL)[1:], "pairs": ["T1-S1"], "seeds": [1, 2, 3], **more})
     write_text(root / "config.json", config.model_dump_json())
     rows = score_rows()
     write_scores(root / "glmd" / "scores.csv", rows)
@@ -220,11 +222,39 @@ def shared_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def two_papers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with the paper on transformers models, shared by tests that change nothing."""
+    both = {"papers": ["glmd", "cka"], "cka": text_config()}
+    root = make_results(tmp_path_factory.mktemp("two"), **both)
+    make_text_results(root)
+    return root
+
+
+@pytest.fixture
+def texts(two_papers: Path) -> Results:
+    """What that run says of the paper on transformers models."""
+    return Results(two_papers, "cka")
+
+
+@pytest.fixture(scope="session")
+def both_pages(two_papers: Path) -> Path:
+    """The page of both papers, with judged claims of the first."""
+    write_text(two_papers / "glmd" / "claims.csv", CLAIMS)
+    return draw(two_papers, ("glmd", "cka"))
+
+
+def draw(root: Path, papers: tuple[str, ...]) -> Path:
+    """Draw all figures and write the page."""
+    for paper in papers:
+        for name in exhibits_of(paper).figures:
+            write_figure(Results(root, paper), name, root / paper / "figures")
+    path = root / "report" / "index.html"
+    write_page(root, PUBLISHED, path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def page(shared_root: Path) -> Path:
     """The page of that run, with judged claims."""
     write_text(shared_root / "glmd" / "claims.csv", CLAIMS)
-    for name in exhibits_of("glmd").figures:
-        write_figure(Results(shared_root), name, shared_root / "glmd" / "figures")
-    path = shared_root / "report" / "index.html"
-    write_page(shared_root, PUBLISHED, path)
-    return path
+    return draw(shared_root, ("glmd",))

@@ -82,6 +82,8 @@ class Lines:
 
     def published(self, row: TrackRow, task: str, metric: str) -> str:
         """What the paper prints; empty where that is not known."""
+        if row.role == BASELINE:
+            return ""
         student = "teacher" if row.role == "teacher" else size_of(self.results.tracks[row.track], row.model)
         return self.paper.get((student, row.method, task, metric), "")
 
@@ -119,8 +121,8 @@ def by_data_set(results: Results, kept: Kept, protocol: str = PAPER) -> Table:
 def heading(row: TrackRow) -> str:
     """What heads the rows of one student: family, symbol and size."""
     if row.role != "student":
-        return f"{title_of(row.track)}: {'baseline' if row.role == BASELINE else 'teachers'}"
-    return f"{title_of(row.track)}: {row.model}, {size_of(row.results.tracks[row.track], row.model)}"
+        return f"{row.track}: baseline and teachers"
+    return f"{row.track}: {row.model}, {size_of(row.results.tracks[row.track], row.model)}"
 
 
 def signatures(kind: Literal["summarisation", "translation"]) -> Mapping[str, str]:

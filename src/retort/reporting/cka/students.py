@@ -7,21 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from retort.papers import paper_of
 from retort.reporting.cka.by_data_set import NEAR, SHORT, heading
-from retort.reporting.cka.published import UNKNOWN
 from retort.reporting.cka.rows import TrackRow, baseline_score, student_rows, teacher_score
 from retort.reporting.notes import protocol_notes
 from retort.reporting.results import Results
 from retort.reporting.rows import BASELINE
 from retort.reporting.scores import HELD_OUT, PAPER
 from retort.reporting.statistics import near_baseline
-from retort.reporting.tables import Cell, Column, Line, Table, title_of
+from retort.reporting.tables import Cell, Column, Line, Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = ("section", "method", "pair", "student_params", "metric", "mean", "sd", "n", "paper")
 METRIC = "mean of leading metrics"
-_TITLES = ("Parameters", "Score", "Of its teacher", "Held out", "Seeds", "Paper")
+_TITLES = ("Parameters", "Score", "Of its teacher", "Held out", "Seeds")
 
 
 def students(results: Results) -> Table:
@@ -63,7 +62,6 @@ def _line(row: TrackRow, rows: Sequence[TrackRow]) -> Line:
             Cell(share),
             texts[1],
             Cell("" if row.role == BASELINE else str(score.n)),
-            Cell(unknown=row.role != BASELINE),
         ),
         group=heading(row),
     )
@@ -96,7 +94,7 @@ def _notes(results: Results, rows: Sequence[TrackRow]) -> Iterator[str]:
     for name, track in results.tracks.items():
         sets = [task for task in results.tasks if task in track.tasks]
         shown = ", ".join(f"{task} ({', '.join(SHORT[m] for m in _leading(results, task))})" for task in sets)
-        yield f"Score of {title_of(name)}: {'the mean over ' if len(sets) > 1 else ''}{shown}."
+        yield f"Score of {name}: {'the mean over ' if len(sets) > 1 else ''}{shown}."
     marked = [f"{row.method} {row.pair}" for row in rows if near(row, rows)]
     if marked:
         yield (
@@ -106,7 +104,6 @@ def _notes(results: Results, rows: Sequence[TrackRow]) -> Iterator[str]:
     for row in rows:
         for seed, tasks in row.average().missing.items():
             yield f"{row.method} {row.pair}, seed {seed} is left out: no {', '.join(tasks)}."
-    yield UNKNOWN
 
 
 def _leading(results: Results, task: str) -> tuple[str, ...]:
