@@ -17,7 +17,14 @@ from retort.fingerprint import fingerprint
 from retort.plan import Plan
 from retort.reporting.exhibits import exhibits_of
 from retort.reporting.tables import TEMPLATES
-from retort.texts import CORPUS, part_of
+from retort.texts import (
+    CORPUS,
+    paper_of_part,
+    part_of,
+    raw_of_text,
+    text_part,
+    words_read,
+)
 
 min_version("9.27")
 
@@ -50,7 +57,7 @@ except RetortError as error:
     sys.exit(error.exit_code)
 RESULTS = str(layout.root)
 LOGS = f"{RESULTS}/logs"
-TEXT = str(layout.text(plan.text[CORPUS]))
+TEXT = str(layout.text(plan.text.get(CORPUS, CORPUS)))
 
 
 wildcard_constraints:
@@ -58,8 +65,9 @@ wildcard_constraints:
     pretrained=r"[^/]+\.pre\.[^/]+",
     tuned=r"[^/]+\.task\.[^/]+",
     mapped=r"[0-9a-f]+",
-    raw=r"\w+\.[0-9a-f]+",
-    task=r"(?!corpus\.)\w+\.[0-9a-f]+",
+    raw=r"[\w-]+\.[0-9a-f]+",
+    words=r"\w+-\w+\.[0-9a-f]+",
+    task=r"(?!corpus\.)(\w+|\w+-\w+-[\w-]+)\.[0-9a-f]+",
 
 
 include: "rules/common.smk"
@@ -73,7 +81,14 @@ include: "rules/evaluate.smk"
 include: "rules/report.smk"
 
 
-date_back(passed_on())
+if "cka" in settings.papers:
+
+    include: "rules/speed.smk"
+
+
+# Jobs of a cluster run Snakemake, too: they date nothing that others are reading.
+if workflow.is_main_process:
+    date_back(passed_on())
 
 
 # Seconds each: not worth a place in a queue.

@@ -48,16 +48,24 @@ def text_config() -> dict[str, Any]:
 def _track(name: str, run: dict[str, Any]) -> dict[str, Any]:
     teacher = TEACHERS[name]
     symbols = [symbol for symbol in SIZES if symbol.partition("_")[0] == teacher]
-    decoding = {"beams": 1, "max_length": 8, "min_length": 0, "length_penalty": 1.0, "no_repeat_ngram": 0}
+    decoding = {
+        "beams": 1,
+        "max_length": 8,
+        "min_length": 0,
+        "length_penalty": 1.0,
+        "no_repeat_ngram": 0,
+        "early_stopping": False,
+    }
     written = {"source": 32, "target": 8, "decoding": decoding}
     return {
         "family": name.lower(),
         "vocabulary": {"files": [], "size": 100},
         "models": {symbol: _model(symbol) for symbol in symbols},
         "teachers": [teacher],
-        "students": symbols[1:],
-        "methods": [method for method in LEVELS if method.split()[0] == name],
-        "one_recipe": [method for method in UNDER_ONE_RECIPE if method.split()[0] == name],
+        "methods": {method: symbols[1:] for method in LEVELS if method.split()[0] == name},
+        "one_recipe": {
+            method.split()[1]: symbols[1:2] for method in UNDER_ONE_RECIPE if method.split()[0] == name
+        },
         "tasks": {task: {"source": 32} if name == "BERT" else written for task in TASKS[name]},
         "pretraining": {"length": 32, "noise": "none", "teacher": run, "student": run},
         "task_training": {

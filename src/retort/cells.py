@@ -17,14 +17,15 @@ from retort.recipes.glmd import METHODS
 from retort.recipes.glmd_variants import VARIANTS
 from retort.schooling import TEACHER_ROW
 from retort.students import columns, last_stage, printed_pairs
+from retort.texts import paper_section, text_papers
+from retort.tracks import TEACHER_SEED, TrackPlan
 
 if TYPE_CHECKING:
     from retort.plan import Plan
     from retort.recipes import Method
     from retort.stages import Stage
 
-TEACHER_SEED = 1234
-"""Teachers are single runs, as in the paper; this is the authors' default seed."""
+GLMD = "glmd"
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Cell:
     """One entry of a table: a method on a pair with a seed, trained on all tasks.
 
     Attributes:
+        paper: whose table.
         role: ``teacher``, ``student``, ``variant`` (a student of an ablation table) or ``quirk`` (a student
             with a quirk switched).
         method: as the paper names it; ``pair``: e.g. ``T1-S1`` (a teacher: ``T1``).
@@ -39,6 +41,7 @@ class Cell:
         stages: the stages that hold its results, one for each group of tasks.
     """
 
+    paper: str
     role: str
     method: str
     pair: str
@@ -47,16 +50,35 @@ class Cell:
 
 
 def cells(plan: Plan) -> tuple[Cell, ...]:
-    """Teachers, every method on every pair with every seed, ablations, switched quirks.
+    """Teachers, every method on every pair with every seed, ablations, switched quirks; paper by paper.
 
     Raises:
         InputError: a pair that no method whatever runs on, no pair for the chosen methods, a row of the table
-            of hyper-parameters that cannot be used, or a quirk to try that cannot be switched.
+            of hyper-parameters that cannot be used, a quirk to try that cannot be switched, or a track that
+            does not hold.
     """
+    for name in plan.config.variants.quirks:
+        switches_of(name)
+    found = list(_glmd(plan)) if GLMD in plan.config.papers else []
+    for paper in text_papers(plan.config):
+        for name in paper_section(plan.config, paper).tracks:
+            found += _track(TrackPlan(plan, paper, name))
+    return tuple(found)
+
+
+def _glmd(plan: Plan) -> Iterator[Cell]:
     used = list(dict.fromkeys(pair for method in plan.methods for pair in plan.columns(method)))
     _check_pairs(plan, used)
     _check_rates(plan)
-    return (*_teachers(plan, used), *_students(plan), *_variants(plan), *_switched(plan))
+    yield from (*_teachers(plan, used), *_students(plan), *_variants(plan), *_switched(plan))
+
+
+def _track(track: TrackPlan) -> Iterator[Cell]:
+    for symbol in track.track.teachers:
+        stages = (track.fine_tuned(symbol),)
+        yield Cell(track.paper, "teacher", track.label, symbol, TEACHER_SEED, stages)
+    for role, method, teacher, student, seed, stage in track.rows():
+        yield Cell(track.paper, role, method.name, f"{teacher}-{student}", seed, (stage,))
 
 
 def _check_pairs(plan: Plan, used: list[str]) -> None:
@@ -89,14 +111,14 @@ def _check_rates(plan: Plan) -> None:
 def _teachers(plan: Plan, pairs: list[str]) -> Iterator[Cell]:
     for name in dict.fromkeys(name for pair in pairs for name in teachers_of(pair)):
         stages = tuple(plan.fine_tuned(name, group) for group in plan.groups)
-        yield Cell("teacher", "GLM", name, TEACHER_SEED, stages)
+        yield Cell(GLMD, "teacher", "GLM", name, TEACHER_SEED, stages)
 
 
 def _students(plan: Plan) -> Iterator[Cell]:
     for method in plan.methods:
         for pair in plan.columns(method):
             for seed in plan.config.seeds:
-                yield Cell("student", method.name, pair, seed, _results(plan, method, pair, seed))
+                yield Cell(GLMD, "student", method.name, pair, seed, _results(plan, method, pair, seed))
 
 
 def _variants(plan: Plan) -> Iterator[Cell]:
@@ -110,7 +132,7 @@ def _variants(plan: Plan) -> Iterator[Cell]:
             method = rewrite(variant.method, plan.config.quirks, variant.of)
             for pair in columns(method, plan.config.pairs)[:1]:
                 for seed in chosen.seeds:
-                    yield Cell("variant", method.name, pair, seed, _results(plan, method, pair, seed))
+                    yield Cell(GLMD, "variant", method.name, pair, seed, _results(plan, method, pair, seed))
 
 
 def _switched(plan: Plan) -> Iterator[Cell]:
@@ -120,7 +142,7 @@ def _switched(plan: Plan) -> Iterator[Cell]:
             for seed in plan.config.variants.seeds:
                 stages = _results(plan, method, pair, seed)
                 if stages != _results(plan, like, pair, seed):
-                    yield Cell("quirk", method.name, pair, seed, stages)
+                    yield Cell(GLMD, "quirk", method.name, pair, seed, stages)
 
 
 def _flipped(plan: Plan) -> Iterator[tuple[Method, Method]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from retort.costs.disk import model_bytes
 from retort.costs.flops import block_parameters
 from retort.costs.sizes import Sizes
-from retort.stages import Stage
+from retort.stages import Architecture, Stage
 
 _FLOAT = 4
 
@@ -29,5 +29,6 @@ def device_bytes(stage: Stage, sizes: Sizes, devices: int) -> float:
 
 def _whole(stage: Stage, model: float) -> float:
     """Bytes of a model's tables and of two of its blocks."""
+    assert isinstance(stage.architecture, Architecture)
     layers, block = stage.architecture.layers, _FLOAT * block_parameters(stage.architecture)
     return model - layers * block + min(2, layers) * block

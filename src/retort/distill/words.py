@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from retort.distill.distances import Distance, Sloped
+from retort.distill.distances import Distance, Sloped, wide
 from retort.models.features import WordLogits
 
 WORKSPACE_BYTES = 128 * 2**20
@@ -49,6 +49,29 @@ def word_distance(student: WordLogits, teacher: WordLogits, where: Tensor, dista
     result = _ChunkedDistance.apply(hidden, weight, bias, reference, distance)
     assert isinstance(result, Tensor)
     return result
+
+
+@torch.no_grad()
+def gold_losses(logits: WordLogits, targets: Tensor, where: Tensor) -> Tensor:
+    """Cross-entropy of gold words at the chosen positions, to be looked at: without a gradient.
+
+    Args:
+        logits: hidden [B, S, D], weight [V, D].
+        targets: int64 [B, S], the gold words.
+        where: bool [B, S].
+
+    Returns:
+        [N], one value per true position of ``where`` in row-major order, float32 or wider.
+    """
+    hidden, gold = logits.hidden[where], targets[where]
+    rows = chunk_rows(logits.weight.shape[0], max(4, hidden.element_size()))
+    parts = zip(hidden.split(rows), gold.split(rows), strict=True)
+    return torch.cat(
+        [
+            F.cross_entropy(wide(_linear(part, logits.weight, logits.bias)), words, reduction="none")
+            for part, words in parts
+        ]
+    )
 
 
 def _linear(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

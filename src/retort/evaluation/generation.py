@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,36 +13,7 @@ from retort.data.text_examples import PairExample
 from retort.data.text_sets import batch_of_pairs
 from retort.data.text_tokenizer import TextTokenizer
 from retort.errors import InputError
-
-
-@dataclass(frozen=True)
-class Decoding:
-    """How texts are searched for. Nothing is taken from a model's own settings.
-
-    Attributes:
-        max_length: most tokens of the decoder, its first token included.
-        beams: 1 is greedy search.
-        min_length: fewest tokens, counted in the same way.
-        length_penalty: power of the length that divides a beam's log-probability.
-        no_repeat_ngram: n-grams of this length occur only once; 0 allows all.
-        early_stopping: stop as soon as there are ``beams`` finished texts.
-    """
-
-    max_length: int
-    beams: int = 1
-    min_length: int = 0
-    length_penalty: float = 1.0
-    no_repeat_ngram: int = 0
-    early_stopping: bool = False
-
-
-RELEASED: Mapping[str, Decoding] = {
-    "summarisation-validation": Decoding(33),
-    "summarisation-12-layers": Decoding(127, beams=6),
-    "translation": Decoding(127, beams=5, early_stopping=True),
-}
-"""Settings of the authors' scripts: validation of the small summarisation students (32 new tokens; greedy, as
-the student is made from a bare configuration), of those with 12 layers on CNN/DM, and translation."""
+from retort.evaluation.decoding import Decoding
 
 
 @torch.no_grad()
@@ -87,16 +57,24 @@ def generate(
     for first in range(0, len(order), rows_at_once):
         chosen = [examples[index] for index in order[first : first + rows_at_once]]
         batch = batch_of_pairs(chosen, layout).to(device)
-        for example, ids in zip(chosen, _searched(model, batch, prompt, layout, settings), strict=True):
+        for example, ids in zip(chosen, searched(model, batch, prompt, layout, settings), strict=True):
             texts[example.key] = tokenizer.text(ids)
     model.train(training)
     return {example.key: texts[example.key] for example in examples}
 
 
-def _searched(
+def searched(
     model: Any, batch: TextBatch, prompt: torch.Tensor, layout: Layout, settings: Decoding
 ) -> list[list[int]]:
-    """Ids of one text a row, from the prompt to the end token or padding."""
+    """Ids of one text a row, from the prompt to the end token or padding.
+
+    Args:
+        model: an encoder-decoder in evaluation mode.
+        batch: its sources are read.
+        prompt: int64 [1, P], what the decoder is given.
+        layout: of the model family.
+        settings: the search.
+    """
     from transformers import GenerationConfig
 
     wanted = GenerationConfig(

@@ -10,6 +10,7 @@ from typing import Any
 
 from retort.config import Config
 from retort.progress import clock
+from retort.reporting.cka.rows import students_of
 from retort.reporting.results import Results
 from retort.reporting.scores import PAPER, averages, select
 
@@ -105,7 +106,7 @@ def _size(results: Results) -> str:
     if results.tracks:
         tracks = results.tracks.values()
         methods = [name for track in tracks for name in track.methods]
-        pairs = [pair for track in tracks for pair in product(track.teachers, track.students)]
+        pairs = [pair for track in tracks for pair in product(track.teachers, students_of(track))]
     numbers = (("method", methods), ("pair", pairs), ("task", results.tasks))
     return ", ".join(f"{len(found)} {name}{'s' if len(found) != 1 else ''}" for name, found in numbers)
 

@@ -87,7 +87,7 @@ class Team(World):
         torch.cuda.set_device(number)
         return torch.device(kind.type, number)
 
-    def place(self, build: Callable[[], GLM], device: torch.device) -> GLM:
+    def place(self, build: Callable[[], Any], device: torch.device) -> Any:
         """This process's share of a model that the first process makes on its CPU."""
         whole = self._first_makes(build)
         described: Any = None if whole is None else (whole.config, next(whole.parameters()).dtype)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from retort.errors import InputError
 from retort.files import atomic_folder, read_json, write_json
@@ -33,14 +34,25 @@ def save_student(folder: Path, module: Any, tokenizer: Any | None, card: Mapping
         card: what it is and how it was made.
     """
     with atomic_folder(folder) as temporary:
-        module.save_pretrained(temporary, max_shard_size="1000GB")
-        if _has_own_head(module):
-            # As version 1.1 is published: transformers 5 then scales nothing, version 4 ties nothing.
-            config = read_json(temporary / CONFIG)
-            write_json(temporary / CONFIG, config | {"tie_word_embeddings": False})
+        write_model(temporary, module)
         if tokenizer is not None:
             tokenizer.save_pretrained(temporary)
         write_json(temporary / CARD, dict(card))
+
+
+def write_model(folder: Path, module: Any, weights: Mapping[str, Tensor] | None = None) -> None:
+    """Write configuration and weights into a folder.
+
+    Args:
+        folder: there already.
+        module: a transformers model.
+        weights: instead of the model's own, where those are shared out among processes.
+    """
+    module.save_pretrained(folder, state_dict=weights, max_shard_size="1000GB")
+    if _has_own_head(module):
+        # As version 1.1 is published: transformers 5 then scales nothing, version 4 ties nothing.
+        config = read_json(folder / CONFIG)
+        write_json(folder / CONFIG, config | {"tie_word_embeddings": False})
 
 
 def load_family(folder: Path, classes: int | None = None) -> HFFamily:

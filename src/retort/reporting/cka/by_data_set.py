@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from retort.papers import Kind, paper_of
 from retort.reporting.cka.published import UNKNOWN, published_scores
-from retort.reporting.cka.rows import TrackRow, size_of, track_rows, tracks_with
+from retort.reporting.cka.rows import TrackRow, family_of, size_of, track_rows, tracks_with
 from retort.reporting.notes import protocol_notes
 from retort.reporting.results import Results
 from retort.reporting.rows import BASELINE
@@ -121,8 +121,8 @@ def by_data_set(results: Results, kept: Kept, protocol: str = PAPER) -> Table:
 def heading(row: TrackRow) -> str:
     """What heads the rows of one student: family, symbol and size."""
     if row.role != "student":
-        return f"{row.track}: baseline and teachers"
-    return f"{row.track}: {row.model}, {size_of(row.results.tracks[row.track], row.model)}"
+        return f"{family_of(row.results, row.track)}: baseline and teachers"
+    return f"{row.model}, {size_of(row.results.tracks[row.track], row.model)}"
 
 
 def signatures(kind: Literal["summarisation", "translation"]) -> Mapping[str, str]:

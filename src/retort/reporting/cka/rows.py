@@ -115,6 +115,22 @@ def parameters_of(results: Results, track: str, model: str) -> int | None:
     return int(found.iloc[0]) if len(found) else None
 
 
+def students_of(track: Track) -> list[str]:
+    """Symbols of all students of a family, in the order of its models."""
+    trained = {
+        symbol for table in (track.methods, track.one_recipe) for row in table.values() for symbol in row
+    }
+    return [symbol for symbol in track.models if symbol in trained]
+
+
+def family_of(results: Results, track: str) -> str:
+    """What people call a family."""
+    names = {"bert": "BERT", "bart": "BART", "mbart": "mBART", "mbart50": "mBART-50", "t5": "T5"}
+    family = names[results.tracks[track].family]
+    alike = [name for name, other in results.tracks.items() if other.family == results.tracks[track].family]
+    return family if len(alike) == 1 else f"{family} ({track})"
+
+
 def size_of(track: Track, model: str) -> str:
     """A model's size as the paper writes it: ``3x640``, ``12-3x768`` where the stacks differ in depth."""
     size = track.models[model]
@@ -126,11 +142,11 @@ def size_of(track: Track, model: str) -> str:
 def _belongs(pair: str, track: Track) -> bool:
     """Whether a pair, a teacher's symbol or no pair at all is one of a family."""
     teacher, _, student = pair.partition("-")
-    return (not pair or teacher in track.teachers) and (not student or student in track.students)
+    return (not pair or teacher in track.teachers) and (not student or student in students_of(track))
 
 
 def _order(row: TrackRow, track: Track) -> tuple[int, int, int, int, str]:
-    teachers, students, methods = track.teachers, track.students, track.methods
+    teachers, students, methods = track.teachers, students_of(track), [*track.methods]
     return (
         IN_MAIN_TABLES.index(row.role),
         students.index(row.model) if row.model in students else -1,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from retort.papers import paper_of
 from retort.reporting.cka.by_data_set import NEAR, SHORT, heading
-from retort.reporting.cka.rows import TrackRow, baseline_score, student_rows, teacher_score
+from retort.reporting.cka.rows import TrackRow, baseline_score, family_of, student_rows, teacher_score
 from retort.reporting.notes import protocol_notes
 from retort.reporting.results import Results
 from retort.reporting.rows import BASELINE
@@ -94,7 +94,7 @@ def _notes(results: Results, rows: Sequence[TrackRow]) -> Iterator[str]:
     for name, track in results.tracks.items():
         sets = [task for task in results.tasks if task in track.tasks]
         shown = ", ".join(f"{task} ({', '.join(SHORT[m] for m in _leading(results, task))})" for task in sets)
-        yield f"Score of {name}: {'the mean over ' if len(sets) > 1 else ''}{shown}."
+        yield f"Score of {family_of(results, name)}: {'the mean over ' if len(sets) > 1 else ''}{shown}."
     marked = [f"{row.method} {row.pair}" for row in rows if near(row, rows)]
     if marked:
         yield (
