@@ -48,14 +48,8 @@ def text_config() -> dict[str, Any]:
 def _track(name: str, run: dict[str, Any]) -> dict[str, Any]:
     teacher = TEACHERS[name]
     symbols = [symbol for symbol in SIZES if symbol.partition("_")[0] == teacher]
-    decoding = {
-        "beams": 1,
-        "max_length": 8,
-        "min_length": 0,
-        "length_penalty": 1.0,
-        "no_repeat_ngram": 0,
-        "early_stopping": False,
-    }
+    decoding = {"beams": 1, "max_length": 8, "min_length": 0, "length_penalty": 1.0, "no_repeat_ngram": 0}
+    decoding["early_stopping"] = False
     written = {"source": 32, "target": 8, "decoding": decoding}
     return {
         "family": name.lower(),

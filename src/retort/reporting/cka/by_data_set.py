@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from retort.papers import Kind, paper_of
 from retort.reporting.cka.published import UNKNOWN, published_scores
-from retort.reporting.cka.rows import TrackRow, family_of, size_of, track_rows, tracks_with
+from retort.reporting.cka.rows import TrackRow, family_of, near, size_of, track_rows, tracks_with
 from retort.reporting.notes import protocol_notes
 from retort.reporting.results import Results
 from retort.reporting.rows import BASELINE
-from retort.reporting.scores import HELD_OUT, PAPER, averages, metric_summary, select
-from retort.reporting.statistics import Summary, near_baseline
+from retort.reporting.scores import HELD_OUT, PAPER
+from retort.reporting.statistics import Summary
 from retort.reporting.tables import Cell, Column, Line, Table, title_of
 
 if TYPE_CHECKING:
@@ -74,11 +74,9 @@ class Lines:
 
     def summary(self, row: TrackRow, task: str, metric: str) -> Summary:
         """Mean and spread over seeds of a metric, or of the mean over all data sets."""
-        scores = select(row.scores, protocol=self.protocol)
-        if task != AVERAGE:
-            return metric_summary(scores, task, metric)
-        asked = tuple(name for name in self.tasks if name in self.results.tracks[row.track].tasks)
-        return averages(scores, asked, self.results.paper).summary
+        if task == AVERAGE:
+            return row.average(self.protocol).summary
+        return row.summary(task, metric, self.protocol)
 
     def published(self, row: TrackRow, task: str, metric: str) -> str:
         """What the paper prints; empty where that is not known."""
@@ -89,12 +87,7 @@ class Lines:
 
     def near(self, row: TrackRow) -> bool:
         """Whether a mean over all data sets does not stand out above the family's baseline."""
-        floors = [self.summary(other, AVERAGE, "").mean for other in self.rows
-                  if other.role == BASELINE and other.track == row.track]  # fmt: skip
-        known = [floor for floor in floors if floor is not None]
-        return row.role != BASELINE and near_baseline(
-            self.summary(row, AVERAGE, ""), max(known) if known else None
-        )
+        return near(row, self.rows, self.protocol)
 
 
 def by_data_set(results: Results, kept: Kept, protocol: str = PAPER) -> Table:
@@ -105,7 +98,7 @@ def by_data_set(results: Results, kept: Kept, protocol: str = PAPER) -> Table:
     found = tracks_with(results, kept.kind)
     every = tuple(dict.fromkeys(task for tasks in found.values() for task in tasks))
     tasks = tuple(task for task in results.tasks if task in every)
-    rows = tuple(row for name in found for row in track_rows(results, name) if set(row.tasks) & set(tasks))
+    rows = tuple(row for name in found for row in track_rows(results, name))
     lines = Lines(results, kept, protocol, tasks, rows, published_scores(results))
     held_out = protocol == HELD_OUT
     return Table(

@@ -11,6 +11,7 @@ from retort.papers import Kind, paper_of
 from retort.reporting.results import Results
 from retort.reporting.rows import BASELINE, Scored
 from retort.reporting.scores import IN_MAIN_TABLES, PAPER, select
+from retort.reporting.statistics import Summary, near_baseline, summarise
 from retort.reporting.tables import slug
 
 ONE_RECIPE = " (one recipe)"
@@ -31,9 +32,21 @@ class TrackRow(Scored):
 
     @cached_property
     def tasks(self) -> tuple[str, ...]:
-        """The family's data sets that the row was scored on, in the order of the paper's tables."""
-        found = set(self.scores["task"])
-        return tuple(task for task in self.results.tasks if task in found)
+        """The family's data sets, in the order of the paper's tables."""
+        asked = self.results.tracks[self.track].tasks
+        return tuple(task for task in self.results.tasks if task in asked)
+
+    def summary(self, task: str, metric: str, protocol: str = PAPER) -> Summary:
+        """Mean and spread over seeds of one metric of one data set."""
+        return summarise(self._values.get((task, metric, protocol), ()))
+
+    @cached_property
+    def _values(self) -> dict[tuple[str, str, str], list[float]]:
+        scores, found = self.scores, dict[tuple[str, str, str], list[float]]()
+        places = zip(scores["task"], scores["metric"], scores["protocol"], strict=True)
+        for place, value in zip(places, scores["value"], strict=True):
+            found.setdefault(place, []).append(value)
+        return found
 
     @property
     def teacher(self) -> str:
@@ -99,6 +112,12 @@ def baseline_score(rows: Sequence[TrackRow], track: str, protocol: str = PAPER) 
     return max(known) if known else None
 
 
+def near(row: TrackRow, rows: Sequence[TrackRow], protocol: str = PAPER) -> bool:
+    """Whether a row's mean does not stand out above its family's best baseline."""
+    floor = baseline_score(rows, row.track, protocol)
+    return row.role != BASELINE and near_baseline(row.average(protocol).summary, floor)
+
+
 def teacher_score(rows: Sequence[TrackRow], row: TrackRow, protocol: str = PAPER) -> float | None:
     """The mean of a student's own teacher over the family's data sets."""
     found = [
@@ -117,9 +136,8 @@ def parameters_of(results: Results, track: str, model: str) -> int | None:
 
 def students_of(track: Track) -> list[str]:
     """Symbols of all students of a family, in the order of its models."""
-    trained = {
-        symbol for table in (track.methods, track.one_recipe) for row in table.values() for symbol in row
-    }
+    rows = (*track.methods.values(), *track.one_recipe.values())
+    trained = {symbol for row in rows for symbol in row}
     return [symbol for symbol in track.models if symbol in trained]
 
 

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from retort.papers import paper_of
 from retort.reporting.cka.by_data_set import NEAR, SHORT, heading
-from retort.reporting.cka.rows import TrackRow, baseline_score, family_of, student_rows, teacher_score
+from retort.reporting.cka.rows import TrackRow, family_of, near, student_rows, teacher_score
 from retort.reporting.notes import protocol_notes
 from retort.reporting.results import Results
 from retort.reporting.rows import BASELINE
 from retort.reporting.scores import HELD_OUT, PAPER
-from retort.reporting.statistics import near_baseline
 from retort.reporting.tables import Cell, Column, Line, Table
 
 if TYPE_CHECKING:
@@ -39,20 +38,15 @@ def students(results: Results) -> Table:
     )
 
 
-def near(row: TrackRow, rows: Sequence[TrackRow], protocol: str = PAPER) -> bool:
-    """Whether a row's mean does not stand out above its family's best baseline."""
-    floor = baseline_score(rows, row.track, protocol)
-    return row.role != BASELINE and near_baseline(row.average(protocol).summary, floor)
-
-
 def _line(row: TrackRow, rows: Sequence[TrackRow]) -> Line:
     texts = []
     for protocol in (PAPER, HELD_OUT):
         text = row.average(protocol).summary.text or "incomplete"
         texts.append(Cell(text + (NEAR if near(row, rows, protocol) else ""), row.address()))
     score, teacher = row.average().summary, teacher_score(rows, row)
-    known = row.role == "student" and score.mean is not None and teacher
-    share = f"{100 * score.mean / teacher:.0f} %" if known and score.mean is not None and teacher else ""
+    share = ""
+    if row.role == "student" and score.mean is not None and teacher:
+        share = f"{100 * score.mean / teacher:.0f} %"
     return Line(
         cells=(
             Cell(row.method),
