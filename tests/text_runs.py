@@ -15,19 +15,32 @@ from retort.reporting.results import SPEED
 from retort.reporting.scores import COLUMNS
 
 SEEDS = (1, 2, 3)
-TASKS = {"BART": ("XSum", "CNN-DM"), "mBART": ("WMT16-en-ro",), "BERT": ("CoLA", "STS-B", "RTE")}
+TASKS = {"bart": ("XSum", "CNN-DM"), "mbart": ("WMT16-en-ro",), "bert": ("CoLA", "STS-B", "RTE")}
+LABELS = {"bart": "BART", "mbart": "mBART", "bert": "BERT"}
+"""Of families; their teachers are called so, too."""
 SIZES = {
-    "BART": (2, 2, 64), "BART_1x32": (1, 1, 32), "BART_2x32": (2, 2, 32),
-    "MBART": (2, 2, 64), "MBART_2_1x32": (2, 1, 32),
+    "BART": (2, 2, 64), "BART_1x32": (1, 1, 32), "BART_2x32": (2, 2, 32), "BART_1x64": (1, 1, 64),
+    "mBART": (2, 2, 64), "mBART_2_1x32": (2, 1, 32),
     "BERT": (2, 0, 64), "BERT_2x32": (2, 0, 32),
 }  # fmt: skip
-TEACHERS = {"BART": "BART", "mBART": "MBART", "BERT": "BERT"}
 LEVELS = {
     "BART CKA": 30.0, "BART linear": 20.0, "BART cosine": 26.0, "BART none": 24.0, "BART CKA C4": 32.0,
     "mBART CKA": 18.0, "mBART none": 12.0, "BERT CKA": 50.0, "BERT none": 20.5,
 }  # fmt: skip
 """Mean over seeds of every metric of a method, on the first student and the first task."""
-UNDER_ONE_RECIPE = {"BART CKA": 25.0, "BART linear": 29.0, "BART none": 25.5}
+STUDENTS = {
+    "BART": ["BART_1x32", "BART_2x32"], "BART cosine": ["BART_1x64"],
+    "mBART": ["mBART_2_1x32"], "BERT": ["BERT_2x32"],
+}  # fmt: skip
+"""Of a method, or of the others of its family."""
+UNDER_ONE_RECIPE = {"CKA": 25.0, "linear": 29.0, "none": 25.5, "cosine": 23.0}
+"""Level of BART's methods under one recipe."""
+OF_ONE_RECIPE = {
+    "CKA": ["BART_1x32", "BART_1x64"],
+    "linear": ["BART_1x32", "BART_1x64"],
+    "none": ["BART_1x32", "BART_1x64"],
+    "cosine": ["BART_1x64"],
+}
 PRETRAINED = ("BART CKA C4", "mBART CKA", "mBART none", "BERT CKA", "BERT none")
 FLOOR, TEACHER, STEP = 20.0, 60.0, 2.0
 """Of baselines, of teachers, and between seeds."""
@@ -46,21 +59,20 @@ def text_config() -> dict[str, Any]:
 
 
 def _track(name: str, run: dict[str, Any]) -> dict[str, Any]:
-    teacher = TEACHERS[name]
+    teacher = LABELS[name]
     symbols = [symbol for symbol in SIZES if symbol.partition("_")[0] == teacher]
+    methods = [method for method in LEVELS if method.split()[0] == teacher]
     decoding = {"beams": 1, "max_length": 8, "min_length": 0, "length_penalty": 1.0, "no_repeat_ngram": 0}
     decoding["early_stopping"] = False
     written = {"source": 32, "target": 8, "decoding": decoding}
     return {
-        "family": name.lower(),
+        "family": name,
         "vocabulary": {"files": [], "size": 100},
         "models": {symbol: _model(symbol) for symbol in symbols},
         "teachers": [teacher],
-        "methods": {method: symbols[1:] for method in LEVELS if method.split()[0] == name},
-        "one_recipe": {
-            method.split()[1]: symbols[1:2] for method in UNDER_ONE_RECIPE if method.split()[0] == name
-        },
-        "tasks": {task: {"source": 32} if name == "BERT" else written for task in TASKS[name]},
+        "methods": {method: students_of(method) for method in methods},
+        "one_recipe": OF_ONE_RECIPE if name == "bart" else {},
+        "tasks": {task: {"source": 32} if name == "bert" else written for task in TASKS[name]},
         "pretraining": {"length": 32, "noise": "none", "teacher": run, "student": run},
         "task_training": {
             "epochs": {"teacher": 2, "student": 4},
@@ -90,19 +102,25 @@ def _model(symbol: str) -> dict[str, Any]:
     return {"encoder_layers": encoder, "decoder_layers": decoder, "width": width} | heads
 
 
+def students_of(method: str) -> list[str]:
+    """The students that a method trains."""
+    return STUDENTS.get(method, STUDENTS[method.split()[0]])
+
+
 def cells() -> Iterator[tuple[str, str, str, str, int, float]]:
     """(role, track, method, pair, seed, level) of everything that is trained."""
-    for track, teacher in TEACHERS.items():
-        yield "teacher", track, track, teacher, 1234, TEACHER
-        students = [symbol for symbol in SIZES if symbol.startswith(f"{teacher}_")]
-        for number, student in enumerate(students):
-            for seed in SEEDS:
-                for method, level in LEVELS.items():
-                    if method.split()[0] == track:
+    for track, teacher in LABELS.items():
+        yield "teacher", track, teacher, teacher, 1234, TEACHER
+        for method, level in LEVELS.items():
+            for number, student in enumerate(students_of(method)):
+                if method.split()[0] == teacher:
+                    for seed in SEEDS:
                         yield "student", track, method, f"{teacher}-{student}", seed, level + 5 * number
-                if track == "BART" and not number:
-                    for method, level in UNDER_ONE_RECIPE.items():
-                        yield "variant", track, f"{method} (one recipe)", f"{teacher}-{student}", seed, level
+    for kind, students in OF_ONE_RECIPE.items():
+        for student in students:
+            for seed in SEEDS:
+                level = UNDER_ONE_RECIPE[kind]
+                yield "variant", "bart", f"BART {kind} (one recipe)", f"BART-{student}", seed, level
 
 
 def score_rows() -> list[tuple[Any, ...]]:
@@ -111,7 +129,7 @@ def score_rows() -> list[tuple[Any, ...]]:
     for protocol in ("paper", "held_out"):
         less = 1.0 if protocol == "held_out" else 0.0
         for track, tasks in TASKS.items():
-            name = "majority" if track == "BERT" else "copy"
+            name = "majority" if track == "bert" else "copy"
             for task in tasks:
                 rows += [
                     ("baseline", name, "", "", task, metric, protocol, FLOOR, "", "")
@@ -153,11 +171,11 @@ def make_text_results(root: Path) -> None:
 def speed_rows() -> list[tuple[Any, ...]]:
     """Rows of speed.csv, two batch sizes a model."""
     rows: list[tuple[Any, ...]] = []
-    for track, teacher in TEACHERS.items():
-        kind = "classes" if track == "BERT" else "texts"
+    for track, teacher in LABELS.items():
+        kind = {"bert": "classes", "bart": "summarisation", "mbart": "translation"}[track]
         for symbol, (encoder, decoder, width) in SIZES.items():
             if symbol.partition("_")[0] == teacher:
-                share = width * (encoder + decoder) / (64 * (2 + 2 * (track != "BERT")))
+                share = width * (encoder + decoder) / (64 * (2 + 2 * (track != "bert")))
                 for batch in (1, 16):
                     median = 10.0 * batch * share
                     numbers = (median, 0.9 * median, 1.2 * median, 20, round(share, 4))
@@ -186,10 +204,10 @@ def make_stage(track: str, symbol: str, task: str, init: str | None, hidden: str
         plain | {"site": "hidden", "by": {"is": hidden}, "weight": 1.0, "layers": {"is": "BlockEnds"}},
     ]
     length = {"optimiser": _pretraining_optimiser(), "batch_size": 4}
-    size = _model(symbol) | {"is": "TextArchitecture", "name": symbol, "kind": track.lower()}
-    teacher = digest_of([track, TEACHERS[track], 1234, "task"])
+    size = _model(symbol) | {"is": "TextArchitecture", "name": symbol, "kind": track}
+    teacher = digest_of([LABELS[track], LABELS[track], 1234, "task"])
     cut = {"is": "Truncation", "source": teacher, "part": {"is": "Slices", "layer": "last"}}
-    student = symbol != TEACHERS[track]
+    student = symbol != LABELS[track]
     return {
         "is": "Stage",
         "phase": "task" if task else "pretraining",
@@ -251,14 +269,14 @@ def _evaluations(track: str, task: str, method: str) -> Iterator[dict[str, Any]]
         found = {"step": 10 * epoch} | dict.fromkeys(("all", "select", "report"), scores)
         yield (
             found
-            if track == "BERT"
+            if track == "bert"
             else found | {"losses": {"clm": level + 4 - epoch, "kl": level / (1 + epoch)}}
         )
 
 
 def write_probes(path: Path, track: str) -> None:
     """Distances while the loss falls: one layer follows it, another moves against it."""
-    stacks = ("hidden",) if track == "BERT" else ("encoder", "hidden")
+    stacks = ("hidden",) if track == "bert" else ("encoder", "hidden")
     lines = []
     for step in range(1, 21):
         loss = 5 / step + 0.01 * math.sin(step)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from text_runs import make_text_results, text_config
 
-from retort.config import load
+from retort.config import Config, load
 from retort.data.frequencies import rank
 from retort.data.superglue.tasks import SPECS
 from retort.data.tokenizer import COMMANDS, Tokenizer
@@ -189,9 +189,11 @@ def make_text(text: Path, names: dict[str, str]) -> None:
 
 
 def make_results(folder: Path, **more: Any) -> Path:
-    """results/<scale> of a finished run."""
+    """results/<scale> of a finished run; ``more``: sections of its configuration, each as a whole."""
     root = folder / "results" / "pocket"
-    config = load("pocket", {"methods": list(LEVEL)[1:], "pairs": ["T1-S1"], "seeds": [1, 2, 3], **more})
+    given = {"papers": ["glmd"], "methods": list(LEVEL)[1:], "pairs": ["T1-S1"], "seeds": [1, 2, 3]}
+    values = json.loads(load("pocket", given).model_dump_json()) | more
+    config = Config.model_validate_json(json.dumps(values))
     write_text(root / "config.json", config.model_dump_json())
     rows = score_rows()
     write_scores(root / "glmd" / "scores.csv", rows)

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from retort.reporting.cka.glue import glue, glue_held_out
+from retort.reporting.cka.methods import methods
+from retort.reporting.cka.one_recipe import one_recipe
+from retort.reporting.cka.released import released
+from retort.reporting.cka.sizes import sizes
+from retort.reporting.cka.speed import speed
 from retort.reporting.cka.students import students
 from retort.reporting.cka.summarisation import summarisation, summarisation_held_out
 from retort.reporting.cka.translation import translation, translation_held_out
@@ -21,6 +26,11 @@ _TABLES: dict[str, Exhibit[Table]] = {
     f"translation_{HELD_OUT}": Exhibit(translation_held_out, (SCORES, SPEED), _PRINTED),
     "glue": Exhibit(glue, (SCORES, SPEED), _PRINTED),
     f"glue_{HELD_OUT}": Exhibit(glue_held_out, (SCORES, SPEED), _PRINTED),
+    "one_recipe": Exhibit(one_recipe, (SCORES,)),
+    "speed": Exhibit(speed, (SPEED,)),
+    "sizes": Exhibit(sizes, (SPEED,), printed("cka", "student_architectures")),
+    "methods": Exhibit(methods, reads=printed("cka", "hyper_parameters")),
+    "released": Exhibit(released, reads=printed("cka", "hyper_parameters")),
     "claims": Exhibit(claims_table, (CLAIMS,)),
     "quirk_effects": Exhibit(quirk_effects, (SCORES,)),
 }

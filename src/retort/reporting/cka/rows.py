@@ -14,6 +14,7 @@ from retort.reporting.scores import IN_MAIN_TABLES, PAPER, select
 from retort.reporting.statistics import Summary, near_baseline, summarise
 from retort.reporting.tables import slug
 
+FAMILIES = {"bert": "BERT", "bart": "BART", "mbart": "mBART", "mbart50": "mBART", "t5": "T5"}
 ONE_RECIPE = " (one recipe)"
 """Ends the names of methods that were run under one recipe."""
 
@@ -143,9 +144,8 @@ def students_of(track: Track) -> list[str]:
 
 def family_of(results: Results, track: str) -> str:
     """What people call a family."""
-    names = {"bert": "BERT", "bart": "BART", "mbart": "mBART", "mbart50": "mBART-50", "t5": "T5"}
-    family = names[results.tracks[track].family]
-    alike = [name for name, other in results.tracks.items() if other.family == results.tracks[track].family]
+    family = FAMILIES[results.tracks[track].family]
+    alike = [name for name, other in results.tracks.items() if FAMILIES[other.family] == family]
     return family if len(alike) == 1 else f"{family} ({track})"
 
 
