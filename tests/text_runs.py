@@ -259,6 +259,8 @@ def write_run(root: Path, stage: str, track: str, task: str, init: str | None, m
     ]
     write_text(folder / "log.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
     if task:
+        if method not in LABELS.values():
+            write_probes(folder / "distances.jsonl", track)
         write_json(folder / "metrics.json", {"evaluations": list(_evaluations(track, task, method))})
 
 

@@ -5,8 +5,8 @@ The plan decides how an entry becomes stages; this module lists which entries a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from retort.config.messages import nearest
@@ -29,6 +29,20 @@ GLMD = "glmd"
 
 
 @dataclass(frozen=True)
+class Least:
+    """Least scores (0-100) of a teacher.
+
+    Attributes:
+        before: by task, before it is trained on the tasks; ``after``: by task, after that.
+        average: over all tasks after that; ``None``: any.
+    """
+
+    before: Mapping[str, float] = field(default_factory=dict)
+    after: Mapping[str, float] = field(default_factory=dict)
+    average: float | None = None
+
+
+@dataclass(frozen=True)
 class Cell:
     """One entry of a table: a method on a pair with a seed, trained on all tasks.
 
@@ -39,6 +53,7 @@ class Cell:
         method: as the paper names it; ``pair``: e.g. ``T1-S1`` (a teacher: ``T1``).
         seed: training seed.
         stages: the stages that hold its results, one for each group of tasks.
+        least: what a teacher has to score before anyone learns from it.
     """
 
     paper: str
@@ -47,6 +62,12 @@ class Cell:
     pair: str
     seed: int
     stages: tuple[Stage, ...]
+    least: Least = Least()
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """All of its tasks."""
+        return tuple(task for stage in self.stages for task in stage.tasks)
 
 
 def cells(plan: Plan) -> tuple[Cell, ...]:
@@ -76,7 +97,8 @@ def _glmd(plan: Plan) -> Iterator[Cell]:
 def _track(track: TrackPlan) -> Iterator[Cell]:
     for symbol in track.track.teachers:
         stages = (track.fine_tuned(symbol),)
-        yield Cell(track.paper, "teacher", track.label, symbol, TEACHER_SEED, stages)
+        least = Least(after=track.track.gates)
+        yield Cell(track.paper, "teacher", track.label, symbol, TEACHER_SEED, stages, least)
     for role, method, teacher, student, seed, stage in track.rows():
         yield Cell(track.paper, role, method.name, f"{teacher}-{student}", seed, (stage,))
 
@@ -111,7 +133,10 @@ def _check_rates(plan: Plan) -> None:
 def _teachers(plan: Plan, pairs: list[str]) -> Iterator[Cell]:
     for name in dict.fromkeys(name for pair in pairs for name in teachers_of(pair)):
         stages = tuple(plan.fine_tuned(name, group) for group in plan.groups)
-        yield Cell(GLMD, "teacher", "GLM", name, TEACHER_SEED, stages)
+        gates = plan.config.gates
+        before = {str(task): score for task, score in gates.zero_shot.items()}
+        least = Least(before, {}, gates.fine_tuned_average)
+        yield Cell(GLMD, "teacher", "GLM", name, TEACHER_SEED, stages, least)
 
 
 def _students(plan: Plan) -> Iterator[Cell]:

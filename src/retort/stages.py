@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from retort.evaluation.decoding import Decoding
     from retort.models.builders import Builder
     from retort.training.lessons import Lesson
+    from retort.training.probes import View
     from retort.training.streams import Source
 
 _AT = "@"
@@ -138,6 +139,13 @@ class Corpus:
 
         return BlockSamples(self, text, seed)
 
+    @property
+    def view(self) -> View:
+        """How students are laid beside their teachers."""
+        from retort.training.probes import GLM_VIEW
+
+        return GLM_VIEW
+
 
 @dataclass(frozen=True)
 class TextCorpus:
@@ -152,6 +160,13 @@ class TextCorpus:
         from retort.training.text_lessons import CorpusSamples
 
         return CorpusSamples(self, text, seed)
+
+    @property
+    def view(self) -> View:
+        """How students are laid beside their teachers."""
+        from retort.training.probes import TEXT_VIEW
+
+        return TEXT_VIEW
 
 
 @dataclass(frozen=True)

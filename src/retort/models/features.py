@@ -73,6 +73,11 @@ class WordLogits:
         bias = None if self.bias is None else self.bias[ids]
         return WordLogits(self.hidden, self.weight[ids], bias)
 
+    def first(self, size: int) -> WordLogits:
+        """Restrict the vocabulary to its first ``size`` words: a view, nothing is copied."""
+        bias = None if self.bias is None else self.bias[:size]
+        return WordLogits(self.hidden, self.weight[:size], bias)
+
     def dense(self) -> Tensor:
         """All logits [B, S, V]: for tests and tiny models."""
         return F.linear(self.hidden, self.weight, self.bias)

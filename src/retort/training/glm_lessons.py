@@ -73,6 +73,9 @@ class ClozeLesson:
         write = partial(write_predictions, evaluation=found)
         return Judged(found.metrics, found.select, found.report, write)
 
+    def probed(self) -> None:
+        """GLMD's features are compared in pretraining."""
+
     def guesses(self) -> dict[str, dict[str, float]]:
         """The most frequent answer."""
         return {"majority": baseline(self._run.task, self._dev)}

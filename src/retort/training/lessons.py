@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from retort.models.features import Family
     from retort.training.distribution import World
+    from retort.training.probes import View
 
 
 class Batch(Protocol):
@@ -80,6 +81,10 @@ class Lesson(Protocol):
         self, student: Family, teachers: Sequence[Family], device: torch.device, world: World
     ) -> Judged:
         """Evaluate on dev; modes of models are left as found."""
+        ...
+
+    def probed(self) -> tuple[View, Batch] | None:
+        """How a student is laid beside its teacher, and on which examples of dev; ``None``: it is not."""
         ...
 
     def guesses(self) -> dict[str, dict[str, float]]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import statistics
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +14,11 @@ from retort.models.checkpoint import WEIGHTS, save_tensors
 from retort.models.features import Family
 from retort.runcard import Origin, Stopwatch, write_card
 from retort.stages import Pretraining, Stage, to_json
-from retort.training.diary import Diary
+from retort.training.diary import Diary, due_of
 from retort.training.finished import publishing
 from retort.training.loop import StepReport, Trainer, run
 from retort.training.memory import tells_memory
-from retort.training.probes import PROBE_ROWS, PROBES, Probe, shapes_compare
+from retort.training.probes import PROBE_ROWS, Probe, shapes_compare
 from retort.training.setup import (
     Job,
     autocast_dtype,
@@ -39,14 +37,6 @@ LOG_LINES = 100
 """Loss records per run."""
 
 
-@dataclass
-class _Diary(Diary):
-    """With distances to the teacher, and the losses since they were measured last."""
-
-    distances: list[dict[str, Any]] = field(default_factory=list)
-    recent: list[float] = field(default_factory=list)
-
-
 @tells_memory
 def pretrain(stage: Stage, job: Job) -> None:
     """Run a pretraining stage and publish its model, logs and run card."""
@@ -58,11 +48,11 @@ def pretrain(stage: Stage, job: Job) -> None:
     stream = training_stream(stage, schooling, job)
     home = scratch_folder(stage, job)
     scratch = job.world.scratch(home)
-    diary, watch = _Diary(), Stopwatch()
+    diary, watch = Diary(), Stopwatch()
     resumed = scratch.load(job.device)
     if resumed is not None:
         trainer.restore(resumed[1])
-        diary = _Diary(**resumed[1]["extra"])
+        diary = Diary(**resumed[1]["extra"])
     probe = _probe(stage, schooling, student, teachers, stream, job)
 
     with progress_of(stage, job) as progress:
@@ -71,14 +61,9 @@ def pretrain(stage: Stage, job: Job) -> None:
         def after(report: StepReport) -> None:
             diary.count(report)
             progress.update(report.step, report.tokens, report.loss)
-            if _every(report.step, schooling.steps, LOG_LINES):
+            if due_of(report.step, schooling.steps, LOG_LINES):
                 diary.note(report)
-            diary.recent.append(report.loss)
-            if probe is not None and _every(report.step, schooling.steps, PROBES):
-                # A single batch's loss says how hard the batch was; the mean says how the training stands.
-                loss = statistics.fmean(diary.recent)
-                diary.distances.append({"step": report.step, "loss": loss} | probe.measure(student))
-                diary.recent.clear()
+            diary.measure(probe, student, report, schooling.steps)
             diary.lap(watch)
 
         def batches(step: int) -> list[Any]:
@@ -119,11 +104,12 @@ def _probe(
     job: Job,
 ) -> Probe | None:
     """What lays the student beside its teacher, if there is one whose layers compare."""
-    if len(teachers) != 1 or not shapes_compare(student.shape, teachers[0].shape):
+    view = schooling.corpus.view
+    if len(teachers) != 1 or not shapes_compare(student.shape, teachers[0].shape, view):
         return None
     rows = min(PROBE_ROWS, schooling.micro_batch_size)
     batch = stream.unseen(schooling.steps, rows).to(job.device)
-    return Probe(student, teachers[0], batch, kept_words(stage, job))
+    return Probe(student, teachers[0], batch, kept_words(stage, job), view)
 
 
 def import_teacher(stage: Stage, job: Job) -> None:
@@ -141,12 +127,7 @@ def import_teacher(stage: Stage, job: Job) -> None:
         write_log(folder / "log.jsonl", [])
         write_log(folder / "distances.jsonl", [])
         seal(folder)
-        _card(folder, stage, job, _Diary(started=started), 0, model.state_dict())
-
-
-def _every(step: int, steps: int, times: int) -> bool:
-    """Whether ``step`` is one of about ``times`` evenly spaced steps, the last one included."""
-    return step * times // steps != (step - 1) * times // steps
+        _card(folder, stage, job, Diary(started=started), 0, model.state_dict())
 
 
 def training_stream(stage: Stage, schooling: Pretraining, job: Job) -> PretrainingStream[Any]:
@@ -162,7 +143,7 @@ def training_stream(stage: Stage, schooling: Pretraining, job: Job) -> Pretraini
 
 
 def _write(
-    folder: Path, stage: Stage, job: Job, trainer: Trainer, diary: _Diary, weights: dict[str, Tensor]
+    folder: Path, stage: Stage, job: Job, trainer: Trainer, diary: Diary, weights: dict[str, Tensor]
 ) -> None:
     """Write all results of the stage; ``weights``: the student's, whole."""
     write_log(folder / "log.jsonl", diary.log)
@@ -175,9 +156,7 @@ def _write(
     _card(folder, stage, job, diary, trainer.total, weights)
 
 
-def _card(
-    folder: Path, stage: Stage, job: Job, diary: _Diary, steps: int, weights: dict[str, Tensor]
-) -> None:
+def _card(folder: Path, stage: Stage, job: Job, diary: Diary, steps: int, weights: dict[str, Tensor]) -> None:
     text = job.layout.text(stage.data)
     # Bytes that are the same wherever the raw data lie, as those of the summary are not.
     inputs = [text / "tokenizer.json", *sorted((text / "corpus").rglob(SEAL))]

@@ -17,7 +17,7 @@ from torch import Tensor
 from retort.devices import claim, visible
 from retort.distill.vocabulary import VocabularyMap
 from retort.errors import InputError
-from retort.files import digest_of, sha256_of, write_lines
+from retort.files import digest_of, recorded_hash, write_lines
 from retort.layout import Layout
 from retort.models.checkpoint import WEIGHTS
 from retort.models.features import Family, Shape
@@ -114,8 +114,9 @@ def starting_family(stage: Stage, job: Job, run: str | None) -> Family:
     lenses which are drawn next depend on the stage alone.
     """
     torch.manual_seed(stage.seed)
-    module = job.world.place(lambda: _starting_model(stage, job, run), job.device)
-    return stage.architecture.builder().family(module, vocabulary_map(stage, job))
+    builder = stage.architecture.builder()
+    module = job.world.place(lambda: _starting_model(stage, job, run), job.device, builder.units)
+    return builder.family(module, vocabulary_map(stage, job))
 
 
 def _starting_model(stage: Stage, job: Job, run: str | None) -> Any:
@@ -174,9 +175,10 @@ def shape_of(stage: Stage, job: Job, task: str | None) -> Shape:
 
 def load_frozen(stage: Stage, job: Job, task: str | None) -> Family:
     """A stage's result, frozen and in evaluation mode."""
-    module = job.world.place(lambda: _stored_model(stage, job, task), job.device)
+    builder = stage.architecture.builder()
+    module = job.world.place(lambda: _stored_model(stage, job, task), job.device, builder.units)
     module.requires_grad_(False)
-    return stage.architecture.builder().family(module.eval(), vocabulary_map(stage, job))
+    return builder.family(module.eval(), vocabulary_map(stage, job))
 
 
 def scratch_folder(stage: Stage, job: Job) -> Path:
@@ -191,7 +193,7 @@ def scratch_folder(stage: Stage, job: Job) -> Path:
     for run in stage.runs or (None,):
         files += models_read(stage, layout, run)
     # What is missing is told by the step that reads it.
-    read = {str(path): sha256_of(path) for path in dict.fromkeys(files) if path.exists()}
+    read = {str(path): recorded_hash(path) for path in dict.fromkeys(files) if path.exists()}
     return layout.scratch(stage, digest_of([job.code, sorted(read.values())]))
 
 

@@ -25,6 +25,7 @@ from retort.training.finished import link_tree, publishing
 from retort.training.lessons import Batch, Judged
 from retort.training.loop import StepReport, Trainer, run
 from retort.training.memory import tells_memory
+from retort.training.probes import Probe
 from retort.training.setup import (
     Job,
     autocast_dtype,
@@ -145,6 +146,16 @@ class TaskTraining:
         self.trainer = self._trainer()
         self.diary, self.watch = _Diary(), Stopwatch()
         self.best: tuple[dict[str, torch.Tensor], Judged] | None = None
+        self.probe = self._probe()
+
+    def _probe(self) -> Probe | None:
+        """What lays the student beside its teacher, where there is one and the task says how."""
+        probed, teachers = self.room.lesson.probed(), self.trainer.teachers
+        if probed is None or len(teachers) != 1:
+            return None
+        view, batch = probed
+        kept = kept_words(self.stage, self.job)
+        return Probe(self.student, teachers[0], batch.to(self.job.device), kept, view)
 
     def _trainer(self) -> Trainer:
         stage, job, shapes = self.stage, self.job, self.room.shapes
@@ -182,6 +193,7 @@ class TaskTraining:
             self.progress.update(report.step, report.tokens, report.loss)
             if report.step % self.batches.per_epoch == 0 or report.step == self.batches.total:
                 self.diary.note(report)
+            self.diary.measure(self.probe, self.student, report, self.batches.total)
             if report.step in due:
                 self._evaluate(report.step)
             self.diary.lap(self.watch)
@@ -231,6 +243,8 @@ class TaskTraining:
                 save_tensors(temporary / "lenses.safetensors", lenses)
             evaluation.write(temporary / "predictions.jsonl")
             write_log(temporary / "log.jsonl", self.diary.log)
+            if self.probe is not None:
+                write_log(temporary / "distances.jsonl", self.diary.distances)
             write_json(temporary / "metrics.json", {"evaluations": self.diary.evaluations})
             seal(temporary)
             self._card(temporary / "card.json", evaluation, whole)

@@ -15,7 +15,7 @@ from retort.data.corpus import EncodedCorpus
 from retort.data.glue.tasks import spec_of as glue_spec
 from retort.data.layouts import Layout, layout_of
 from retort.data.seq2seq.tasks import spec_of as pairs_spec
-from retort.data.text_batches import TextBatch, masked_batch, seq2seq_batch
+from retort.data.text_batches import TextBatch, causal_batch, masked_batch, seq2seq_batch
 from retort.data.text_examples import ClassExample, PairExample, load_classes, load_pairs
 from retort.data.text_samples import TextSample, TextSamples
 from retort.data.text_sets import batch_of_classes, batch_of_pairs
@@ -27,6 +27,7 @@ from retort.evaluation.validation_losses import validation_losses
 from retort.models.features import Family
 from retort.training.distribution import World
 from retort.training.lessons import Judged
+from retort.training.probes import CLASS_VIEW, PROBE_ROWS, TEXT_VIEW, View
 
 if TYPE_CHECKING:
     from retort.stages import ClassRun, PairRun, TextCorpus
@@ -61,7 +62,9 @@ class CorpusSamples:
         """Padded rows."""
         tokens, targets = [e.tokens.tolist() for e in examples], [e.target.tolist() for e in examples]
         pad = self._layout.pad
-        if self._layout.start is None:
+        if self._layout.causal:
+            batch = causal_batch(tokens, [0] * len(tokens), pad)
+        elif self._layout.start is None:
             batch = masked_batch(tokens, targets, [e.predicted.tolist() for e in examples], pad)
         else:
             batch = seq2seq_batch(tokens, targets, pad, self._start)
@@ -91,6 +94,10 @@ class ClassLesson:
         found = evaluate_classes(student, self._run.task, self._dev, self._layout, device, segments=False)
         write = partial(write_classes, evaluation=found, splits=self._dev)
         return Judged(found.metrics, found.select, found.report, write)
+
+    def probed(self) -> tuple[View, TextBatch]:
+        """The first examples of dev."""
+        return CLASS_VIEW, self.collate(self._dev["val"][:PROBE_ROWS])
 
     def guesses(self) -> dict[str, dict[str, float]]:
         """The most frequent class; of scores the mean."""
@@ -134,6 +141,10 @@ class PairLesson:
         losses = validation_losses(student, teachers[0] if teachers else None, batches)
         write = partial(write_texts, evaluation=found, examples=self._dev)
         return Judged(found.metrics, found.select, found.report, write, losses)
+
+    def probed(self) -> tuple[View, TextBatch]:
+        """The first examples of dev."""
+        return TEXT_VIEW, self.collate(self._dev[:PROBE_ROWS])
 
     def guesses(self) -> dict[str, dict[str, float]]:
         """The source itself as the text."""
