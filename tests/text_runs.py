@@ -265,7 +265,7 @@ def write_run(root: Path, stage: str, track: str, task: str, init: str | None, m
 
 
 def _evaluations(track: str, task: str, method: str) -> Iterator[dict[str, Any]]:
-    level = 1.0 if "CKA" in method else 2.0
+    level = 30 / LEVELS.get(method, TEACHER)
     for epoch in range(5):
         scores = dict.fromkeys(paper_of("cka").task(task).metrics, 10.0 * epoch)
         found = {"step": 10 * epoch} | dict.fromkeys(("all", "select", "report"), scores)

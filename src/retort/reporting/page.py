@@ -18,9 +18,11 @@ from retort.reporting.ledgers import QuirkLine, quirk_lines
 from retort.reporting.results import Results
 from retort.reporting.run_data import embedded, run_data
 from retort.reporting.run_lists import RunList, run_lists
+from retort.reporting.scores import HELD_OUT
 from retort.reporting.tables import TEMPLATES, Table, environment
 
 CLAIMS, QUIRKS = "claims", "quirk_effects"
+_ABBREVIATIONS = {"glue": "GLUE"}
 _SCRIPTS = ("page.js", "sorting.js", "dialogs.js", "cards.js")
 
 
@@ -156,9 +158,10 @@ def picture(results: Results, name: str) -> Picture:
 
 def label(name: str) -> str:
     """An exhibit's name for people: ``table3_held_out`` becomes ``Table 3, held out``."""
-    head, _, rest = name.partition("_")
-    head = re.sub(r"(?<=[a-z])(?=\d)", " ", head).capitalize()
-    return f"{head}, {rest.replace('_', ' ')}" if rest else head
+    head = name.removesuffix(f"_{HELD_OUT}")
+    words = re.sub(r"(?<=[a-z])(?=\d)", " ", head).replace("_", " ")
+    shown = _ABBREVIATIONS.get(head) or words[:1].upper() + words[1:]
+    return shown if head == name else f"{shown}, {HELD_OUT.replace('_', ' ')}"
 
 
 def script_text() -> str:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["ours", "paper", "not_run"]
 UNKNOWN = "–"
+NEAR = " †"
+"""Marks a score that does not stand out above a baseline."""
 TEMPLATES = Path(__file__).parent / "templates"
 _LONG = 45  # lines; more do not fit a printed page
 _MANY = 12  # columns; more do not fit its width unless their titles stand upright

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from retort.papers import Kind, paper_of
 from retort.reporting.cka.published import UNKNOWN, published_scores
-from retort.reporting.cka.rows import TrackRow, family_of, near, size_of, track_rows, tracks_with
+from retort.reporting.cka.rows import TrackRow, described, family_of, near, size_of, track_rows, tracks_with
 from retort.reporting.notes import protocol_notes
 from retort.reporting.results import Results
 from retort.reporting.rows import BASELINE
 from retort.reporting.scores import HELD_OUT, PAPER
 from retort.reporting.statistics import Summary
-from retort.reporting.tables import Cell, Column, Line, Table, title_of
+from retort.reporting.tables import NEAR, Cell, Column, Line, Table, title_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 COLUMNS = ("track", "role", "method", "pair", "student_params", "task", "metric", "mean", "sd", "n", "paper")
 AVERAGE = "average"
 """Stands for all data sets of the family."""
-NEAR = " †"
 SHORT = {
     "rouge1": "R-1", "rouge2": "R-2", "rougeL": "R-L", "rougeLsum": "R-Lsum", "bleu": "BLEU", "chrf": "chrF",
     "matthews": "Matthews", "accuracy": "acc.", "f1": "F1", "pearson": "Pearson", "spearman": "Spearman",
@@ -115,7 +114,7 @@ def heading(row: TrackRow) -> str:
     """What heads the rows of one student: family, symbol and size."""
     if row.role != "student":
         return f"{family_of(row.results, row.track)}: baseline and teachers"
-    return f"{row.model}, {size_of(row.results.tracks[row.track], row.model)}"
+    return described(row.results.tracks[row.track], row.model)
 
 
 def signatures(kind: Literal["summarisation", "translation"]) -> Mapping[str, str]:

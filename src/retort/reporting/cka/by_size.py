@@ -60,7 +60,8 @@ def by_size(data: pd.DataFrame) -> Figure:
         for axis, (track, task) in zip(axes, places, strict=False):
             named |= _panel(axis, data[(data["track"] == track) & (data["task"] == task)])
             axis.set_title(task)
-        figure.supxlabel("parameters of the student", fontsize=9)
+        for axis in axes[max(0, len(places) - across) : len(places)]:
+            axis.set_xlabel("parameters of the student")
         figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=3)
     return figure
 
@@ -72,9 +73,8 @@ def _panel(axis: Axes, data: pd.DataFrame) -> dict[str, Any]:
     sizes = sorted(students["parameters"].unique())
     named: dict[str, Any] = {}
     for number, (method, look) in enumerate(methods.items()):
-        aside = 1 + 0.035 * (
-            number - (len(methods) - 1) / 2
-        )  # so that methods of a size do not cover each other
+        # Methods of one size stand aside of each other, so that all are seen.
+        aside = 1 + 0.035 * (number - (len(methods) - 1) / 2)
         means = []
         for size in sizes:
             part = students[(students["method"] == method) & (students["parameters"] == size)]
@@ -101,7 +101,7 @@ def _panel(axis: Axes, data: pd.DataFrame) -> dict[str, Any]:
         if not math.isnan(level):
             axis.axhline(level, color=style.FAINT, lw=1, zorder=0)
             axis.annotate(
-                words, (1, level), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=7
+                words, (0.01, level), xycoords=("axes fraction", "data"), ha="left", va="bottom", fontsize=7
             )
     axis.set_xscale("log")
     axis.set_xticks([float(size) for size in sizes], [_short(int(size)) for size in sizes])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from retort.reporting import distances, heatmap, style
 from retort.reporting.cka.rows import TrackRow, student_rows
-from retort.reporting.figure2 import NOTHING
+from retort.reporting.figure2 import NOTHING, span
 from retort.reporting.results import Results
 
 if TYPE_CHECKING:
@@ -109,17 +109,18 @@ def caption(data: pd.DataFrame) -> str:
     if known.empty:
         return NOTHING
     apart, sure = known["rho"] <= 0, known["p"] <= heatmap.LEVEL
-    seeds, points = (f"{known[name].min()} to {known[name].max()}" for name in ("seeds", "points"))
+    seeds, points = (span(known[name].astype(int)) for name in ("seeds", "points"))
     return (
         "Spearman correlation between the training loss and each distance of a student's layer from the "
         f"teacher's layer that it faces, by stack. Of {len(known)} correlations on all students and data "
         f"sets {int(apart.sum())} say that a layer does not come closer while the loss falls (ρ ≤ 0, "
         f"framed), {int((apart & sure).sum())} of them beyond chance. Shown: each method's first student, "
         f"on the corpus or on its first data set; the CSV has all. {points} evenly spaced steps of a run, "
-        f"mean of {seeds} seeds, on one fixed batch that the student is not trained on; the training loss "
-        "is the mean since the step measured before. Layers face each other at the ends of equal blocks; "
-        f"layer 0 is the embeddings. In brackets: p > {heatmap.LEVEL:g}, cell by cell, where the null "
-        "moves the loss round against the distance by any number of steps. Dash: constant. Empty: shapes "
-        "differ, or there is no such layer. Not in the paper, which claims that matching by CKA makes "
-        "better students, not that layers come closer together."
+        f"mean of {seeds} seed{'' if seeds == '1' else 's'}, on one fixed batch that the student is not "
+        "trained on; the training loss is the mean since the step measured before. Layers face each other "
+        "at the ends of equal blocks; layer 0 is the embeddings; hidden states are those of the decoder "
+        f"where there is one. In brackets: p > {heatmap.LEVEL:g}, cell by cell, where the null moves the "
+        "loss round against the distance by any number of steps. Dash: constant. Empty: shapes differ, or "
+        "there is no such layer. Not in the paper, which claims that matching by CKA makes better "
+        "students, not that layers come closer together."
     )

@@ -9,7 +9,7 @@ from retort.reporting.tables import Table
 
 _KEPT = Kept(
     "glue",
-    "GLUE by task, student and method",
+    "Scores by task, student and method",
     "classes",
     average=True,
     notes=(

@@ -47,7 +47,7 @@ def methods(results: Results) -> Table:
     ]
     return Table(
         name="methods",
-        title="The methods, stage by stage",
+        title="What each method compares and starts from, stage by stage",
         columns=tuple(Column(title_of(name), wrap=_WRAP.get(name, 0)) for name in COLUMNS[1:]),
         lines=tuple(Line(tuple(map(Cell, fields)), family) for family, fields in lines),
         data=_data(lines),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from retort.papers import paper_of
 from retort.reporting.cka.by_data_set import SHORT
-from retort.reporting.cka.rows import ONE_RECIPE, size_of, students_of
+from retort.reporting.cka.rows import ONE_RECIPE, described, students_of
 from retort.reporting.notes import protocol_notes
 from retort.reporting.results import Results
 from retort.reporting.scores import PAPER, select
@@ -152,8 +152,7 @@ def _line(row: Compared, group: Group, results: Results) -> Line:
         Cell(difference.signed_text),
         Cell(str(difference.n) if row.both else ""),
     )
-    model = row.pair.rpartition("-")[2]
-    return Line(cells, f"{model}, {size_of(results.tracks[row.track], model)}")
+    return Line(cells, described(results.tracks[row.track], row.pair.rpartition("-")[2]))
 
 
 def _summary(values: BySeed) -> Summary:

@@ -157,6 +157,13 @@ def size_of(track: Track, model: str) -> str:
     return f"{layers}x{size.width}"
 
 
+def described(track: Track, model: str) -> str:
+    """A model's symbol with its size in words: ``BART_3x640: 3 + 3 layers, width 640``."""
+    size = track.models[model]
+    layers = " + ".join(str(depth) for depth in (size.encoder_layers, size.decoder_layers) if depth)
+    return f"{model}: {layers} layer{'' if layers == '1' else 's'}, width {size.width}"
+
+
 def _belongs(pair: str, track: Track) -> bool:
     """Whether a pair, a teacher's symbol or no pair at all is one of a family."""
     teacher, _, student = pair.partition("-")

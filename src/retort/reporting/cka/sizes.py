@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from retort.reporting.cka.rows import FAMILIES, parameters_of, size_of, students_of
+from retort.reporting.cka.rows import FAMILIES, parameters_of, students_of
 from retort.reporting.results import Results
 from retort.reporting.tables import Cell, Column, Line, Table
 
@@ -33,7 +33,7 @@ def sizes(results: Results) -> Table:
     ordered = [record for family in families for record in records if record[0] == family]
     return Table(
         name="sizes",
-        title="Sizes of models, here and in the paper",
+        title="Models here and in the paper",
         columns=(Column("Model"), Column("Role"), *(Column(title, right=True) for title in _TITLES)),
         lines=tuple(map(_line, ordered)),
         data=_data(ordered),
@@ -49,7 +49,7 @@ def _ours(results: Results, name: str) -> Iterator[Record]:
         role = "teacher" if symbol in track.teachers else "student"
         shape = (model.encoder_layers, model.decoder_layers, model.width, model.heads, model.inner)
         share = None if count is None or base is None else round(count / base, 4)
-        head = (FAMILIES[track.family], "here", role, f"{symbol}, {size_of(track, symbol)}")
+        head = (FAMILIES[track.family], "here", role, symbol)
         yield (*head, *shape, count, share)
 
 

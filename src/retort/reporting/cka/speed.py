@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from retort.reporting.cka.rows import family_of, size_of
+from retort.reporting.cka.rows import family_of
 from retort.reporting.results import Results
 from retort.reporting.tables import Cell, Column, Line, Table
 
@@ -53,9 +53,7 @@ def _line(row: dict[Any, Any], results: Results) -> Line:
         f"{100 * ratio:.0f} %",
         f"{1 / ratio:.1f}",
     )
-    track = results.tracks[row["track"]]
-    model = f"{row['model']}, {size_of(track, row['model'])}"
-    cells = (Cell(model), Cell(_KINDS.get(row["task_kind"], row["task_kind"])), *map(Cell, texts))
+    cells = (Cell(row["model"]), Cell(_KINDS.get(row["task_kind"], row["task_kind"])), *map(Cell, texts))
     return Line(cells, family_of(results, row["track"]))
 
 

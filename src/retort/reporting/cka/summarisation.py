@@ -11,7 +11,7 @@ from retort.reporting.tables import Table
 
 _KEPT = Kept(
     "summarisation",
-    "Summarisation by student and method",
+    "ROUGE by student and method",
     "summarisation",
     ("rouge1", "rouge2", "rougeL", "rougeLsum"),
 )

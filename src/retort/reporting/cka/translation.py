@@ -9,7 +9,7 @@ from retort.reporting.results import Results
 from retort.reporting.scores import HELD_OUT, PAPER
 from retort.reporting.tables import Table
 
-_KEPT = Kept("translation", "Translation by student and method", "translation", ("bleu", "chrf"))
+_KEPT = Kept("translation", "BLEU and chrF by student and method", "translation", ("bleu", "chrf"))
 
 
 def translation(results: Results) -> Table:
