@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from retort.reporting.exhibits import exhibits_of, write_figure
 from retort.reporting.page import write_page
 from retort.reporting.results import PUBLISHED, Results
 from retort.reporting.scores import COLUMNS
+from retort.reporting.tables import write_table
 from retort.texts import text_names
 
 LEVEL = {"GLM": 88.0, "KD": 46.0, "PD": 60.0, "TinyBERT": 80.0, "GLMD-vc": 86.0, "GLMD": 82.0}
@@ -239,10 +241,15 @@ def texts(two_papers: Path) -> Results:
 
 
 @pytest.fixture(scope="session")
-def both_pages(two_papers: Path) -> Path:
-    """The page of both papers, with judged claims of the first."""
-    write_text(two_papers / "glmd" / "claims.csv", CLAIMS)
-    return draw(two_papers, ("glmd", "cka"))
+def both_pages(two_papers: Path, page: Path) -> Path:
+    """The page of both papers, with judged claims; the first paper's figures are those of its own page."""
+    shutil.copytree(page.parent.parent / "glmd" / "figures", two_papers / "glmd" / "figures")
+    for paper in ("glmd", "cka"):
+        write_text(two_papers / paper / "claims.csv", CLAIMS)
+    for name, table in exhibits_of("cka").tables.items():
+        if name not in ("claims", "quirk_effects"):
+            write_table(table(Results(two_papers, "cka")), two_papers / "cka" / "tables")
+    return draw(two_papers, ("cka",))
 
 
 def draw(root: Path, papers: tuple[str, ...]) -> Path:

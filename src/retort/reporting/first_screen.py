@@ -9,6 +9,7 @@ from itertools import product
 from typing import Any
 
 from retort.config import Config
+from retort.papers import paper_of
 from retort.progress import clock
 from retort.reporting.cka.rows import students_of
 from retort.reporting.results import Results
@@ -38,7 +39,7 @@ def facts(papers: Sequence[Results]) -> list[tuple[str, str]]:
     """
     config, cards = papers[0].config, [run.card for results in papers for run in results.runs]
     found = [
-        ("Scale", f"{config.scale}: {'; '.join(map(_size, papers))}"),
+        ("Scale", f"{config.scale}: {_sizes(papers)}"),
         ("Data", _data(config)),
         ("Seeds", "; ".join(dict.fromkeys(", ".join(map(str, results.seeds)) for results in papers))),
     ]
@@ -97,6 +98,17 @@ def _gates_of_tracks(results: Results) -> Iterator[Gate]:
                 score = averages(select(teachers, pair=teacher, task=task), (task,), results.paper).summary
                 if score.mean is not None:
                     yield Gate(teacher, task, score.mean, least)
+
+
+def short_title(paper: str) -> str:
+    """A paper's title without its authors."""
+    return paper_of(paper).title.partition(" (")[0]
+
+
+def _sizes(papers: Sequence[Results]) -> str:
+    if len(papers) == 1:
+        return _size(papers[0])
+    return "; ".join(f"{short_title(results.paper)} {_size(results)}" for results in papers)
 
 
 def _size(results: Results) -> str:

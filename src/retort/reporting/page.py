@@ -13,7 +13,7 @@ from retort.files import write_text
 from retort.papers import paper_of
 from retort.reporting import verdicts
 from retort.reporting.exhibits import exhibits_of
-from retort.reporting.first_screen import duration, facts, gates
+from retort.reporting.first_screen import duration, facts, gates, short_title
 from retort.reporting.ledgers import QuirkLine, quirk_lines
 from retort.reporting.results import Results
 from retort.reporting.run_data import embedded, run_data
@@ -52,6 +52,7 @@ class Chapter:
 
     paper: str
     title: str
+    short: str
     main: Table
     marks: list[Mark]
     tables: list[Table]
@@ -61,11 +62,6 @@ class Chapter:
     quirk_effects: Table
     runs: list[RunList]
     files: dict[str, str]
-
-    @property
-    def short(self) -> str:
-        """The title without the authors."""
-        return self.title.partition(" (")[0]
 
 
 def write_page(root: Path, published: Path, path: Path, settings: Path | None = None) -> None:
@@ -107,6 +103,7 @@ def chapter(results: Results) -> Chapter:
     return Chapter(
         results.paper,
         paper_of(results.paper).title,
+        short_title(results.paper),
         main,
         marks(main),
         list(tables.values()),

@@ -117,7 +117,7 @@ def _of_track(results: Results, name: str) -> Iterator[Group]:
         ours = varied[varied["pair"] == pair]
         names = [method.removesuffix(ONE_RECIPE) for method in ours["method"].unique()]
         released = scores[(scores["role"] == "student") & (scores["pair"] == pair)]
-        for task in (task for task in results.tasks if task in track.tasks):
+        for task in (task for task in results.tasks if names and task in track.tasks):
             metric = paper_of(results.paper).task(task).leading[0]
             yield Group(
                 tuple(
