@@ -245,7 +245,8 @@ def both_pages(two_papers: Path, page: Path) -> Path:
     """The page of both papers, with judged claims; the first paper's figures are those of its own page."""
     shutil.copytree(page.parent.parent / "glmd" / "figures", two_papers / "glmd" / "figures")
     for paper in ("glmd", "cka"):
-        write_text(two_papers / paper / "claims.csv", CLAIMS)
+        text = CLAIMS if paper == "glmd" else CLAIMS.replace("Table", "Abstract")
+        write_text(two_papers / paper / "claims.csv", text)
     for name, table in exhibits_of("cka").tables.items():
         if name not in ("claims", "quirk_effects"):
             write_table(table(Results(two_papers, "cka")), two_papers / "cka" / "tables")

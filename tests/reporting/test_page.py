@@ -7,9 +7,9 @@ import shutil
 import subprocess
 import sys
 from dataclasses import fields
-from html.parser import HTMLParser
 
 import pytest
+from html_pages import read
 
 from retort.errors import InputError
 from retort.quirks import LEDGER
@@ -21,35 +21,6 @@ from retort.reporting.results import PUBLISHED, Results
 from retort.reporting.verdicts import Claim
 
 TABLES, FIGURES = exhibits_of("glmd").tables, exhibits_of("glmd").figures
-VOID = {"meta", "img", "input", "br", "link"}
-
-
-class Reader(HTMLParser):
-    """Collects addresses, ids and text; fails on elements that do not nest."""
-
-    def __init__(self):
-        super().__init__(convert_charrefs=True)
-        self.open, self.addresses, self.ids, self.text, self.scripts = [], [], [], [], []
-
-    def handle_starttag(self, tag, attributes):
-        values = dict(attributes)
-        self.addresses += [(tag, values[name]) for name in ("src", "href", "action") if name in values]
-        self.ids += [values["id"]] if "id" in values else []
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        (self.scripts if self.open and self.open[-1] in ("script", "style") else self.text).append(data)
-
-
-def read(path):
-    reader = Reader()
-    reader.feed(path.read_text(encoding="utf-8"))
-    assert reader.open == []
-    return reader
 
 
 def test_page_is_one_file_that_needs_no_network(page):
@@ -194,6 +165,8 @@ def test_times_have_units(seconds, text):
         ("table3_held_out", "Table 3, held out"),
         ("figure12", "Figure 12"),
         ("cost", "Cost"),
+        ("glue_held_out", "GLUE, held out"),
+        ("one_recipe", "One recipe"),
     ],
 )
 def test_exhibits_have_names_for_people(name, text):
