@@ -17,14 +17,7 @@ from retort.fingerprint import fingerprint
 from retort.plan import Plan
 from retort.reporting.exhibits import exhibits_of
 from retort.reporting.tables import TEMPLATES
-from retort.texts import (
-    CORPUS,
-    paper_of_part,
-    part_of,
-    raw_of_text,
-    text_part,
-    words_read,
-)
+from retort.texts import CORPUS, paper_of_part, part_of, text_part, words_read
 
 min_version("9.27")
 

@@ -1,8 +1,7 @@
 # What the rules ask: which files a stage makes and needs, which data there is, what the run ends with.
 from retort.costs.requests import Requests
-from retort.data.text_parts import contents_of
-from retort.data.text_sources import text_files
-from retort.texts import paper_section
+from retort.data.parts import part_files, source_of
+from retort.texts import INSTRUCTIONS, paper_section, raws_of_text
 
 # Device of steps that run a single model; a CPU run must not queue for it.
 GPU = 0 if settings.device == "cpu" else 1
@@ -101,7 +100,8 @@ def needed_by(name):
         files.extend(
             str(layout.signals(teacher))
             for teacher in stage.teachers
-            if any(run.signals for run in teacher.runs.values())
+            if any(run.reads_signals for run in stage.runs.values())
+            and teacher.phase == "task"
         )
     return list(dict.fromkeys(files))
 
@@ -152,7 +152,7 @@ def raw_files(part):
     root = Path(settings.data_root)
     paper, name = paper_of_part(part)
     if paper != "glmd":
-        named = text_files(root, contents_of(settings, paper, name))
+        named = part_files(settings, paper, name)
     elif part == CORPUS:
         vocab_txt = settings.data.vocabulary.vocab_txt
         vocabulary = [] if vocab_txt is None else [root / vocab_txt]
@@ -171,14 +171,17 @@ def bytes_of(files):
 
 def raw_code(part):
     """Fingerprint of what makes raw data of this source."""
-    if paper_of_part(part)[0] != "glmd":
-        return fingerprint([f"retort.data.text_parts:{settings.data.source}_texts"])
+    paper, name = paper_of_part(part)
+    if paper != "glmd":
+        return fingerprint([source_of(settings, paper)])
     kind = "corpus" if part == CORPUS else "task"
     return fingerprint([f"retort.data.prepare:{settings.data.source}_{kind}"])
 
 
 def encoding_code(part):
     """Fingerprint of what encodes a task."""
+    if part.endswith(f"-{INSTRUCTIONS}"):
+        return fingerprint(["retort.data.instruction_encoding:encode_prompt_sets"])
     if paper_of_part(part)[0] != "glmd":
         return fingerprint(["retort.data.text_prepare:encode_task_texts"])
     return fingerprint(["retort.data.prepare:encode_examples"])
