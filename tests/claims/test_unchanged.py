@@ -26,4 +26,6 @@ def test_judged_claims_of_glmd(run, tmp_path):
     run.add("GLMD-vc", {1: np.random.default_rng(9).random(EXAMPLES) < 0.85}, pair="T1-S2")
     write_claims(judge(run.results(), ledger_path("glmd")), tmp_path / "claims.csv")
     head, *lines = (tmp_path / "claims.csv").read_text().splitlines()
-    assert "\n".join([head, *(line for line in lines if ",not run," not in line)]) + "\n" == PINNED.read_text()
+    assert (
+        "\n".join([head, *(line for line in lines if ",not run," not in line)]) + "\n" == PINNED.read_text()
+    )
