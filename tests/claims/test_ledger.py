@@ -61,8 +61,12 @@ def test_a_ledger_is_read(tmp_path):
     [
         ("statement:", "statment:", "claim a: statment: unknown key; did you mean 'statement'?"),
         ("    where: Table 3\n", "", "claim a: where: is missing; add it"),
-        ("basis: stated", "basis: said", "claim a: basis: given \"said\", expected 'stated' or 'printed'"),
-        ("kind: greater", "kind: bigger", "claim a: test: kind must be one of greater, at_least_within"),
+        (
+            "basis: stated",
+            "basis: said",
+            "claim a: basis: given \"said\", expected 'stated', 'printed', 'reported' or 'criticism'",
+        ),
+        ("kind: greater", "kind: bigger", "claim a: test: kind must be one of greater, no_worse, at_least_within"),
         ("higher: KD", "higer: KD", "claim a: test.higer: unknown key; did you mean 'higher'?"),
         ("KD @ T1-S1", "KD", "claim a: test.higher: given \"KD\", expected a cell as 'method @ pair'"),
         ("lower:", "score: RTEE, lower:", 'claim a: test.score: given "RTEE", expected a task or an average'),

@@ -53,10 +53,8 @@ def equal_up_to_rotation() -> Shown:
     rotation, _ = torch.linalg.qr(_normal(3, _WIDTH, _WIDTH))
     ours = 3 * theirs @ rotation + 1
     agree = ((ours @ head).argmax(1) == (theirs @ head).argmax(1)).double().mean().item()
-    note = (
-        f"loss {cka_loss(ours, theirs):.6f} of features that are rotated, scaled and moved; n = {samples:,}, "
-    )
-    return Shown(agree, "share", note + f"{words} words, chance {1 / words:.3f}")
+    note = f"loss {cka_loss(ours, theirs):.6f} of features that are rotated, scaled and moved; "
+    return Shown(agree, "share", f"{note}n = {samples:,}, {words} words, chance {1 / words:.3f}")
 
 
 def one_direction() -> Shown:
@@ -66,8 +64,10 @@ def one_direction() -> Shown:
     ours[:, 0] = theirs[:, 0] = scale * theirs[:, 0]
     rest = cka_loss(ours[:, 1:], theirs[:, 1:])
     explained = _explained(ours, theirs[:, 1:])
-    note = f"deviation {scale:g} in the shared direction, 1 in the {_WIDTH - 1} others, n = {samples:,}; there the "
-    note += f"loss is {rest:.2f}, and the student's features explain {100 * explained:.1f} % of the teacher's"
+    note = f"deviation {scale:g} in the shared direction, 1 in the {_WIDTH - 1} others, n = {samples:,}; "
+    note += (
+        f"in those the loss is {rest:.2f}, and the student explains {100 * explained:.1f} % of the teacher"
+    )
     return Shown(cka_loss(ours, theirs), "loss", note)
 
 
@@ -89,7 +89,7 @@ def mean_of_ratios() -> Shown:
     ours = theirs @ _normal(7, _WIDTH, _WIDTH // 2) / _WIDTH**0.5 + _normal(8, samples, _WIDTH // 2)
     parts = [cka_loss(ours[i : i + size], theirs[i : i + size]) for i in range(0, samples, size)]
     mean, whole = sum(parts) / len(parts), cka_loss(ours, theirs)
-    note = f"mean of {len(parts)} micro-batches of {size} tokens {mean:.3f}, all {samples:,} together {whole:.3f}"
+    note = f"mean of {len(parts)} micro-batches of {size} tokens {mean:.3f}, all {samples:,} {whole:.3f}"
     return Shown(mean / whole, "ratio", f"{note}; {_WIDTH // 2} dimensions beside {_WIDTH}")
 
 
@@ -109,10 +109,8 @@ def unequal_widths() -> Shown:
         optimiser.zero_grad()
         _loss(ours, theirs).backward()
         optimiser.step()
-    note = (
-        f"{_WIDTH // 4} dimensions beside {_WIDTH}, n = {samples:,}, {steps} steps of Adam on the features: "
-    )
-    note += f"{before:.3f} to {cka_loss(ours, theirs):.3f}; "
+    note = f"{_WIDTH // 4} dimensions beside {_WIDTH}, n = {samples:,}: {before:.3f} to "
+    note += f"{cka_loss(ours, theirs):.3f} in {steps} steps of Adam on the features; "
     note += "the cosine loss refuses them" if _refused(ours, theirs) else "the cosine loss takes them, too"
     return Shown(cka_loss(ours, theirs) / before, "ratio", note)
 

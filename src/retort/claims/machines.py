@@ -1,4 +1,4 @@
-"""Claims about what runs cost, what they started from and how large their models are: read off their files."""
+"""What runs cost, what they started from and how large their models are: read off their files."""
 
 from __future__ import annotations
 

@@ -13,31 +13,48 @@ from retort.errors import InputError
 def groups(cells: Sequence[Cell], evidence: Evidence) -> list[tuple[Cell, ...]]:
     """The cells with names of pairs in the place of words for them.
 
-    Words are for the pairs on which every method of the test ran that has such a word: ``any pair`` makes a
-    group of each, ``smallest pair`` and ``largest pair`` are those with the smallest and largest student.
+    ``any pair`` makes a group of each pair on which every method of the test ran. ``smallest pair`` and
+    ``largest pair`` are those of them with the smallest and largest student; where both stand in one test,
+    each is that of its own method, and the one student has to be smaller than the other.
 
     Returns:
-        The cells themselves where they have names; nothing where no pair is meant, or the smallest pair is
-        laid beside the largest and there is only one.
+        The cells themselves where they have names; nothing where no pair is meant.
     """
     words = {cell.pair for cell in cells if cell.pair in PLACES}
     if not words:
         return [tuple(cells)]
-    common = _common({cell.method for cell in cells if cell.pair in words}, evidence)
+    sizes = {cell.method: _sizes(cell.method, evidence) for cell in cells if cell.pair in words}
+    common = [pair for pair in next(iter(sizes.values())) if all(pair in known for known in sizes.values())]
     if ANY in words:
         return [tuple(Cell(method=cell.method, pair=pair) for cell in cells) for pair in common]
-    if len(common) < len(words):
+    choice = {method: list(known) if len(words) > 1 else common for method, known in sizes.items()}
+    if not all(choice.values()):
         return []
-    ordered = sorted(common, key=lambda pair: (common[pair], pair))
-    names = {SMALLEST: ordered[0], LARGEST: ordered[-1]}
-    return [tuple(Cell(method=c.method, pair=names.get(c.pair, c.pair)) for c in cells)]
+    placed = tuple(
+        cell if cell.pair not in words else Cell(method=cell.method, pair=_end(cell, choice, sizes))
+        for cell in cells
+    )
+    if len(words) > 1:
+        by_word = {
+            word: [
+                sizes[c.method][c.pair] for c, cell in zip(placed, cells, strict=True) if cell.pair == word
+            ]
+            for word in words
+        }
+        if max(by_word[SMALLEST]) >= min(by_word[LARGEST]):
+            return []
+    return [placed]
 
 
-def _common(methods: set[str], evidence: Evidence) -> dict[str, int]:
-    """Parameters of the student of every pair on which all methods ran."""
-    by_method = {m: {cell.pair: cell for cell in evidence.cells if cell.method == m} for m in methods}
-    first, *rest = by_method.values()
-    return {pair: parameters(cell, evidence) for pair, cell in first.items() if all(pair in r for r in rest)}
+def _end(cell: Cell, choice: dict[str, list[str]], sizes: dict[str, dict[str, int]]) -> str:
+    """The smallest or largest of the pairs that a method can stand at."""
+    ordered = sorted(choice[cell.method], key=lambda pair: (sizes[cell.method][pair], pair))
+    return ordered[0] if cell.pair == SMALLEST else ordered[-1]
+
+
+def _sizes(method: str, evidence: Evidence) -> dict[str, int]:
+    """Parameters of the student of every pair that a method ran on."""
+    return {cell.pair: parameters(cell, evidence) for cell in evidence.cells if cell.method == method}
 
 
 def parameters(cell: Cell, evidence: Evidence) -> int:
