@@ -15,7 +15,7 @@ from retort.claims.judging import judge
 from retort.config import load
 from retort.evaluation.glue_metrics import score_glue
 from retort.evaluation.text_metrics import score_texts
-from retort.files import digest_of, write_json, write_lines, write_text
+from retort.files import digest_of, write_lines, write_text
 from retort.papers import paper_of
 from retort.reporting.results import Results
 from retort.reporting.scores import COLUMNS
@@ -98,7 +98,8 @@ class TextRun:
         for seed, said in answers.items():
             stage = _stage(method, pair, seed, "task")
             folder = self.root / "stages" / stage / "tasks" / task
-            write_lines(folder / "predictions.jsonl", _lines(task, said))
+            folder.mkdir(parents=True)
+            (folder / "predictions.jsonl").write_text("".join(f"{line}\n" for line in _lines(task, said)))
             save_file({"words": np.zeros((10, width)), "layer": np.zeros((width, width))},
                       folder / "model.safetensors")  # fmt: skip
             init = None if start is None else _stage(start, pair, seed, "pre").rpartition(".")[2]
@@ -170,7 +171,9 @@ def _card(folder: Path, stage: dict[str, Any], changes: dict[str, Any]) -> None:
         "code": "c", "python": "3", "started": "", "finished": "", "git_commit": None, "seconds": 10.0,
         "steps": 5, "tokens": 1000, "tokens_per_second": 100.0,
     }  # fmt: skip
-    write_json(folder / "card.json", card | changes | {"stage": stage | changes.get("stage", {})})
+    folder.mkdir(parents=True, exist_ok=True)
+    card |= changes | {"stage": stage | changes.get("stage", {})}
+    (folder / "card.json").write_text(json.dumps(card))
 
 
 def _section(tracks: dict[str, Any]) -> dict[str, Any]:

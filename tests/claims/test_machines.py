@@ -152,7 +152,15 @@ def test_students_beside_their_teachers(texts_run, ledger, low, high, verdict):
     found = findings(texts_run, ledger, "{kind: speed, at_most: 1, at_most_from: x}")
     assert found.verdict == verdict
     assert (found.effect, found.low, found.high) == pytest.approx((0.4, low / 11, high / 9))
-    assert found.note.startswith("slowest of 2: BART_1x64 beside BART")
+    assert found.note.startswith("slowest of 2: BART_1x64 beside BART, 8 texts of 32 tokens")
+
+
+def test_timings_of_other_models_are_refused(texts_run, ledger):
+    texts_run.add("BART CKA", "XSum", {1: texts(1, 0.5)}, pair="BART-BART_1x64")
+    for row in (("GPT", 10, 9, 11), ("BART", "x", 9, 11)):
+        speed(texts_run, row, ("BART_1x64", 4, 3, 5))
+        with pytest.raises(InputError, match=r"speed.csv: no timings of these models .*; time them"):
+            findings(texts_run, ledger, "{kind: speed, at_most: 1, at_most_from: x}")
 
 
 def test_without_timings_it_was_not_run(texts_run, ledger):

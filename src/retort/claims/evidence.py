@@ -101,11 +101,6 @@ class Evidence:
         found = {task for by_task in self._scores.get(cell, {}).values() for task in by_task}
         return tuple(task for task in tasks_of(self._paper.name, scope) if task in found)
 
-    @property
-    def cells(self) -> tuple[Cell, ...]:
-        """Everything that was trained."""
-        return tuple(self.runs)
-
     def _known(self, cell: Cell, scope: str, tasks: Tasks) -> Sample | None:
         place = cell, scope, tasks
         if place not in self._samples:

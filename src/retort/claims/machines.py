@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from retort.claims.evidence import Evidence
 from retort.claims.kinds import Cell, Cost, SameNetwork, Speed, Start
 from retort.claims.lineage import lineage, pretraining
-from retort.claims.places import groups, parameters, tensors
+from retort.claims.places import groups, numbers, tensors
 from retort.claims.verdicts import Finding, Verdict, above, not_run
 from retort.errors import InputError
 from retort.runcard import read_card
@@ -93,41 +93,32 @@ def _pace(card: dict[str, Any], folder: Path) -> float:
 
 def judge_network(test: SameNetwork, evidence: Evidence) -> Finding:
     """Whether the trained models have the same tensors: then they cost the same, by construction."""
-    sizes: dict[str, int] = {}
-    ratios = [1.0]
-    equal, compared = True, 0
+    sizes: dict[str, None] = {}
+    ratios: list[float] = []
+    equal = True
     for cells in groups(test.cells, evidence):
         for _, folders in _matched(cells, evidence):
-            first, *rest = (tensors(folder) for folder in folders)
-            equal &= all(other == first for other in rest)
-            compared += 1
-            counts = [parameters(cell, evidence) for cell in cells]
+            models = [tensors(folder) for folder in folders]
+            counts = [numbers(model) for model in models]
+            equal &= all(model == models[0] for model in models)
             ratios.append(max(counts) / min(counts))
-            sizes["/".join(f"{count:,}" for count in dict.fromkeys(counts))] = compared
-    if not compared:
+            sizes["/".join(f"{count:,}" for count in dict.fromkeys(counts))] = None
+    if not ratios:
         return not_run(test.cells)
     what = "names and shapes of all tensors agree" if equal else "tensors differ"
-    note = f"{what} in {compared} comparisons, {', '.join(sizes)} parameters, counted"
+    note = f"{what} in {len(ratios)} comparisons, {', '.join(sizes)} parameters, counted"
     return Finding("supported" if equal else "contradicted", max(ratios), unit="ratio", note=note)
 
 
 def judge_speed(test: Speed, results: Results) -> Finding:
     """The slowest student beside its teacher; the interval lays the ends of the timings side by side."""
-    if not (results.root / results.paper / "speed.csv").is_file():
+    path = results.root / results.paper / "speed.csv"
+    if not path.is_file():
         return Finding("not run", note="inference was not timed at this scale")
-    found: dict[str, tuple[float, float, float]] = {}
-    for _, rows in results.speed.groupby(list(_ONE_TIMING), sort=False):
-        records = rows.to_dict("records")
-        track = results.tracks[records[0]["track"]]
-        for teacher in (row for row in records if row["model"] in track.teachers):
-            for row in (row for row in records if row["model"] in track.students):
-                middle, low, high = (
-                    float(row[ours]) / float(teacher[theirs])
-                    for ours, theirs in (
-                        ("median_ms", "median_ms"), ("low_ms", "high_ms"), ("high_ms", "low_ms"),
-                    )
-                )  # fmt: skip
-                found[f"{row['model']} beside {teacher['model']}"] = middle, low, high
+    try:
+        found = dict(_beside_teachers(results))
+    except (KeyError, ValueError, ZeroDivisionError) as error:
+        raise InputError(f"{path}: no timings of these models ({error}); time them again") from None
     if not found:
         return Finding("not run", note="no student was timed beside its teacher")
     slowest = max(found, key=lambda name: found[name][2])
@@ -136,6 +127,19 @@ def judge_speed(test: Speed, results: Results) -> Finding:
     middle, low, high = found[slowest]
     note = f"slowest of {len(found)}: {slowest}; ends of repeated timings"
     return Finding(above(-high, -low, -test.at_most), middle, low, high, "ratio", note=note)
+
+
+def _beside_teachers(results: Results) -> Iterator[tuple[str, tuple[float, float, float]]]:
+    """What was timed, and by which part of the teacher's time: middle, least and most."""
+    ends = ("median_ms", "median_ms"), ("low_ms", "high_ms"), ("high_ms", "low_ms")
+    for _, rows in results.speed.groupby(list(_ONE_TIMING), sort=False):
+        records = rows.to_dict("records")
+        track = results.tracks[records[0]["track"]]
+        for teacher in (row for row in records if row["model"] in track.teachers):
+            for row in (row for row in records if row["model"] in track.students):
+                middle, low, high = (float(row[ours]) / float(teacher[theirs]) for ours, theirs in ends)
+                name = f"{row['model']} beside {teacher['model']}"
+                yield f"{name}, {row['rows']} texts of {row['source']} tokens", (middle, low, high)
 
 
 def judge_start(test: Start, evidence: Evidence) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,43 +24,42 @@ def groups(cells: Sequence[Cell], evidence: Evidence) -> list[tuple[Cell, ...]]:
     words = {cell.pair for cell in cells if cell.pair in PLACES}
     if not words:
         return [tuple(cells)]
-    sizes = {cell.method: _sizes(cell.method, evidence) for cell in cells if cell.pair in words}
-    common = [pair for pair in next(iter(sizes.values())) if all(pair in known for known in sizes.values())]
+    runs = {cell.method: _pairs(cell.method, evidence) for cell in cells if cell.pair in words}
+    common = [pair for pair in next(iter(runs.values())) if all(pair in known for known in runs.values())]
     if ANY in words:
         return [tuple(Cell(method=cell.method, pair=pair) for cell in cells) for pair in common]
-    choice = {method: list(known) if len(words) > 1 else common for method, known in sizes.items()}
-    if not all(choice.values()):
+    sizes = {
+        method: {pair: numbers(tensors(known[pair])) for pair in (known if len(words) > 1 else common)}
+        for method, known in runs.items()
+    }
+    if not all(sizes.values()):
         return []
-    placed = tuple(
-        cell if cell.pair not in words else Cell(method=cell.method, pair=_end(cell, choice, sizes))
-        for cell in cells
-    )
-    if len(words) > 1:
-        by_word = {
-            word: [
-                sizes[c.method][c.pair] for c, cell in zip(placed, cells, strict=True) if cell.pair == word
-            ]
-            for word in words
-        }
-        if max(by_word[SMALLEST]) >= min(by_word[LARGEST]):
-            return []
-    return [placed]
+    placed = tuple(_placed(cell, sizes) for cell in cells)
+    return [placed] if len(words) == 1 or _smaller(cells, placed, sizes) else []
 
 
-def _end(cell: Cell, choice: dict[str, list[str]], sizes: dict[str, dict[str, int]]) -> str:
-    """The smallest or largest of the pairs that a method can stand at."""
-    ordered = sorted(choice[cell.method], key=lambda pair: (sizes[cell.method][pair], pair))
-    return ordered[0] if cell.pair == SMALLEST else ordered[-1]
+def _pairs(method: str, evidence: Evidence) -> dict[str, Path]:
+    """The pairs that a method ran on, and one of the runs on each."""
+    return {cell.pair: min(runs.values()) for cell, runs in evidence.runs.items() if cell.method == method}
 
 
-def _sizes(method: str, evidence: Evidence) -> dict[str, int]:
-    """Parameters of the student of every pair that a method ran on."""
-    return {cell.pair: parameters(cell, evidence) for cell in evidence.cells if cell.method == method}
+def _placed(cell: Cell, sizes: dict[str, dict[str, int]]) -> Cell:
+    """The same with the name of a pair, the smallest or the largest of those given for its method."""
+    if cell.pair not in PLACES:
+        return cell
+    known = sizes[cell.method]
+    ordered = sorted(known, key=lambda pair: (known[pair], pair))
+    return Cell(method=cell.method, pair=ordered[0] if cell.pair == SMALLEST else ordered[-1])
 
 
-def parameters(cell: Cell, evidence: Evidence) -> int:
-    """How many numbers the trained student of a cell has."""
-    return sum(_numbers(shape) for shape in tensors(next(iter(evidence.runs[cell].values()))).values())
+def _smaller(cells: Sequence[Cell], placed: Sequence[Cell], sizes: dict[str, dict[str, int]]) -> bool:
+    """Whether the smallest pairs are others than the largest ones, with smaller students."""
+    found: dict[str, dict[str, int]] = {SMALLEST: {}, LARGEST: {}}
+    for cell, one in zip(cells, placed, strict=True):
+        if cell.pair in found:
+            found[cell.pair][one.pair] = sizes[one.method][one.pair]
+    small, large = found.values()
+    return not small.keys() & large.keys() and max(small.values()) < min(large.values())
 
 
 def tensors(folder: Path) -> dict[str, tuple[int, ...]]:
@@ -80,8 +80,6 @@ def tensors(folder: Path) -> dict[str, tuple[int, ...]]:
         raise InputError(f"{path}: no weights ({error}); run the stage again") from None
 
 
-def _numbers(shape: tuple[int, ...]) -> int:
-    product = 1
-    for size in shape:
-        product *= size
-    return product
+def numbers(model: dict[str, tuple[int, ...]]) -> int:
+    """How many numbers the tensors of a model hold: its parameters."""
+    return sum(math.prod(shape) for shape in model.values())
