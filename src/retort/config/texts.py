@@ -53,6 +53,7 @@ class Decoding(Section):
     min_length: int = Field(ge=0, description="Fewest tokens.")
     length_penalty: Number = Field(description="Exponent of the length by which scores are divided.")
     no_repeat_ngram: int = Field(ge=0, description="No sequence of so many tokens twice; 0 = any.")
+    early_stopping: bool = Field(description="Stop as soon as there are as many finished texts as beams.")
 
 
 class TextTask(Section):
@@ -127,10 +128,12 @@ class Track(Section):
     )
     models: dict[str, TextModel] = Field(min_length=2, description="Architectures by symbol.")
     teachers: tuple[str, ...] = Field(min_length=1, description="Symbols of the teachers.")
-    students: tuple[str, ...] = Field(min_length=1, description="Symbols of the students.")
-    methods: tuple[str, ...] = Field(min_length=1, description="Methods, by their recipes' names.")
-    one_recipe: tuple[str, ...] = Field(
-        description="Methods that also run under one recipe: start, divergence, rate and decay are the same."
+    methods: dict[str, tuple[str, ...]] = Field(
+        min_length=1, description="Methods, by their recipes' names, and the students that each trains."
+    )
+    one_recipe: dict[Literal["CKA", "linear", "cosine", "none"], tuple[str, ...]] = Field(
+        description="What is matched where start, divergence, rate and decay are the same for all, and the "
+        "students of each; {} = nothing."
     )
     tasks: dict[str, TextTask] = Field(min_length=1, description="Data sets by name.")
     pretraining: TextPretraining = Field(description="On the corpus.")
