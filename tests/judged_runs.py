@@ -191,9 +191,8 @@ def _track(name: str) -> dict[str, Any]:
         "vocabulary": {"files": [], "size": 100},
         "models": {symbol: size | {"dropout": 0.1} for symbol in (name, f"{name}_1x64", f"{name}_1x32")},
         "teachers": [name],
-        "students": [f"{name}_1x64", f"{name}_1x32"],
-        "methods": [f"{name} CKA"],
-        "one_recipe": [],
+        "methods": {f"{name} CKA": [f"{name}_1x64", f"{name}_1x32"]},
+        "one_recipe": {},
         "tasks": {"RTE": {"source": 32}},
         "pretraining": {"length": 32, "noise": "none", "teacher": None, "student": None},
         "task_training": {

@@ -175,7 +175,7 @@ def probes(relation):
     for step in range(20):
         other = 20 - step if relation == "follows" else step
         ours = {"cka:hidden:0": 0.5, "cka:hidden:1": 1 / (step + 1), "cka:q:1": step}
-        theirs = {"gram_kl:hidden:0": 1.0, "gram_kl:hidden:1": float(other)}
+        theirs = {"procrustes:hidden:0": 1.0, "procrustes:hidden:1": float(other)}
         lines.append({"step": step, "loss": 9.0 - step} | ours | theirs)
     return lines
 
@@ -188,7 +188,7 @@ def test_probes_of_pretraining_runs_are_ranked(texts_run, ledger):
                 texts_run.add(method, task, {seed: classes(seed, 0.5)}, start=method)
     test = "{kind: correlation, figure: probes, cell: %s, of: cka, against: %s, relation: below,"
     test += " threshold: 0.5, threshold_from: x}"
-    cells = (CKA, "gram_kl"), (NONE, "gram_kl"), (CKA, "loss"), ("BERT linear @ any pair", "gram_kl")
+    cells = (CKA, "procrustes"), (NONE, "procrustes"), (CKA, "loss"), ("BERT linear @ any pair", "procrustes")
     found = findings(texts_run, ledger, *(test % cell for cell in cells))
     assert [one.verdict for one in found] == ["supported", "contradicted", "contradicted", "not run"]
     assert [one.effect for one in found[:3]] == pytest.approx([-0.999, 0.999, 0.999])

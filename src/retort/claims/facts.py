@@ -45,14 +45,14 @@ def judge_correlation(test: Correlation, figures: Path, evidence: Evidence) -> F
 
 
 def _probes(test: Correlation, evidence: Evidence) -> Finding:
-    """Of the CKA distances of pretraining runs, on all pairs that are meant."""
-    everywhere = probed(test.against, evidence)
+    """Of the CKA distances of runs, on all pairs that are meant."""
+    everywhere = probed(test.against, test.stage, evidence)
     cells = [cell for (cell,) in groups((test.cell,), evidence)]
     rhos = [rho for cell in cells for rho in everywhere.get(cell, ())]
     if not rhos:
-        return Finding("not run", note=f"no pretraining run of {test.cell} has measured distances")
+        return Finding("not run", note=f"no {test.stage} run of {test.cell} has measured distances")
     found = _mean(test, _scores(rhos), pool([_scores(known) for known in everywhere.values()]))
-    note = f"{len(rhos)} pretraining runs, of each the mean over layers"
+    note = f"{len(rhos)} {test.stage} runs, of each the mean over layers"
     return replace(found, note="; ".join(text for text in (found.note, note) if text))
 
 

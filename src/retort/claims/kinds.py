@@ -148,24 +148,28 @@ class Correlation(Strict):
         figure: whose numbers; ``probes``: computed from the measurements of the pretraining runs
             themselves, of hidden states, each layer by itself, then averaged.
         of, against: names of the series. ``features`` are all teacher-student distances but that of the
-            words; of them, it is the share whose correlation is zero or negative. Of probes: ``cka``, or
+            words; of them, it is the share whose correlation is zero or negative. Of probes: ``cka`` beside
+            ``procrustes`` (up to rotation and scale, too, but all directions count by their variance) or
             ``gram_mse`` and ``gram_kl`` (of the relations among positions).
+        stage: of the runs that were probed.
     """
 
     kind: Literal["correlation"]
     figure: Literal["figure2", "figure5", "probes"]
     cell: CellText
     of: Literal["features", "loss", "l_sp", "cka"]
-    against: Literal["loss", "l_sp", "perplexity", "gram_mse", "gram_kl"]
+    against: Literal["loss", "l_sp", "perplexity", "procrustes", "gram_mse", "gram_kl"]
     relation: Literal["above", "below"]
     threshold: float = Field(ge=-1, le=1)
     threshold_from: str
+    stage: Literal["pretraining", "task"] = "pretraining"
 
     @model_validator(mode="after")
     def _of_the_figure(self) -> Correlation:
         """Series that the figure has."""
-        probed = self.of == "cka" and self.against in ("loss", "perplexity", "gram_mse", "gram_kl")
-        if (self.figure == "probes") != probed or (self.against.startswith("gram") and not probed):
+        geometry = self.against in ("procrustes", "gram_mse", "gram_kl")
+        probed = self.of == "cka" and self.against != "l_sp"
+        if (self.figure == "probes") != probed or (geometry and not probed):
             raise ValueError(f"series of {self.figure}: 'cka' and what it is laid beside are of 'probes'")
         return self
 

@@ -10,14 +10,12 @@ from retort.claims.kinds import PLACES, cells_of
 from retort.claims.ledger import Claim
 from retort.config.messages import nearest
 from retort.errors import InputError
-from retort.recipes import cka
+from retort.recipes.cka import METHODS as RELEASED
+from retort.recipes.cka_one_recipe import METHODS as ONE_RECIPE
 from retort.recipes.glmd_variants import VARIANTS
 
 if TYPE_CHECKING:
     from retort.reporting.results import Results
-
-ONE_RECIPE = " (one recipe)"
-"""After the name of a method: where all that is compared has the same start, divergence, rate and decay."""
 
 
 def check_known(claims: Sequence[Claim], results: Results, ledger: Path) -> None:
@@ -44,7 +42,11 @@ def _known(results: Results) -> tuple[set[str], set[str]]:
         rows = results.published_table("table3")
         methods |= {*rows["method"], *(variant.method.name for variant in VARIANTS)}
         return methods, pairs | {*rows["config"], *results.config.pairs}
-    names = {method.name for method in cka.METHODS} if results.paper == "cka" else set()
-    tracks = results.tracks.values()
-    planned = {f"{teacher}-{student}" for t in tracks for teacher in t.teachers for student in t.students}
-    return methods | names | {name + ONE_RECIPE for name in names}, pairs | planned | set(PLACES)
+    known = {method.name for method in (*RELEASED, *ONE_RECIPE)} if results.paper == "cka" else set()
+    planned = {
+        f"{teacher}-{model}"
+        for track in results.tracks.values()
+        for teacher in track.teachers
+        for model in track.models
+    }
+    return methods | known, pairs | planned | set(PLACES)

@@ -136,7 +136,7 @@ def _beside_teachers(results: Results) -> Iterator[tuple[str, tuple[float, float
         records = rows.to_dict("records")
         track = results.tracks[records[0]["track"]]
         for teacher in (row for row in records if row["model"] in track.teachers):
-            for row in (row for row in records if row["model"] in track.students):
+            for row in (row for row in records if row["model"] not in track.teachers):
                 middle, low, high = (float(row[ours]) / float(teacher[theirs]) for ours, theirs in ends)
                 name = f"{row['model']} beside {teacher['model']}"
                 yield f"{name}, {row['rows']} texts of {row['source']} tokens", (middle, low, high)

@@ -1,4 +1,4 @@
-"""Rank correlations of the distances that pretraining runs measured, computed anew from their files."""
+"""Rank correlations of the distances that runs measured while they trained, computed from their files."""
 
 from __future__ import annotations
 
@@ -20,16 +20,18 @@ STRONGEST = 0.999
 """Correlation that a perfect one counts as: Fisher's z has no end."""
 
 
-def probed(against: str, evidence: Evidence) -> dict[Cell, list[float]]:
-    """Rank correlation of CKA distances with another series, one a pretraining run, by cell.
+def probed(against: str, stage: str, evidence: Evidence) -> dict[Cell, list[float]]:
+    """Rank correlation of CKA distances with another series, one a run, by cell.
 
     Of a run it is the mean over all layers of hidden states, on Fisher's scale. Runs that measured nothing
     are left out; one that several tasks were started from counts once.
     """
     found: dict[Cell, list[float]] = {}
     for cell, runs in evidence.runs.items():
-        ancestors = {old[0] for old in map(pretraining, runs.values()) if old is not None}
-        files = [folder / "distances.jsonl" for folder in sorted(ancestors)]
+        folders = set(runs.values())
+        if stage == "pretraining":
+            folders = {old[0] for old in map(pretraining, folders) if old is not None}
+        files = [folder / "distances.jsonl" for folder in sorted(folders)]
         rhos = [rho for path in files if path.is_file() for rho in _of_run(path, against)]
         if rhos:
             found[cell] = rhos
