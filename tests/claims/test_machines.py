@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -192,4 +193,25 @@ def test_probes_of_pretraining_runs_are_ranked(texts_run, ledger):
     found = findings(texts_run, ledger, *(test % cell for cell in cells))
     assert [one.verdict for one in found] == ["supported", "contradicted", "contradicted", "not run"]
     assert [one.effect for one in found[:3]] == pytest.approx([-0.999, 0.999, 0.999])
-    assert found[0].note == "2 pretraining runs, of each the mean over layers"
+    assert found[0].note == "pretraining runs, mean over layers of hidden states"
+    assert [one.seeds for one in found[:3]] == [2, 2, 2]
+
+
+def test_probes_of_tasks_are_one_number_a_seed(texts_run, ledger):
+    """Tasks of one seed are no seeds of their own."""
+    for seed in (1, 2):
+        for task, relation in (("RTE", "opposes"), ("SST-2", "follows")):
+            texts_run.add("BERT CKA", task, {seed: classes(seed, 0.5)})
+            folder = next(texts_run.root.glob(f"stages/*.s{seed}.*/tasks/{task}"))
+            (folder / "distances.jsonl").write_text("\n".join(map(json.dumps, probes(relation))) + "\n")
+    test = f"{{kind: correlation, figure: probes, stage: task, cell: {CKA}, of: cka, against: procrustes,"
+    found = findings(texts_run, ledger, test + " relation: below, threshold: 0.5, threshold_from: x}")
+    assert (found.seeds, found.verdict) == (2, "supported") and found.effect == pytest.approx(0, abs=1e-9)
+
+
+def test_a_bad_measurement_is_named(texts_run, ledger):
+    texts_run.pretrain("BERT CKA", 1, LARGE, [{"step": 1, "cka:hidden:0": "x"}])
+    texts_run.add("BERT CKA", "RTE", {1: classes(1, 0.5)}, start="BERT CKA")
+    test = f"{{kind: correlation, figure: probes, cell: {CKA}, of: cka, against: loss, relation: below,"
+    with pytest.raises(InputError, match=r"distances.jsonl:1: no measurement; train the stage again"):
+        findings(texts_run, ledger, test + " threshold: 0.5, threshold_from: x}")

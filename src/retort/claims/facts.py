@@ -52,7 +52,7 @@ def _probes(test: Correlation, evidence: Evidence) -> Finding:
     if not rhos:
         return Finding("not run", note=f"no {test.stage} run of {test.cell} has measured distances")
     found = _mean(test, _scores(rhos), pool([_scores(known) for known in everywhere.values()]))
-    note = f"{len(rhos)} {test.stage} runs, of each the mean over layers"
+    note = f"{test.stage} runs, mean over layers of hidden states"
     return replace(found, note="; ".join(text for text in (found.note, note) if text))
 
 

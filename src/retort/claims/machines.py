@@ -53,7 +53,7 @@ def _ratio(logs: Sequence[float], margin: float, seeds: int) -> Finding:
     from scipy.stats import t
 
     mean, number, limit = float(np.mean(logs)), len(logs), math.log1p(margin)
-    note = f"seconds a token, {number} runs; margin {100 * margin:g} %"
+    note = f"seconds a token, {_runs(number)}; margin {100 * margin:g} %"
     if number == 1:
         note += "; one run: spread unknown"
         return Finding("undecided", math.exp(mean), unit="ratio", seeds=seeds, needed="2 runs", note=note)
@@ -66,6 +66,10 @@ def _ratio(logs: Sequence[float], margin: float, seeds: int) -> Finding:
         needed = f"{max(runs, number + 1):,} runs"
     effect, low, high = (math.exp(mean + move) for move in (0, -half, half))
     return Finding(verdict, effect, low, high, "ratio", seeds, needed, note)
+
+
+def _runs(number: int) -> str:
+    return "1 run" if number == 1 else f"{number} runs"
 
 
 def _matched(cells: Sequence[Cell], evidence: Evidence) -> Iterator[tuple[str, list[Path]]]:
@@ -151,7 +155,7 @@ def judge_start(test: Start, evidence: Evidence) -> Finding:
         return not_run([test.cell])
     share = sum(starts) / len(starts)
     verdict: Verdict = "supported" if all(starts) else "contradicted"
-    return Finding(verdict, share, unit="share", note=f"of {len(starts)} runs, by their cards")
+    return Finding(verdict, share, unit="share", note=f"of {_runs(len(starts))}, by their cards")
 
 
 def _cut_out(folder: Path) -> bool:

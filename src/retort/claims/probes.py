@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -21,26 +21,36 @@ STRONGEST = 0.999
 
 
 def probed(against: str, stage: str, evidence: Evidence) -> dict[Cell, list[float]]:
-    """Rank correlation of CKA distances with another series, one a run, by cell.
+    """Rank correlation of CKA distances with another series, one a seed, by cell.
 
-    Of a run it is the mean over all layers of hidden states, on Fisher's scale. Runs that measured nothing
-    are left out; one that several tasks were started from counts once.
+    It is the mean over all layers of hidden states, and over the tasks of the seed, on Fisher's scale. Runs
+    that measured nothing are left out; one that several tasks were started from counts once.
     """
     found: dict[Cell, list[float]] = {}
     for cell, runs in evidence.runs.items():
-        folders = set(runs.values())
-        if stage == "pretraining":
-            folders = {old[0] for old in map(pretraining, folders) if old is not None}
-        files = [folder / "distances.jsonl" for folder in sorted(folders)]
-        rhos = [rho for path in files if path.is_file() for rho in _of_run(path, against)]
+        by_seed: dict[str, set[Path]] = {}
+        for (seed, _), folder in runs.items():
+            old = pretraining(folder) if stage == "pretraining" else (folder, {})
+            by_seed.setdefault(seed, set()).update([old[0]] if old is not None else [])
+        scores = [_mean(filter(Path.is_file, map(_log, sorted(old))), against) for old in by_seed.values()]
+        rhos = [math.tanh(score) for score in scores if score is not None]
         if rhos:
             found[cell] = rhos
     return found
 
 
+def _log(folder: Path) -> Path:
+    return folder / "distances.jsonl"
+
+
+def _mean(paths: Iterable[Path], against: str) -> float | None:
+    scores = [score for path in paths for score in _of_run(path, against)]
+    return sum(scores) / len(scores) if scores else None
+
+
 @cache
 def _of_run(path: Path, against: str) -> Sequence[float]:
-    """One number, or none where nothing varies."""
+    """Fisher's z of every layer, none where nothing varies."""
     import numpy as np
     from scipy.stats import spearmanr
 
@@ -57,7 +67,7 @@ def _of_run(path: Path, against: str) -> Sequence[float]:
         if np.all(np.ptp(series, axis=0) > 0):
             rho = float(spearmanr(series[:, 0], series[:, 1]).statistic)
             scores.append(math.atanh(min(max(rho, -STRONGEST), STRONGEST)))
-    return [math.tanh(sum(scores) / len(scores))] if scores else []
+    return scores
 
 
 def _lines(path: Path) -> list[dict[str, float]]:
