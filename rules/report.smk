@@ -61,8 +61,8 @@ rule figure:
 rule claims:
     input:
         f"{RESULTS}/glmd/scores.csv",
-        scored(),
-        text_of(CORPUS),
+        lambda wildcards: scored(),
+        lambda wildcards: text_of(CORPUS),
         expand(f"{RESULTS}/glmd/figures/{{name}}.csv", name=JUDGED),
         JUDGED_BY,
         ledger="resources/claims/glmd.yaml",

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -21,7 +22,7 @@ from torch.nn import functional
 
 from retort.config import load
 from retort.config.model import as_text
-from retort.data.batches import GLMBatch
+from retort.data.batches import GLMBatch, collate_cloze
 from retort.data.prepare import prepare
 from retort.data.store import load_examples
 from retort.distill.binding import BoundObjective
@@ -39,7 +40,7 @@ from retort.stages import Optimiser, Pretraining, Stage
 from retort.timing import alternate, ratio
 from retort.training.loop import Trainer
 from retort.training.pretraining import training_stream
-from retort.training.setup import Job, glm_config, load_tokenizer, prepare_process, vocabulary_rows
+from retort.training.setup import Job, prepare_process
 from retort.training.signals import CachedTeacher, write_signals
 from retort.training.tasks import TaskBatches
 
@@ -98,7 +99,8 @@ class Workbench:
     def model(self, stage: Stage) -> GLM:
         """A model of a stage's size with random weights."""
         torch.manual_seed(0)
-        return GLM(glm_config(stage.architecture, vocabulary_rows(self.plan.layout.text(stage.data))))
+        model: GLM = stage.architecture.builder().new(self.plan.layout.text(stage.data), None, None)  # type: ignore[assignment]
+        return model
 
     def teacher(self, stage: Stage) -> GLMFamily:
         """A frozen model of a teacher's size."""
@@ -111,9 +113,7 @@ class Workbench:
     def pretraining_batches(self, stage: Stage, count: int) -> list[GLMBatch]:
         """The first batches of a pretraining stage."""
         assert isinstance(stage.schooling, Pretraining)
-        stream = training_stream(
-            stage, stage.schooling, load_tokenizer(stage, self.plan.layout), self.job(stage)
-        )
+        stream = training_stream(stage, stage.schooling, self.job(stage))
         return [stream(step)[0] for step in range(count)]
 
 
@@ -159,7 +159,7 @@ def cached_task(bench: Workbench, folder: Path, repeats: int, task: str = "RTE")
             ([], hard().in_phase("task")),
         )
     ]
-    stream = TaskBatches(examples, settings, seed=1)
+    stream = TaskBatches(examples, partial(collate_cloze, mean_over_tokens=False), settings, seed=1)
     batches = [stream(step)[0] for step in range(stream.per_epoch)]
     took = alternate(updates, batches, repeats, WARM_UP)
     tokens = statistics.mean(int(batch.valid.sum()) for batch in batches)

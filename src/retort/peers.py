@@ -1,6 +1,6 @@
 """Our word losses beside those of TRL and Liger-Kernel: time and memory of value and gradient together.
 
-All get the same final hidden states and word tables, and have to come to the same value and gradients before
+All get the same final hidden states and word tables, and must come to the same value and gradients before
 anything is measured. TRL's loss takes logits, so it multiplies all of them out; Liger's and ours cut the
 positions into chunks. Times are of the processor, on one thread: what else runs on the machine hardly counts.
 Peers are in an environment of their own (requirements-bench.txt); what is not installed is skipped.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from retort.costs.disk import model_bytes
 from retort.costs.flops import block_parameters
 from retort.costs.sizes import Sizes
-from retort.stages import Stage
+from retort.stages import Architecture, Stage
 
 _FLOAT = 4
 
@@ -53,5 +53,6 @@ def held(weights: float, block: float, blocks: int) -> Held:
 
 
 def _held(stage: Stage, sizes: Sizes) -> Held:
-    block = float(_FLOAT * block_parameters(stage.architecture))
-    return held(model_bytes(stage, sizes), block, stage.architecture.layers)
+    model = stage.architecture
+    assert isinstance(model, Architecture)
+    return held(model_bytes(stage, sizes), float(_FLOAT * block_parameters(model)), model.layers)

@@ -18,17 +18,15 @@ from typing import Any, Self, TypeVar
 import torch
 from torch import Tensor, nn
 
-from retort.data.batches import GLMBatch, split
-from retort.data.text_batches import TextBatch
 from retort.distill.binding import BoundObjective
 from retort.errors import InputError, RetortError
 from retort.stages import Optimiser
 from retort.training.checkpoints import Scratch
+from retort.training.lessons import Batch
 from retort.training.units import GLM_UNITS, Units
 
 T = TypeVar("T")
 M = TypeVar("M", bound=nn.Module)
-B = TypeVar("B", GLMBatch, TextBatch)
 
 
 class World:
@@ -137,7 +135,7 @@ def current_world() -> World:
     return Team(int(os.environ["RANK"]), size, int(os.environ["LOCAL_RANK"]))
 
 
-def deal(batch: B, limit: int, world: World, together: bool) -> list[B]:
+def deal(batch: Batch, limit: int, world: World, together: bool) -> list[Any]:
     """This process's micro-batches of a global batch.
 
     They are dealt in turn and hold ``limit`` examples at most; fewer where that gives every process some.
@@ -145,21 +143,18 @@ def deal(batch: B, limit: int, world: World, together: bool) -> list[B]:
     process makes as many passes as any other: for want of a micro-batch it repeats one that does not count.
 
     Args:
-        batch: the same in all processes.
+        batch: the same in all processes (see :class:`retort.training.lessons.Batch`).
         limit: examples of a micro-batch.
         world: the processes.
         together: see :attr:`retort.distill.objective.Objective.together`.
     """
     examples = batch.totals.examples
     size = limit if together else min(limit, -(-examples // world.size))
-    parts = [batch] if size >= examples else _parts(batch, size)
+    parts = [batch] if size >= examples else batch.split(size)
     mine = parts[world.rank :: world.size]
-    spare = replace(parts[0], totals=replace(batch.totals, idle=True))
+    first: Any = parts[0]
+    spare = replace(first, totals=replace(batch.totals, idle=True))
     return mine + [spare] * (-(-len(parts) // world.size) - len(mine))
-
-
-def _parts(batch: B, size: int) -> list[B]:
-    return split(batch, size) if isinstance(batch, GLMBatch) else batch.split(size)
 
 
 def portion(items: Sequence[T], world: World) -> Sequence[T]:

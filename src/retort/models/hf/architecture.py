@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from retort.distill.layermaps import BlockEnds, blocks
 from retort.distill.schedules import Clock
 from retort.errors import InputError
+
+if TYPE_CHECKING:
+    from retort.models.builders import Builder
 
 Kind = Literal["bert", "bart", "mbart", "t5", "opt", "gpt_neox", "llama"]
 
@@ -47,6 +50,12 @@ class TextArchitecture:
     scaled_embedding: bool = False
     word_width: int | None = None
     normalised: Literal["before", "after"] = "before"
+
+    def builder(self) -> Builder:
+        """What makes, reads and writes such models (imports torch)."""
+        from retort.models.hf.builder import TextBuilder
+
+        return TextBuilder(self)
 
 
 @dataclass(frozen=True)
