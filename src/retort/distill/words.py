@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from retort.distill.distances import Distance, Sloped, TargetDistance, wide
 from retort.models.features import WordLogits
 
-WORKSPACE_BYTES = 128 * 2**20
+WORKSPACE_BYTES = 256 * 2**20
 """Memory for one chunk of logits. Chunks are cut by memory, not by a number of rows: small models
 get one chunk (no launch overhead), large vocabularies many. About eight tensors of rows x
 vocabulary live inside a chunk (logits, log-probabilities and their gradients)."""
@@ -187,7 +187,10 @@ class _Gradients:
         """Fold in the gradient ``slope`` [n, V] of a chunk's logits."""
         slope = slope.to(hidden.dtype)
         self.by_row[part] = slope @ weight.to(hidden.dtype)
-        self.by_weight += (slope.T @ hidden).to(self.by_weight.dtype)
+        if hidden.dtype == self.by_weight.dtype:
+            self.by_weight.addmm_(slope.T, hidden)  # without a second tensor of the table's size
+        else:
+            self.by_weight += (slope.T @ hidden).to(self.by_weight.dtype)
         if self.by_bias.dim():
             self.by_bias += slope.sum(0).to(self.by_bias.dtype)
 
