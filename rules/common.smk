@@ -82,7 +82,9 @@ def tokenizer_of(part):
 def words_from(part):
     """Raw data that the words of a track are made from."""
     paper, track = paper_of_part(part)
-    return list(map(raw_of, words_read(paper, paper_section(settings, paper).tracks[track])))
+    return list(
+        map(raw_of, words_read(paper, paper_section(settings, paper).tracks[track]))
+    )
 
 
 def needed_by(name):
@@ -130,7 +132,11 @@ def passed_on():
         *maps,
         *(layout.data(name) / "manifest.json" for name in plan.data.values()),
         *(file for name in plan.text.values() for file in layout.text(name).glob("*")),
-        *(file for paper in settings.papers for file in Path(RESULTS).glob(f"{paper}/**/*")),
+        *(
+            file
+            for paper in settings.papers
+            for file in Path(RESULTS).glob(f"{paper}/**/*")
+        ),
         Path(f"{RESULTS}/gates.json"),
     ]
 
@@ -191,16 +197,32 @@ def mapped_stage(wildcards):
     )
 
 
+def tables(kinds):
+    """Files of the tables of every paper."""
+    return [
+        f"{RESULTS}/{paper}/tables/{name}.{kind}"
+        for paper in settings.papers
+        for name in exhibits_of(paper).tables
+        for kind in kinds
+    ]
+
+
+def figures(kinds):
+    """Files of the figures of every paper."""
+    return [
+        f"{RESULTS}/{paper}/figures/{name}.{kind}"
+        for paper in settings.papers
+        for name in exhibits_of(paper).figures
+        for kind in kinds
+    ]
+
+
 def exhibits():
-    tables = expand(
-        f"{RESULTS}/glmd/tables/{{name}}.{{kind}}",
-        name=TABLES,
-        kind=("csv", "md", "tex"),
-    )
-    figures = expand(
-        f"{RESULTS}/glmd/figures/{{name}}.{{kind}}", name=FIGURES, kind=("png", "svg")
-    )
-    return [*tables, *figures, f"{RESULTS}/report/index.html"]
+    return [
+        *tables(("csv", "md", "tex")),
+        *figures(("png", "svg")),
+        f"{RESULTS}/report/index.html",
+    ]
 
 
 def templates(pattern):
@@ -210,14 +232,28 @@ def templates(pattern):
     )
 
 
-def shown_in(exhibit):
-    """Files that an exhibit is made from."""
-    parts = {"none": (), "vocabulary": (CORPUS,), "all": plan.text}[exhibit.text]
+def shown_in(exhibit, paper):
+    """Files that an exhibit of a paper is made from."""
+    every = [part for part in plan.text if paper_of_part(part)[0] == paper]
+    parts = {"none": (), "vocabulary": (CORPUS,), "all": every}[exhibit.text]
     return [
-        *(f"{RESULTS}/glmd/{name}.csv" for name in exhibit.of),
+        *(f"{RESULTS}/{paper}/{name}.csv" for name in exhibit.of),
         *exhibit.reads,
         *logs_of(exhibit.logs),
+        *(scored(paper) if exhibit.runs else ()),
         *map(text_of, parts),
+    ]
+
+
+def judged_from(paper):
+    """Files that the claims of a paper are judged by, besides their ledger."""
+    found = exhibits_of(paper)
+    return [
+        *(f"{RESULTS}/{paper}/{name}.csv" for name in found.judged_of),
+        *(f"{RESULTS}/{paper}/figures/{name}.csv" for name in found.judged),
+        *found.judged_by,
+        *scored(paper),
+        *([text_of(CORPUS)] if paper == "glmd" else []),  # rows of its word table
     ]
 
 
@@ -242,7 +278,7 @@ def scored_stages(paper):
     }.values()
 
 
-def scored(paper="glmd"):
+def scored(paper):
     """The folders of all runs whose scores are shown."""
     return list(map(models_of, scored_stages(paper)))
 

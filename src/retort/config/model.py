@@ -258,7 +258,7 @@ class Config(Section):
     atkd: TextPaper | None = Field(
         default=None, description="The ATKD paper; null where papers does not name it."
     )
-    quirks: dict[str, Literal["as_run", "as_published", "fixed"]] = Field(
+    quirks: dict[str, Literal["as_run", "as_published", "fixed", "as_released", "as_reimplemented"]] = Field(
         default_factory=dict, description="Switches by quirk id; quirks that are not named run as_run."
     )
 

@@ -65,23 +65,6 @@ def word_distance(
 
 
 @torch.no_grad()
-def gold_losses(logits: WordLogits, targets: Tensor, where: Tensor) -> Tensor:
-    """Cross-entropy of gold words at the chosen positions, to be looked at: without a gradient.
-
-    Args:
-        logits: hidden [B, S, D], weight [V, D].
-        targets: int64 [B, S], the gold words.
-        where: bool [B, S].
-
-    Returns:
-        [N], one value per true position of ``where`` in row-major order, float32 or wider.
-    """
-    return word_statistic(
-        logits, where, targets, lambda z, words: F.cross_entropy(wide(z), words, reduction="none")
-    )
-
-
-@torch.no_grad()
 def word_statistic(
     model: WordLogits, where: Tensor, targets: Tensor, statistic: Callable[[Tensor, Tensor], Tensor]
 ) -> Tensor:
@@ -102,6 +85,24 @@ def word_statistic(
         part = slice(start, start + rows)
         values[part] = statistic(_linear(hidden[part], model.weight, model.bias), words[part])
     return values
+
+
+def gold_losses(logits: WordLogits, targets: Tensor, where: Tensor) -> Tensor:
+    """Cross-entropy of gold words at the chosen positions, to be looked at: without a gradient.
+
+    Args:
+        logits: hidden [B, S, D], weight [V, D].
+        targets: int64 [B, S], the gold words.
+        where: bool [B, S].
+
+    Returns:
+        [N], one value per true position of ``where`` in row-major order, float32 or wider.
+    """
+    return word_statistic(logits, where, targets, _surprise)
+
+
+def _surprise(logits: Tensor, words: Tensor) -> Tensor:
+    return F.cross_entropy(wide(logits), words, reduction="none")
 
 
 @dataclass(frozen=True)
