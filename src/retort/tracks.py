@@ -211,6 +211,12 @@ class TrackPlan:
             precision=self.plan.config.precision,
         )
 
+    def _original(self, student: str) -> Stage:
+        """The checkpoint that a student begins with, instead of learning words by itself: every seed's."""
+        found = self.pretrained(student)
+        assert found is not None
+        return found
+
     def fine_tuned(self, symbol: str) -> Stage:
         """A teacher on the tasks."""
         return Stage(
@@ -236,6 +242,8 @@ class TrackPlan:
         self, row: Row, step: Step, before: Stage | None, teacher: str, student: str, seed: int
     ) -> Stage:
         method = row.method
+        if step == ON_WORDS and student in self.track.import_teacher:
+            return self._original(student)
         cut = method.cut if method.start == "truncate" and before is None else None
         assert cut is None or isinstance(cut, Slices)
         _check_widths(self, step.objective, method, teacher, student)

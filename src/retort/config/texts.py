@@ -43,6 +43,12 @@ class TextModel(Section):
     scaled_embedding: bool = Field(
         default=False, description="Whether word embeddings are multiplied by the root of the width (mBART)."
     )
+    word_width: Count | None = Field(
+        default=None, description="Of OPT's word table where it is not the states'; null = width."
+    )
+    normalised: Literal["before", "after"] = Field(
+        default="before", description="OPT: where norms stand, seen from attention and feed-forward."
+    )
     devices: Count = Field(default=1, description="Devices that train or run it together.")
 
 
@@ -171,7 +177,9 @@ class Track(Section):
     pretraining: TextPretraining = Field(description="On the corpus.")
     task_training: TextTraining = Field(description="On the tasks.")
     import_teacher: dict[str, str] = Field(
-        default_factory=dict, description="Transformers folder by teacher symbol; it is not pretrained."
+        default_factory=dict,
+        description="Transformers folder by symbol of a teacher; it is not pretrained. Of a causal student, "
+        "too: its methods begin with that checkpoint.",
     )
     gates: dict[str, Score] = Field(
         description="Least score (0-100) of a teacher on a task after training; {} = none."
