@@ -281,6 +281,17 @@ def logs_of(methods):
     return sorted(set(logs))
 
 
+def least_scores():
+    """Digest of what teachers of all papers have to score."""
+    teachers = [cell for cell in plan.cells if cell.role == "teacher"]
+    return digest_of(
+        [
+            [dict(least.before), dict(least.after), least.average]
+            for least in (cell.least for cell in teachers)
+        ]
+    )
+
+
 def scored_stages(paper):
     """The stages whose scores a paper's exhibits show."""
     return {

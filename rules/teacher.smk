@@ -21,7 +21,7 @@ rule gates:
         "../envs/train.yaml"
     params:
         code=fingerprint(["retort.evaluation.gates:check_gates"]),
-        gates=settings.gates.model_dump_json(),
+        gates=least_scores(),
         config=config_file,
     shell:
         "python scripts/check_gates.py --config {params.config} 2>&1 | tee {log}"

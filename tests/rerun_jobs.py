@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from retort.config import load
 from retort.plan import Plan
-from retort.reporting.exhibit import SCORES
-from retort.reporting.exhibits import exhibits_of
+from retort.reporting.exhibit import CLAIMS, HYPER_PARAMETERS, SCORES
+from retort.reporting.exhibits import EXHIBITS as OF_PAPERS
+from retort.stages import Stage
+from retort.texts import CORPUS, named_texts
 
-GLMD = exhibits_of("glmd")
 PLAN = Plan(load("smoke"))
 """Of the run that tests change."""
 
@@ -30,19 +31,28 @@ def planned(tree, *overrides: str, targets: tuple[str, ...] = ("all",)) -> set[s
 def job(rule: str, output: str) -> str:
     """``pretrain S1.pre..``, ``table table3``, ``scores``."""
     below = output.split("/")[2:]
-    if below[0] == "glmd":
-        return f"{rule} {Path(output).stem}" if rule in ("table", "figure") else rule
+    if below[0] in PLAN.config.papers:
+        return of_paper(below[0], rule, Path(output).stem if rule in ("table", "figure") else "")
     return rule if rule in ("report", "gates") else f"{rule} {below[1]}"
+
+
+def of_paper(paper: str, rule: str, name: str = "") -> str:
+    """A job of one paper: ``table table3``, ``claims``; ``table cka glue``, ``claims cka``."""
+    return " ".join(word for word in (rule, "" if paper == "glmd" else paper, name) if word)
 
 
 def made_by(plan: Plan, stages) -> set[str]:
     return {("pretrain " if plan.stage(s).phase == "pretraining" else "distill_task ") + s for s in stages}
 
 
+def reading(plan: Plan) -> list[Stage]:
+    """Stages that read what their teachers stored."""
+    return [stage for stage in plan.stages.values() if any(run.reads_signals for run in stage.runs.values())]
+
+
 def taught_by(plan: Plan) -> set[str]:
-    """Fine-tuned stages that teach."""
-    students = [stage for stage in plan.stages.values() if stage.phase == "task"]
-    return {teacher.id for stage in students for teacher in stage.teachers if teacher.phase == "task"}
+    """Fine-tuned stages that store something for those who learn from them."""
+    return {teacher.id for stage in reading(plan) for teacher in stage.teachers if teacher.phase == "task"}
 
 
 def maps(plan: Plan) -> dict[str, str]:
@@ -53,26 +63,43 @@ def maps(plan: Plan) -> dict[str, str]:
 
 def named_jobs(plan: Plan) -> set[str]:
     """All jobs whose results lie in folders that are named after what they follow from."""
-    corpus, *tasks = plan.text.values()
+    rules = {part: "words" if task is None else "examples" for part, _, _, task in named_texts(plan.config)}
+    rules[CORPUS] = "text"
     return (
         {f"data {name}" for name in plan.data.values()}
-        | {f"text {corpus}", *(f"examples {task}" for task in tasks)}
+        | {f"{rules.get(part, 'examples')} {name}" for part, name in plan.text.items()}
         | made_by(plan, plan.stages)
         | {f"signals {name}" for name in taught_by(plan)}
         | {f"vocabulary_map {name}" for name in maps(plan)}
     )
 
 
-def showing(test: Callable) -> set[str]:
+def showing(test: Callable, papers: Iterable[str] = tuple(OF_PAPERS)) -> set[str]:
     """Exhibits with a property, and the page."""
-    found = {f"table {name}" for name, exhibit in GLMD.tables.items() if test(exhibit)}
-    return found | {f"figure {name}" for name, exhibit in GLMD.figures.items() if test(exhibit)} | {"report"}
+    found = {"report"}
+    for paper in papers:
+        exhibits = OF_PAPERS[paper]
+        for rule, made in (("table", exhibits.tables), ("figure", exhibits.figures)):
+            found |= {of_paper(paper, rule, name) for name, exhibit in made.items() if test(exhibit)}
+    return found
+
+
+def shown_from(paper: str, files: set[str], runs: bool = False) -> set[str]:
+    """What is made from CSV files of a paper's results, or from the folders of its runs: exhibits, claims."""
+    if paper not in OF_PAPERS:
+        return set()
+    found = showing(lambda exhibit: files & set(exhibit.of) or (runs and exhibit.runs), [paper])
+    exhibits = OF_PAPERS[paper]
+    judged = {of_paper(paper, "figure", name) for name in exhibits.judged}
+    if runs or files & set(exhibits.judged_of) or found & judged:
+        found |= {of_paper(paper, "claims")} | showing(lambda exhibit: CLAIMS in exhibit.of, [paper])
+    return found
 
 
 OF_RECIPES = {"table table1", "table table6"}
 """What methods are made of: values that hold distances, whose code counts as theirs."""
-EXHIBITS = showing(lambda exhibit: True) | {"claims"}
-OF_SCORES = showing(lambda exhibit: SCORES in exhibit.of) | {"claims", "table claims"}
+EXHIBITS = showing(lambda exhibit: True) | {of_paper(paper, "claims") for paper in OF_PAPERS}
+OF_SCORES = shown_from("glmd", {SCORES, HYPER_PARAMETERS}, runs=True)
 
 
 def behind(changed: set[str], plan: Plan = PLAN) -> set[str]:
@@ -81,12 +108,15 @@ def behind(changed: set[str], plan: Plan = PLAN) -> set[str]:
     for name, stage in plan.stages.items():  # ancestors come first
         if any(parent.id in again for parent in stage.ancestors()):
             again.add(name)
-    ends = {stage.id for cell in plan.cells for stage in cell.stages}
     teachers = {stage.id for cell in plan.cells if cell.role == "teacher" for stage in cell.stages}
     found = made_by(plan, again - changed) | {f"signals {name}" for name in taught_by(plan) & again}
     found |= {f"vocabulary_map {name}" for name, teacher in maps(plan).items() if teacher in again}
     found |= {"gates"} if again & teachers else set()
-    return found | ({"scores", *OF_SCORES} if again & ends else set())
+    for paper in plan.config.papers:
+        if again & {stage.id for cell in plan.cells_of(paper) for stage in cell.stages}:
+            found |= {of_paper(paper, "scores"), "report"}
+            found |= shown_from(paper, {SCORES, HYPER_PARAMETERS}, runs=True)
+    return found
 
 
 def whose(test: Callable, plan: Plan = PLAN) -> set[str]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import pytest
 from rerun_jobs import (
     EXHIBITS,
-    GLMD,
+    OF_PAPERS,
     OF_RECIPES,
     OF_SCORES,
     PLAN,
@@ -23,14 +23,21 @@ from rerun_jobs import (
     compares_by,
     made_by,
     maps,
+    of_paper,
     planned,
+    reading,
     showing,
+    shown_from,
     taught_by,
     whose,
 )
 
+from retort.distill.alignment import CKA
+from retort.distill.decoupled import Decoupled
 from retort.distill.distances import Cosine, SoftCrossEntropy
 from retort.recipes.glmd import tinybert_features
+from retort.reporting.exhibit import HYPER_PARAMETERS, SCORES, SPEED
+from retort.stages import PromptRun
 
 pytestmark = pytest.mark.workflow
 
@@ -122,6 +129,11 @@ def retrained(stages: set[str]) -> set[str]:
     return made_by(PLAN, stages) | behind(stages)
 
 
+def speed_again() -> set[str]:
+    return {of_paper("cka", "speed"), "report"} | shown_from("cka", {SPEED})
+
+
+GLMD = OF_PAPERS["glmd"]
 _TABLE3 = "resources/paper/glmd/table3.csv"
 _SOURCE = "src/retort/"
 ROWS = {
@@ -135,6 +147,21 @@ ROWS = {
         put("value = -(target * F.log_softmax(", "value = -(0.5 * target * F.log_softmax("),
         retrained(compares_by(SoftCrossEntropy)) | OF_RECIPES,
     ),
+    "alignment": Row(
+        _SOURCE + "distill/alignment.py",
+        lambda text: text + "\n\nCKA.__name__ = 'Alignment'\n",
+        retrained(compares_by(CKA)),
+    ),
+    "parts-of-a-divergence": Row(
+        _SOURCE + "distill/decoupled.py",
+        lambda text: text + "\n\nDecoupled.__name__ = 'Parts'\n",
+        retrained(compares_by(Decoupled)),
+    ),
+    "prompts": Row(
+        _SOURCE + "training/prompt_lessons.py",
+        lambda text: text + "\n\nPromptLesson.__name__ = 'Prompts'\n",
+        retrained(whose(lambda stage: any(isinstance(run, PromptRun) for run in stage.runs.values()))),
+    ),
     "pretraining-loop": Row(
         _SOURCE + "training/streams.py",
         lambda text: text + "\n\nPretrainingStream.__name__ = 'Stream'\n",
@@ -143,8 +170,7 @@ ROWS = {
     "teacher-signals": Row(
         _SOURCE + "training/signals.py",
         put("_EXAMPLES_AT_ONCE = 32", "_EXAMPLES_AT_ONCE = 33"),
-        {f"signals {name}" for name in taught_by(PLAN)}
-        | retrained({s.id for s in PLAN.stages.values() if any(t.id in taught_by(PLAN) for t in s.teachers)}),
+        {f"signals {name}" for name in taught_by(PLAN)} | retrained({stage.id for stage in reading(PLAN)}),
     ),
     "vocabulary-map": Row(
         _SOURCE + "training/vocabularies.py",
@@ -160,7 +186,13 @@ ROWS = {
     "score": Row(
         _SOURCE + "evaluation/collect.py",
         put('f"{value:.6g}", stage', 'f"{value:.7g}", stage'),
-        {"scores", *OF_SCORES},
+        {of_paper(paper, "scores") for paper in PLAN.config.papers}
+        | {"report"}.union(*(shown_from(paper, {SCORES, HYPER_PARAMETERS}) for paper in PLAN.config.papers)),
+    ),
+    "time-of-inference": Row(
+        _SOURCE + "evaluation/speed.py",
+        put("WARM_UP = 2", "WARM_UP = 3"),
+        speed_again(),
     ),
     "plot": Row(
         _SOURCE + "reporting/overview.py",
@@ -180,7 +212,7 @@ ROWS = {
     "table-format": Row(
         _SOURCE + "reporting/templates/table.tex.j2",
         lambda text: text + "%\n",
-        {f"table {name}" for name in GLMD.tables} | {"report"},
+        {name for name in EXHIBITS if name.startswith("table ")} | {"report"},
     ),
     "page": Row(_SOURCE + "reporting/templates/page.css", lambda text: text + "\n", {"report"}),
     "claims-ledger": Row(

@@ -34,6 +34,7 @@ def test_other_weights_with_the_same_scores_are_noticed(clone):
 
 
 FOLDER = {
+    "papers": ["glmd"],
     "methods": ["KD"],
     "tasks": ["RTE", "CB"],
     "pairs": ["T1-S1"],

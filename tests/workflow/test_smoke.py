@@ -46,13 +46,38 @@ def test_every_stage_published_all_its_files_and_a_card(smoke):
 
 
 def test_every_cell_has_its_scores(smoke):
-    with (smoke.tree.results / "glmd" / "scores.csv").open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = scores(smoke, "glmd")
     cells = {(row["role"], row["method"], row["pair"], row["seed"]) for row in rows}
-    wanted = {(cell.role, cell.method, cell.pair, str(cell.seed)) for cell in PLAN.cells}
+    wanted = {(cell.role, cell.method, cell.pair, str(cell.seed)) for cell in PLAN.cells_of("glmd")}
     assert cells == wanted | {("baseline", "majority", "", "")}
     assert len(rows) == len(cells) * 11 * 2  # eleven metrics of eight tasks, two protocols
     assert all(0 <= float(row["value"]) <= 100 for row in rows)
+
+
+def scores(smoke, paper):
+    with (smoke.tree.results / paper / "scores.csv").open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+@pytest.mark.parametrize("paper", ["cka", "atkd"])
+def test_every_cell_of_a_paper_on_transformers_models_has_its_scores(smoke, paper):
+    """Of each task the leading metrics at least; those that are correlations go below 0."""
+    found: dict[tuple[str, ...], set[str]] = {}
+    for row in scores(smoke, paper):
+        cell = (row["role"], row["method"], row["pair"], row["seed"])
+        found.setdefault(cell, set()).add(row["task"])
+        assert -100 <= float(row["value"]) <= 100
+    for cell in PLAN.cells_of(paper):
+        named = cell.role, cell.method, cell.pair, str(cell.seed)
+        assert set(cell.tasks) <= found.pop(named)
+    assert {role for role, *_ in found} <= {"baseline"}
+
+
+def test_every_model_of_the_second_paper_is_timed(smoke):
+    with (smoke.tree.results / "cka" / "speed.csv").open(newline="") as stream:
+        timed = {(row["track"], row["model"]) for row in csv.DictReader(stream)}
+    tracks = PLAN.config.cka.tracks.items()
+    assert timed == {(name, symbol) for name, track in tracks for symbol in track.models}
 
 
 def test_nothing_is_left_behind(smoke):
@@ -102,7 +127,11 @@ def stage_of(method, phase):
 
 @pytest.mark.parametrize(
     ("method", "phase", "script", "step"),
-    [("TinyBERT", "pretraining", "pretrain", 5), ("GLMD", "task", "distill_task", 1)],
+    [
+        ("TinyBERT", "pretraining", "pretrain", 5),
+        ("GLMD", "task", "distill_task", 1),
+        ("GKD", "task", "distill_task", 1),
+    ],
 )
 def test_a_killed_job_is_finished_by_the_same_command(smoke, root, tmp_path, method, phase, script, step):
     stage = stage_of(method, phase)

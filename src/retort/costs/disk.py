@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from retort.costs.flops import output_width, parameters
 from retort.costs.sizes import Sizes
 from retort.costs.stage_work import once_a_task
-from retort.costs.text_memory import weights_bytes
+from retort.costs.text_flops import parameters as text_parameters
 from retort.models.hf.architecture import TextArchitecture
 from retort.stages import Stage, TaskRun
 
 _FLOAT = 4
 _KEPT_STATES = 3
 """Training states of a run on disk at once: two are kept, one is being written."""
+
+_BYTES_OF_AN_ID = 7
+"""Of a written response."""
 
 _RAW_BYTES_PER_TOKEN = 4.3
 """Of English text in BERT word pieces, or of the generated world."""
@@ -46,7 +49,7 @@ def model_bytes(stage: Stage, sizes: Sizes) -> float:
     """One set of a stage's weights."""
     model = stage.architecture
     if isinstance(model, TextArchitecture):
-        return weights_bytes(model, sizes.text_rows(stage))
+        return float(_FLOAT * text_parameters(model, sizes.text_rows(stage)))
     return float(_FLOAT * parameters(model, sizes.compressed(stage.compression)))
 
 
@@ -56,13 +59,14 @@ def state_bytes(stage: Stage, sizes: Sizes) -> float:
 
 
 def signals_bytes(teacher: Stage, sizes: Sizes) -> float:
-    """Stored signals of a fine-tuned teacher: hidden states without padding, and a word table a task."""
-    return sum(signals_file(teacher, run, sizes) for run in once_a_task(teacher).values() if run.signals)
+    """Stored signals of a fine-tuned teacher: hidden states and a word table a task, or texts."""
+    return sum(signals_file(teacher, run, sizes) for run in once_a_task(teacher).values())
 
 
 def signals_file(teacher: Stage, run: TaskRun, sizes: Sizes) -> float:
     """Stored signals of one task."""
-    assert not isinstance(teacher.architecture, TextArchitecture)
+    if isinstance(teacher.architecture, TextArchitecture):  # responses as JSON; nobody loads more
+        return _BYTES_OF_AN_ID * sizes.text(run).train * sizes.text(run).target.longest
     task = sizes.tasks[run.task]
     tokens = task.train * task.train_rows * min(task.length, run.length)
     return _FLOAT * output_width(teacher.architecture) * (tokens + sizes.rows)
@@ -77,5 +81,5 @@ def disk(stages: Iterable[Stage], teachers: Iterable[Stage], sizes: Sizes, devic
         weights=sum(model_bytes(stage, sizes) * max(1, len(stage.runs)) for stage in stages),
         signals=sum(signals_bytes(teacher, sizes) for teacher in teachers),
         scratch=_KEPT_STATES * sum(states[:devices]),
-        text=sizes.tokens * (_FLOAT + _RAW_BYTES_PER_TOKEN),
+        text=sizes.all_tokens * (_FLOAT + _RAW_BYTES_PER_TOKEN),
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from retort.costs.disk import model_bytes
 from retort.costs.flops import block_parameters
+from retort.costs.held import Held, held
 from retort.costs.sizes import Sizes
-from retort.stages import Architecture, Stage
+from retort.costs.text_memory import held_bytes
+from retort.models.hf.architecture import TextArchitecture
+from retort.stages import Stage
 
 _FLOAT = 4
 
@@ -35,24 +37,8 @@ def resident(student: Held, teachers: Sequence[Held], devices: int, half: bool) 
     return shared + copies + 2 * student.whole + sum(teacher.whole for teacher in teachers)
 
 
-@dataclass(frozen=True)
-class Held:
-    """Bytes of a model.
-
-    Attributes:
-        all: of its weights; ``whole``: of those that a device gathers at a time.
-    """
-
-    all: float
-    whole: float
-
-
-def held(weights: float, block: float, blocks: int) -> Held:
-    """Of a model of so many blocks: what is around them, and two of them, are gathered at a time."""
-    return Held(weights, weights - blocks * block + min(2, blocks) * block)
-
-
 def _held(stage: Stage, sizes: Sizes) -> Held:
     model = stage.architecture
-    assert isinstance(model, Architecture)
+    if isinstance(model, TextArchitecture):
+        return held_bytes(model, sizes.text_rows(stage))
     return held(model_bytes(stage, sizes), float(_FLOAT * block_parameters(model)), model.layers)

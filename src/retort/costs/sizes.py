@@ -89,6 +89,11 @@ class Sizes:
     texts: dict[str, TextSize] = field(default_factory=dict)
     text_words: dict[str, WordsSize] = field(default_factory=dict)
 
+    @property
+    def all_tokens(self) -> float:
+        """Of the corpora of all papers; those of several tracks count for each, as each encodes its own."""
+        return self.tokens + sum(words.tokens for words in self.text_words.values())
+
     def text(self, run: TaskRun) -> TextSize:
         """Of a run on a task of transformers models."""
         return self.texts[run.text]

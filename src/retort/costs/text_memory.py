@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from retort.costs.memory import Held, held
+from retort.costs.held import Held, held
 from retort.costs.text_flops import attention_width, block_parameters, layers, parameters, two_stacks
 from retort.models.hf.architecture import TextArchitecture
 
