@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from retort.costs.estimate import Estimate, closure
+from retort.cells import Cell
+from retort.costs.estimate import SIGNALS, Estimate, closure, stored_for
 from retort.costs.report import default_devices, estimate_of, hours, method_lines, path_lines, summary
 from retort.plan import Plan
 from retort.stages import Stage, to_json
+from retort.texts import paper_section, text_papers, text_part
+
+_NAMES = 12
 
 LISTED, NAMED = 200, 4
 """Stages of a phase that are listed, and users of a stage that are named, unless all are asked for."""
@@ -29,8 +33,9 @@ def overview(plan: Plan, devices: int | None = None, everything: bool = False) -
     devices = devices or default_devices(estimate.calibration.kind)
     parts = [
         [
-            f"scale {plan.config.scale}: {len(plan.cells)} cells (method, pair, seed) on "
-            f"{len(plan.config.tasks)} tasks, results in {plan.layout.root}"
+            f"scale {plan.config.scale}: {len(plan.cells)} cells (method, pair, seed), "
+            f"results in {plan.layout.root}",
+            *_papers(plan, estimate),
         ],
         summary(estimate, devices, made),
         method_lines(estimate),
@@ -41,6 +46,27 @@ def overview(plan: Plan, devices: int | None = None, everything: bool = False) -
     saved = alone - shared
     parts.append([f"{alone} stages if every cell ran by itself, {shared} with sharing ({saved} saved)"])
     return "\n\n".join("\n".join(lines) for lines in parts)
+
+
+def _papers(plan: Plan, estimate: Estimate) -> Iterator[str]:
+    """What each paper takes; of those on transformers models also each track."""
+    for paper in plan.config.papers:
+        cells = plan.cells_of(paper)
+        yield f"  {paper:{_NAMES}}{_size(cells, estimate)}"
+        if paper in text_papers(plan.config):
+            for name in paper_section(plan.config, paper).tracks:
+                words = plan.text[text_part(paper, name)]
+                part = [cell for cell in cells if cell.stages[0].data == words]
+                yield f"    {name:{_NAMES - 2}}{_size(part, estimate)}"
+
+
+def _size(cells: Sequence[Cell], estimate: Estimate) -> str:
+    """Cells, tasks and stages, with the time of these; papers share none."""
+    stages = {name: stage for cell in cells for name, stage in closure(cell).items()}
+    tasks = {task for cell in cells for task in cell.tasks}
+    stored = {SIGNALS + teacher.id for stage in stages.values() for teacher in stored_for(stage)}
+    seconds = sum(estimate.jobs[name].device_seconds for name in (*stages, *stored))
+    return f"{len(cells):>5} cells, {len(tasks):>2} tasks, {len(stages):>5} stages, {hours(seconds):>9} h"
 
 
 def _stage_lists(

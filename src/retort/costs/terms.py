@@ -140,9 +140,9 @@ def _projected(
 def _relations(by: BatchDistance, batch: Rows, layers: int, here: float, there: float) -> tuple[float, float]:
     """Operations and written numbers of distances between the relations inside a batch."""
     both = _LEARNED * here + there
-    if isinstance(by, CKA):  # three products of width by width over all tokens
+    if isinstance(by, CKA):  # three products of width by width over all tokens; the teacher's is not trained
         passes = 2 if isinstance(by, GatheringDistance) else 1
-        products = here * there * _LEARNED + here * here * _LEARNED + there * there
+        products = 2 * here * there + _LEARNED * here * here + there * there
         return 2 * passes * batch.valid * products, _WRITTEN * batch.valid * (here + there)
     if isinstance(by, RelationKL):
         others = batch.length if by.of == "tokens" else layers

@@ -33,6 +33,9 @@ _HIDDEN_SHARE = 0.15
 _LENS_ELEMENTS = 10.0
 """Numbers that AdamW writes for each parameter."""
 
+_ROUGE = Work(host=60_000)
+"""Importing what scores summaries and responses, once a job: two thirds of a second, told in tokens."""
+
 _JUDGED = 4.0
 """Tokens that Python compares for each token of a text that is scored."""
 
@@ -72,10 +75,11 @@ def text_work(stage: Stage, sizes: Sizes) -> Parts:
     if isinstance(schooling, Pretraining):
         return _pretraining(stage, schooling, sizes)
     parts = [_task(stage, run, sizes) for run in schooling or ()]
+    scored = any(run.scoring.kind in ("summarisation", "prompts") for run in schooling or ())
     return Parts(
         total([part.student for part in parts]),
         total([part.teachers for part in parts]),
-        total([part.evaluation for part in parts]),
+        total([part.evaluation for part in parts]) + (_ROUGE if scored else NOTHING),
         sum(part.steps for part in parts),
         sum(part.tokens for part in parts),
     )
@@ -195,8 +199,6 @@ def micro_batch(stage: Stage, batch: TextRows, sizes: Sizes, classes: bool = Fal
     if seen.gold and not classes:
         gold = word_logits(own.predicted, ours.vocab, output_width(model), trained=True)
         student += _golden(stage) * gold
-    elif seen.gold:
-        student += _class_head(model, own.rows, trained=True)
     teachers = total(
         [
             times * forward(_text(teacher), own.rows, own.length, shown, batch.read)
@@ -205,6 +207,9 @@ def micro_batch(stage: Stage, batch: TextRows, sizes: Sizes, classes: bool = Fal
             )
         ]
     )
+    if classes:
+        student += 3 * _class_head(model, own)
+        teachers += total([_class_head(_text(teacher), own) for teacher in stage.teachers])
     mine, logits = _terms(stage, batch, ours, theirs, seen)
     return student + mine, teachers + logits
 
@@ -214,9 +219,11 @@ def _golden(stage: Stage) -> float:
     return float(any(term.site == "hard" for term in stage.objective.terms))
 
 
-def _class_head(model: TextArchitecture, rows: float, trained: bool) -> Work:
-    """The layer before the classes; these themselves are next to nothing."""
-    return Work(2.0 * rows * model.width**2 * (3 if trained else 1), 0.0, 30.0)
+def _class_head(model: TextArchitecture, batch: Rows) -> Work:
+    """The layer before the classes, at one position of a row instead of all as before words. Classes
+    themselves are next to nothing.
+    """
+    return Work(2.0 * (batch.rows - batch.padded) * model.width**2, 0.0, 10.0)
 
 
 def _terms(
@@ -266,7 +273,8 @@ def _evaluation(stage: Stage, run: TaskRun, size: TextSize, sizes: Sizes) -> Wor
     if isinstance(run, ClassRun):
         chunks = math.ceil(size.dev / _AT_ONCE)
         rows = size.dev / chunks
-        once = forward(_text(stage), rows, size.source.mean) + _class_head(_text(stage), rows, trained=False)
+        batch = Rows(rows, size.source.mean, rows * size.source.mean, 0.0)
+        once = forward(_text(stage), rows, batch.length) + _class_head(_text(stage), batch)
         return times * (chunks * once + Work(host=size.dev * size.source.mean))
     return times * total(list(_judged(stage, run, size, sizes)))
 
