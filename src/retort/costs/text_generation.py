@@ -27,7 +27,7 @@ def written(
     """Write ``length`` words after a source or a prompt, keys and values cached.
 
     Every word passes the decoder's blocks once and looks at all before it; of a source, keys and values are
-    made once.
+    made once for each beam.
 
     Args:
         model: its architecture.
@@ -40,7 +40,7 @@ def written(
         return NOTHING
     both = two_stacks(model)
     texts = rows * beams
-    first = encoder(model, rows, read) + _cached(model, rows, read) if both else forward(model, rows, read)
+    first = encoder(model, rows, read) + _cached(model, texts, read) if both else forward(model, rows, read)
     before = 0.0 if both else read
     here = around(model, texts, 1.0) + layers(model) * blocks(model, texts, 1.0)
     looked = layers(model) * attention(model, texts, 1.0, before + (length - 1) / 2)
