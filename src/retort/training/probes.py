@@ -138,6 +138,8 @@ class Probe:
 
 def linear_cka(x: Tensor, y: Tensor) -> Tensor:
     """Linear centred kernel alignment of [N, D_x] and [N, D_y], 0 to 1 (Kornblith et al., 2019, eq. 3)."""
+    # Not the squared :class:`retort.distill.alignment.CKA` in float32: squaring a root, it rounds otherwise,
+    # so that last digits of measured distances would change. Its tests compare it with this one.
     x = x - x.mean(0)
     y = y - y.mean(0)
     shared = (x.T @ y).square().sum()

@@ -17,7 +17,7 @@ from torch import Tensor
 from retort.devices import claim, visible
 from retort.distill.vocabulary import VocabularyMap
 from retort.errors import InputError
-from retort.files import digest_of, sha256_of, write_lines
+from retort.files import digest_of, recorded_hash, write_lines
 from retort.layout import Layout
 from retort.models.checkpoint import WEIGHTS
 from retort.models.features import Family, Shape
@@ -191,7 +191,7 @@ def scratch_folder(stage: Stage, job: Job) -> Path:
     for run in stage.runs or (None,):
         files += models_read(stage, layout, run)
     # What is missing is told by the step that reads it.
-    read = {str(path): sha256_of(path) for path in dict.fromkeys(files) if path.exists()}
+    read = {str(path): recorded_hash(path) for path in dict.fromkeys(files) if path.exists()}
     return layout.scratch(stage, digest_of([job.code, sorted(read.values())]))
 
 

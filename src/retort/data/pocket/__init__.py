@@ -23,7 +23,3 @@ sentences), ``documents`` (with summaries, with translations), ``second_language
 into), ``text_corpus`` (documents that teach what those tasks need), ``texts`` (files).
 Everything hangs on the seed alone: the same seed gives the same bytes on every machine.
 """
-
-from retort.data.pocket.world import generate_world
-
-__all__ = ["generate_world"]
