@@ -17,7 +17,10 @@ from retort.errors import InputError
 from retort.evaluation.collect import CHOICES, COLUMNS, choices, collect_scores
 from retort.evaluation.selection import best_run, selected
 from retort.files import write_json
+from retort.papers import paper_of
 from retort.plan import Plan
+
+RTE = paper_of("glmd").task("RTE")
 
 
 def entry(step, accuracy, select, report):
@@ -31,7 +34,7 @@ def entry(step, accuracy, select, report):
 
 def test_each_protocol_selects_on_its_own_part():
     evaluations = [entry(0, 50, 90, 10), entry(5, 80, 20, 95), entry(9, 70, 60, 40)]
-    assert selected("RTE", evaluations) == {"paper": {"accuracy": 80}, "held_out": {"accuracy": 10}}
+    assert selected(RTE, evaluations) == {"paper": {"accuracy": 80}, "held_out": {"accuracy": 10}}
 
 
 SCORES = st.lists(st.tuples(*[st.integers(0, 100)] * 3), min_size=1, max_size=6)
@@ -43,14 +46,14 @@ def test_what_is_reported_never_selects(scores, data):
     evaluations = [entry(i, *s) for i, s in enumerate(scores)]
     others = data.draw(st.permutations([1000 + i for i in range(len(scores))]))
     marked = [e | {"report": {"accuracy": mark}} for e, mark in zip(evaluations, others, strict=True)]
-    chosen = others.index(selected("RTE", marked)["held_out"]["accuracy"])
+    chosen = others.index(selected(RTE, marked)["held_out"]["accuracy"])
     assert scores[chosen][1] == max(select for _, select, _ in scores)
-    assert selected("RTE", evaluations)["paper"]["accuracy"] == max(a for a, _, _ in scores)
+    assert selected(RTE, evaluations)["paper"]["accuracy"] == max(a for a, _, _ in scores)
 
 
 def test_the_first_of_equal_evaluations_counts():
     evaluations = [entry(0, 50, 50, 1), entry(5, 50, 50, 2)]
-    assert selected("RTE", evaluations)["held_out"] == {"accuracy": 1}
+    assert selected(RTE, evaluations)["held_out"] == {"accuracy": 1}
 
 
 @pytest.fixture
@@ -77,7 +80,7 @@ def read(plan):
 
 
 def test_all_cells_are_there_once(finished):
-    collect_scores(finished)
+    collect_scores(finished, "glmd")
     rows = read(finished)
     assert tuple(rows[0]) == COLUMNS
     keys = [tuple(row[name] for name in COLUMNS if name not in ("value", "stage")) for row in rows]
@@ -92,7 +95,7 @@ def test_all_cells_are_there_once(finished):
 
 
 def test_values_and_their_stages(finished):
-    collect_scores(finished)
+    collect_scores(finished, "glmd")
     for number, cell in enumerate(finished.cells):
         mine = {
             (row["task"], row["metric"], row["protocol"]): row["value"]
@@ -105,7 +108,7 @@ def test_values_and_their_stages(finished):
 
 
 def test_baselines_are_those_of_the_dev_sets(finished):
-    collect_scores(finished)
+    collect_scores(finished, "glmd")
     found = {(r["task"], r["metric"]): float(r["value"]) for r in read(finished) if r["role"] == "baseline"}
     assert found["RTE", "accuracy"] == pytest.approx(66.6667) and found["CB", "accuracy"] == 50
 
@@ -113,15 +116,15 @@ def test_baselines_are_those_of_the_dev_sets(finished):
 def test_a_missing_cell_is_named_and_nothing_written(finished):
     (finished.layout.stage(finished.cells[-1].stages[0]) / "metrics.json").unlink()
     with pytest.raises(InputError, match=r"metrics.json: no such file; run the step that writes it first"):
-        collect_scores(finished)
+        collect_scores(finished, "glmd")
     assert not (finished.layout.root / "glmd" / "scores.csv").exists()
 
 
 def test_the_same_results_give_the_same_bytes(finished):
-    collect_scores(finished)
+    collect_scores(finished, "glmd")
     path = finished.layout.root / "glmd" / "scores.csv"
     first = path.read_bytes()
-    collect_scores(finished)
+    collect_scores(finished, "glmd")
     assert path.read_bytes() == first and b"\r" not in first
 
 
@@ -134,7 +137,7 @@ def points(plan):
 
 
 def test_without_a_search_the_only_point_is_told(finished):
-    collect_scores(finished)
+    collect_scores(finished, "glmd")
     rows = points(finished)
     assert tuple(rows[0]) == CHOICES
     assert len(rows) == 3 * 2 * 2  # methods, tasks, protocols
@@ -210,8 +213,8 @@ def test_means_that_are_equal_on_paper_tie():
         [[entry(0, score, score, 0)] for score in seeds] for seeds in ([0.3, 0.2, 0.1], [0.1, 0.2, 0.3])
     )
     for protocol in ("paper", "held_out"):
-        assert best_run("RTE", {"first": falling, "second": rising}, protocol)[0] == "first"
-        assert best_run("RTE", {"second": rising, "first": falling}, protocol)[0] == "second"
+        assert best_run(RTE, {"first": falling, "second": rising}, protocol)[0] == "first"
+        assert best_run(RTE, {"second": rising, "first": falling}, protocol)[0] == "second"
 
 
 def test_scores_of_a_search_are_those_of_the_chosen_runs(tmp_path, finished):
@@ -222,7 +225,7 @@ def test_scores_of_a_search_are_those_of_the_chosen_runs(tmp_path, finished):
     runs = {name: {"evaluations": [entry(0, n, -n, n)]} for n, name in enumerate(FOUR)}
     write_json(plan.layout.stage(teacher.stages[0]) / "metrics.json", runs)
     shutil.copytree(finished.layout.root / "text", plan.layout.root / "text")
-    collect_scores(plan)
+    collect_scores(plan, "glmd")
     rows = [r for r in read(plan) if r["role"] != "baseline"]
     found = {(r["role"], r["seed"], r["protocol"]): (r["run"], r["value"]) for r in rows}
     assert found == {

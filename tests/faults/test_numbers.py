@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 
 import pytest
 import torch
 from fault_world import STEPS
+from newest import evaluate_and_keep
 
 from retort.data.corpus import EncodedCorpus
 from retort.distill.binding import Losses
@@ -41,8 +41,7 @@ def breaking(forge, monkeypatch):
     """Do a step whose update ``AT`` breaks in its last micro-batch; the error and the trainer."""
     prepare_process(1)
     monkeypatch.setattr(Scratch, "due", lambda self: True)
-    numbers = itertools.count()
-    monkeypatch.setattr(tasks, "selection_score", lambda task, metrics: next(numbers))
+    monkeypatch.setattr(tasks.TaskTraining, "_evaluate", evaluate_and_keep)
 
     def run(kind, breaks):
         step = step_of(kind)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from newest import evaluate_and_keep
 
 from retort.config import load
 from retort.data.prepare import prepare
@@ -20,13 +20,12 @@ from retort.files import seal
 from retort.plan import Plan
 from retort.runcard import Request
 from retort.stages import Stage
-from retort.training import tasks
 from retort.training.checkpoints import Scratch
 from retort.training.loop import Trainer
 from retort.training.pretraining import pretrain
 from retort.training.setup import Job, prepare_process
 from retort.training.signals import store_signals
-from retort.training.tasks import train_tasks
+from retort.training.tasks import TaskTraining, train_tasks
 from retort.training.vocabularies import make_vocabulary
 
 MUON = {"learning_rate": 0.03, "momentum": 0.95, "newton_schulz_steps": 5, "weight_decay": 0.01}
@@ -130,9 +129,8 @@ def newest_best() -> Iterator[None]:
 
 @contextmanager
 def _newest_best() -> Iterator[None]:
-    numbers = itertools.count()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tasks, "selection_score", lambda task, metrics: next(numbers))
+        patch.setattr(TaskTraining, "_evaluate", evaluate_and_keep)
         yield
 
 
