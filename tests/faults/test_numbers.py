@@ -48,9 +48,9 @@ def breaking(forge, monkeypatch):
         forge.without(step)
         seen = {}
 
-        def forward(self, batch, clock, real=Trainer._forward):
-            losses = real(self, batch, clock)
-            seen.update(trainer=self, batch=batch, count=seen.get("count", 0) + (self.step == AT))
+        def forward(self, shares, kind, real=Trainer._forward):
+            losses = real(self, shares, kind)
+            seen.update(trainer=self, count=seen.get("count", 0) + (self.step == AT))
             if self.step != AT:
                 seen["weights"] = None
                 return losses
@@ -60,7 +60,7 @@ def breaking(forge, monkeypatch):
             return breaks(losses, self.parameters[0]) if last else losses
 
         def update(self, batches, epoch=0, real=Trainer.update):
-            seen["micro"] = len(batches)
+            seen.update(micro=len(batches), batch=batches[-1])
             return real(self, batches, epoch)
 
         with monkeypatch.context() as patch:

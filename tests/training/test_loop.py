@@ -45,8 +45,9 @@ def batch_of(workshop, task="RTE", chosen=slice(0, 6)):
 
 def gradients(trainer, batches):
     """Of the global batch, before any clipping."""
+    shares = trainer.objective.losses(batches, trainer.student, trainer.teachers, Clock(0, 1))
     for batch in batches:
-        trainer._forward(batch, Clock(0, 1)).total.backward()
+        trainer._forward(shares, batch.valid.device.type).total.backward()
     return [p.grad.clone() for p in trainer.parameters if p.grad is not None]
 
 
