@@ -56,6 +56,8 @@ methods: $(VENV)/.ready  ## Write docs/methods*.md anew from the recipes: every 
 	mv docs/.methods.md docs/methods.md
 	$(BIN)/python -m retort.recipes cka > docs/.methods.md
 	mv docs/.methods.md docs/methods-cka.md
+	$(BIN)/python -m retort.recipes atkd > docs/.methods.md
+	mv docs/.methods.md docs/methods-atkd.md
 
 setup: $(VENV)/.ready  ## Only create .venv with what a run needs
 

@@ -84,3 +84,26 @@ def test_wrong_families_and_languages_are_refused():
         encode_pairs(
             [TextPair("k", "a", ("b",))], tokenizer_of("bart"), layout_of("bart", tokenizer_of("bart")), 2, 8
         )
+
+
+CAUSAL = {  # prompt, what follows it, padding
+    "opt": ("</s> *", "* </s>", "<pad>"),
+    "gpt_neox": ("*", "* <|endoftext|>", "<|padding|>"),
+    "llama": ("<s> *", "* </s>", "<unk>"),
+}
+
+
+@pytest.mark.parametrize("family", CAUSAL)
+def test_causal_models_have_one_sequence(family):
+    tokenizer = tokenizer_of(family)
+    layout = layout_of(family, tokenizer)
+    prompt, response, pad = CAUSAL[family]
+    assert ids(prompt, tokenizer, [77]) == [*layout.source[0], 77, *layout.source[1]]
+    assert ids(response, tokenizer, [77]) == [*layout.target[0], 77, *layout.target[1]]
+    assert layout.pad == tokenizer.id_of(pad) and layout.target[1] == (layout.end,)
+    assert layout.causal and layout.start is None and layout.mask is None
+
+
+def test_other_models_are_not_causal():
+    families = ("bert", "bart", "mbart", "mbart50", "t5")
+    assert not any(layout_of(family, tokenizer_of(family), "en", "ro").causal for family in families)

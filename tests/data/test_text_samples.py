@@ -128,3 +128,25 @@ def test_languages_take_turns_whatever_their_sizes():
 def test_noise_of_another_family_is_refused(name, noise):
     with pytest.raises(InputError, match=f"noise '{noise}' does not fit the model family"):
         samples_of(name, noise)
+
+
+@pytest.mark.parametrize("name", ["opt", "gpt_neox", "llama"])
+def test_causal_models_read_whole_documents_each_once_an_epoch(name):
+    found, layout, samples = samples_of(name)
+    for epoch in range(2):
+        drawn = [samples.example(epoch * len(found) + i) for i in range(len(found))]
+        read = sorted([*layout.source[0], *document, layout.end] for document in found)
+        assert sorted(sample.tokens.tolist() for sample in drawn) == read
+        for sample in drawn:
+            assert sample.target.tolist() == sample.tokens.tolist()
+            assert sample.predicted.tolist() == [False, *[True] * (len(sample) - 1)]
+
+
+@pytest.mark.parametrize("name", ["opt", "gpt_neox"])
+def test_a_causal_document_that_goes_on_has_no_end(name):
+    found, layout, samples = samples_of(name, length=8)
+    whole = {(*layout.source[0], *document, layout.end)[:8] for document in found}
+    drawn = {tuple(samples.example(i).tokens.tolist()) for i in range(len(found))}
+    assert drawn == whole and {len(row) for row in drawn if row[-1] != layout.end} == {8}
+    with pytest.raises(InputError, match="noise 'infilling' does not fit the model family"):
+        samples_of(name, "infilling")

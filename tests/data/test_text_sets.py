@@ -6,11 +6,12 @@ import numpy as np
 import torch
 
 from retort.data.layouts import layout_of, specials_of
+from retort.data.prompt_examples import PromptExample
 from retort.data.text_examples import ClassExample, PairExample
-from retort.data.text_sets import batch_of_classes, batch_of_pairs
+from retort.data.text_sets import batch_of_classes, batch_of_pairs, batch_of_prompts
 from retort.data.text_tokenizer import TextTokenizer
 
-TOKENIZERS = {name: TextTokenizer.train(["a b c"], 60, specials_of(name)) for name in ("bert", "bart")}
+TOKENIZERS = {name: TextTokenizer.train(["a b c"], 60, specials_of(name)) for name in ("bert", "bart", "opt")}
 BERT, BART = (layout_of(name, TOKENIZERS[name]) for name in ("bert", "bart"))
 
 
@@ -50,3 +51,14 @@ def test_padding_to_a_fixed_length():
     assert batch.tokens.shape == (2, 6) and batch.decoder_tokens.shape == batch.targets.shape == (2, 8)
     assert batch.attended.sum(1).tolist() == [3, 3] and batch.valid.sum(1).tolist() == [3, 5]
     assert (batch.tokens[~batch.attended] == BART.pad).all() and not batch.predicted[~batch.valid].any()
+
+
+def test_prompts_are_trained_on_what_follows_them():
+    examples = [
+        PromptExample(f"k{n}", np.array([5] * n, np.int32), np.array([6, 2], np.int32), ("x",), None)
+        for n in range(1, 8)
+    ]
+    batch = batch_of_prompts(examples, layout=layout_of("opt", TOKENIZERS["opt"]))
+    assert batch.keys == tuple(e.key for e in examples)
+    assert batch.totals.predicted == batch.predicted.sum() == 2 * len(batch.keys)
+    assert set(batch.targets[batch.predicted].tolist()) == {6, 2}

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer as Engine
 
-from retort.data.text_tokenizer import BART_SPECIALS, BERT_SPECIALS, T5_SPECIALS, TextTokenizer
+from retort.data.text_tokenizer import (
+    BART_SPECIALS,
+    BERT_SPECIALS,
+    NEOX_SPECIALS,
+    OPT_SPECIALS,
+    T5_SPECIALS,
+    TextTokenizer,
+)
 from retort.errors import InputError
 
 TEXTS = ["The cat sat. Is it the cat's?", "An apple fell;\nit broke.", "Acel măr a căzut."]
@@ -20,7 +27,7 @@ def trained():
     return TextTokenizer.train(TEXTS, 200, BART_SPECIALS)
 
 
-@pytest.mark.parametrize("text", [*TEXTS, "The cat fell", "it. it's"])
+@pytest.mark.parametrize("text", [*TEXTS, "The cat fell", "it. it's", "The\n\ncat:\n\n\nsat"])
 def test_a_trained_one_gives_texts_back(trained, text):
     assert trained.text(trained.ids(text)) == text
 
@@ -53,6 +60,23 @@ def test_special_tokens_are_first_left_out_and_never_read_from_text(trained):
     ids = trained.ids("The cat")
     assert trained.text([0, *ids, 2, 1, 1]) == "The cat"
     assert not {0, 1, 2, 4} & set(trained.ids("<s> the </s> <mask>"))
+
+
+def test_families_without_a_token_for_the_unknown_get_one():
+    """Another would be read as padding or as the end of the text."""
+    tokenizer = TextTokenizer.train(TEXTS, 200, NEOX_SPECIALS)
+    assert tokenizer.specials == (*NEOX_SPECIALS, "<unk>")
+    assert tokenizer.ids("The \u0416")[1:] == [2] and tokenizer.text([0, *tokenizer.ids("The"), 1]) == "The"
+    assert TextTokenizer.train(TEXTS, 200, OPT_SPECIALS).specials == OPT_SPECIALS
+
+
+lines = st.lists(st.lists(st.text("ab.", min_size=1), max_size=3).map(" ".join), min_size=1, max_size=5)
+
+
+@given(lines.map("\n".join))
+def test_line_breaks_come_back(text):
+    tokenizer = TextTokenizer.train(["a b . ab\n"], 30, T5_SPECIALS)
+    assert tokenizer.text(tokenizer.ids(text)) == text.strip()
 
 
 def test_it_survives_the_disk(trained, tmp_path):

@@ -189,7 +189,7 @@ def test_plans_change_in_the_same_rows(stages, switch):
 @pytest.mark.parametrize(
     ("chosen", "message"),
     [
-        ({"no-such": "fixed"}, "quirks.no-such: no such quirk; valid: alp-lambda, assistant-size, "),
+        ({"no-such": "fixed"}, "quirks.no-such: no such quirk; valid: abkd-script, adaptive-form, "),
         ({"masked-means": "broken"}, "quirks.masked-means: no switch 'broken'; it has as_run, fixed"),
         ({"cb-selection": "fixed"}, "quirks.cb-selection: no switch 'fixed'; it has as_run"),
         ({"diito-site": "fixed"}, "quirks.diito-site: no switch 'fixed'; it has as_run, as_published"),

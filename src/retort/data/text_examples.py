@@ -131,9 +131,9 @@ def save_texts(folder: Path, name: str, examples: Sequence[ClassExample] | Seque
     arrays: dict[str, np.ndarray] = {}
     head: dict[str, Any] = {"keys": [example.key for example in examples]}
     first = [e.tokens if isinstance(e, ClassExample) else e.source for e in examples]
-    arrays |= _flat("source", first)
+    arrays |= flat("source", first)
     if isinstance(examples[0], PairExample):
-        arrays |= _flat("target", [e.target for e in examples if isinstance(e, PairExample)])
+        arrays |= flat("target", [e.target for e in examples if isinstance(e, PairExample)])
         head["references"] = [list(e.references) for e in examples if isinstance(e, PairExample)]
     else:
         found = [(e.second, e.label) for e in examples if isinstance(e, ClassExample)]
@@ -151,8 +151,8 @@ def load_classes(folder: Path, name: str) -> list[ClassExample]:
     Raises:
         InputError: a file is missing.
     """
-    head, arrays = _stored(folder, name)
-    columns = (head["keys"], _rows(arrays, "source"), arrays["second"], arrays["label"])
+    head, arrays = stored(folder, name)
+    columns = (head["keys"], rows_of(arrays, "source"), arrays["second"], arrays["label"])
     return [
         ClassExample(key, tokens, int(second), label.item())
         for key, tokens, second, label in zip(*columns, strict=True)
@@ -165,8 +165,8 @@ def load_pairs(folder: Path, name: str) -> list[PairExample]:
     Raises:
         InputError: a file is missing.
     """
-    head, arrays = _stored(folder, name)
-    columns = (head["keys"], _rows(arrays, "source"), _rows(arrays, "target"), head["references"])
+    head, arrays = stored(folder, name)
+    columns = (head["keys"], rows_of(arrays, "source"), rows_of(arrays, "target"), head["references"])
     return [
         PairExample(key, source, target, tuple(references))
         for key, source, target, references in zip(*columns, strict=True)
@@ -189,20 +189,27 @@ def _shorten(words: list[list[int]], room: int) -> None:
         del row[size:]
 
 
-def _flat(name: str, rows: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+def flat(name: str, rows: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """Rows as one array, and their lengths."""
     sizes = np.array([len(row) for row in rows], dtype=np.int64)
     return {name: np.concatenate(rows), f"{name}_length": sizes}
 
 
-def _rows(arrays: dict[str, np.ndarray], name: str) -> list[np.ndarray]:
+def rows_of(arrays: dict[str, np.ndarray], name: str) -> list[np.ndarray]:
+    """The rows that :func:`flat` joined."""
     edges = np.concatenate([[0], np.cumsum(arrays[f"{name}_length"])]).tolist()
     return [arrays[name][a:b] for a, b in pairwise(edges)]
 
 
-def _stored(folder: Path, name: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def stored(folder: Path, name: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What ``<name>.json`` and ``<name>.npz`` hold.
+
+    Raises:
+        InputError: a file is missing.
+    """
     head: dict[str, Any] = read_json(folder / f"{name}.json")
     path = folder / f"{name}.npz"
     if not path.exists():
         raise InputError(f"{path}: no such file; run the step that encodes the tasks first")
-    with np.load(path, allow_pickle=False) as stored:
-        return head, dict(stored)
+    with np.load(path, allow_pickle=False) as arrays:
+        return head, dict(arrays)

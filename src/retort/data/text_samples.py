@@ -1,8 +1,9 @@
-"""Pretraining samples of encoders and encoder-decoders: functions of corpora, seed and their number.
+"""Pretraining samples of transformers models: functions of corpora, seed and their number.
 
 The distillation stages of Dasgupta and Cohn read clean text: an encoder is compared with its teacher on every
 word, a decoder is fed the very text that its encoder reads, and nothing is masked. Their teachers come
-pretrained. Where ours do not, they learn as such models do: masked words (BERT), text infilling (BART).
+pretrained. Where ours do not, they learn as such models do: masked words (BERT), text infilling (BART), the
+next word (causal models).
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class TextSample:
 
     Attributes:
         tokens: int32 [S], what the model (the encoder) reads.
-        target: int32 [T]: for encoders the clean words at the same places (T = S), else the labels.
+        target: int32 [T]: for encoders the clean words at the same places, for causal models the very
+            words (T = S), else the labels.
         predicted: bool [T], where a word is predicted.
     """
 
@@ -46,6 +48,9 @@ class TextSample:
 
 class TextSamples:
     """One document a sample, cut off at the length; several corpora take turns.
+
+    What stands around the words stays whole, but for causal models, whose end token says that a text is
+    over: behind a text that goes on it is missing.
 
     Turns are even whatever the sizes, as mC4's fifty languages had. Every corpus has its own epochs, each in
     another order.
@@ -77,7 +82,8 @@ class TextSamples:
         Raises:
             InputError: the noise is not one of the family.
         """
-        encoder = layouts[0].start is None
+        self._causal = layouts[0].causal
+        encoder = layouts[0].start is None and not self._causal
         if noise == ("infilling" if encoder else "words") or (noise != "none" and layouts[0].mask is None):
             raise InputError(f"noise {noise!r} does not fit the model family; use another or 'none'")
         self._corpora, self._layouts = corpora, layouts
@@ -92,6 +98,9 @@ class TextSamples:
         corpus, layout = self._corpora[which], self._layouts[which]
         epoch, place = divmod(turn, len(corpus))
         words = corpus.document(int(self._order(which, epoch)[place]))
+        if self._causal:
+            row = np.array([*layout.source[0], *words, *layout.target[1]], dtype=np.int32)[: self._length]
+            return TextSample(row, row, np.arange(len(row)) > 0)
         clean = framed(words, layout.source, self._length)
         if self._encoder:
             hidden = self._hidden(clean, layout, stream(self.seed, index, _MASKING))

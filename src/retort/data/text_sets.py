@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from retort.data.layouts import Layout
-from retort.data.text_batches import TextBatch, class_batch, seq2seq_batch
+from retort.data.prompt_examples import PromptExample
+from retort.data.text_batches import TextBatch, causal_batch, class_batch, seq2seq_batch
 from retort.data.text_examples import ClassExample, PairExample
 
 
@@ -35,4 +36,21 @@ def batch_of_pairs(
     assert layout.start is not None
     sources, targets = [e.source.tolist() for e in examples], [e.target.tolist() for e in examples]
     batch = seq2seq_batch(sources, targets, layout.pad, layout.start, lengths)
+    return replace(batch, keys=tuple(e.key for e in examples))
+
+
+def batch_of_prompts(
+    examples: Sequence[PromptExample], layout: Layout, *, prompt_targets: int | None = 0
+) -> TextBatch:
+    """Pad and stack prompts with their responses; what is predicted are the responses.
+
+    Args:
+        examples: at least one.
+        layout: of the causal model.
+        prompt_targets: so many last words of a prompt are predicted, too; ``None``: all of them (quirks: the
+            authors' rollouts predict one, their OPT runs may have predicted all).
+    """
+    tokens = [[*e.prompt.tolist(), *e.response.tolist()] for e in examples]
+    given = [0 if prompt_targets is None else max(0, len(e.prompt) - prompt_targets) for e in examples]
+    batch = causal_batch(tokens, given, layout.pad)
     return replace(batch, keys=tuple(e.key for e in examples))

@@ -1,4 +1,4 @@
-"""Tokenizers of encoders and encoder-decoders: text to ids and back, whatever the algorithm.
+"""Tokenizers of encoders, encoder-decoders and causal models: text to ids and back, whatever the algorithm.
 
 Pretrained ones are read from their published files. A trained one is cased and gives back what it
 tokenised: words carry the space before them, and what is no known word falls into pieces.
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 BERT_SPECIALS = (PAD, UNK, CLS, SEP, MASK)
 BART_SPECIALS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 T5_SPECIALS = ("<pad>", "</s>", "<unk>")
+OPT_SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
+NEOX_SPECIALS = ("<|endoftext|>", "<|padding|>")
+LLAMA_SPECIALS = ("<unk>", "<s>", "</s>")
 
 SPACE = "\u2581"
 _FORMAT = "retort-text-1"
@@ -152,12 +155,14 @@ class TextTokenizer:
         Args:
             texts: what to learn from.
             size: most tokens.
-            specials: special tokens; one of them has to be ``<unk>`` or ``[UNK]``.
+            specials: special tokens; ``<unk>`` joins them where none of them says so.
 
         Raises:
             InputError: no text at all, or the budget does not even hold the characters.
         """
         counts: Counter[str] = Counter()
+        unknown = next((token for token in specials if "unk" in token.lower()), "<unk>")
+        specials = tuple(dict.fromkeys((*specials, unknown)))
         splitter = _spaced()
         for text in texts:
             counts.update(word for word, _ in splitter.pre_tokenize_str(text))
@@ -174,7 +179,7 @@ class TextTokenizer:
         if len(words) > budget:
             words = learn_pieces(counts, budget)
         vocabulary = {token: i for i, token in enumerate([*specials, *words, *characters])}
-        return cls(_spaced_pieces(vocabulary, next(t for t in specials if "unk" in t.lower())), specials)
+        return cls(_spaced_pieces(vocabulary, unknown), specials)
 
 
 def _read(path: Path | str) -> str:
@@ -219,5 +224,6 @@ def _spaced_pieces(vocabulary: dict[str, int], unknown: str) -> Engine:
     engine = Engine(models.WordPiece(vocabulary, unk_token=unknown, max_input_chars_per_word=_LONGEST_WORD))
     engine.pre_tokenizer = _spaced()
     spelled = [decoders.Replace("##", ""), decoders.Replace(SPACE, " "), decoders.Fuse()]
-    engine.decoder = decoders.Sequence([*spelled, decoders.Replace(" \n ", "\n")])
+    lines = [decoders.Replace(" \n", "\n"), decoders.Replace("\n ", "\n")]
+    engine.decoder = decoders.Sequence([*spelled, *lines])
     return engine

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from retort.distill.chains import lens_modules, lens_name, parts_of, tensors_of
-from retort.distill.distances import BatchDistance, GatheringDistance, full_precision
+from retort.distill.distances import BatchDistance, GatheringDistance, TargetDistance, full_precision
 from retort.distill.ensembles import examples_of
 from retort.distill.gathering import Gathered, forget, random_state
 from retort.distill.layermaps import DRAWN, LayerMap, Pair
 from retort.distill.lenses import Moment
 from retort.distill.objective import Objective, Term
+from retort.distill.positions import Positions
 from retort.distill.rows import (
     Losses,
     Seen,
@@ -25,9 +26,9 @@ from retort.distill.rows import (
     position_mask,
     reduced,
     scaled,
-    word_rows,
 )
 from retort.distill.schedules import Clock, Place, value_of
+from retort.distill.word_terms import WordTerms, check, key_of, known_of
 from retort.models.features import (
     CLASS,
     HARD,
@@ -52,6 +53,7 @@ class _Settings:
     clock: Clock
     totals: Totals
     weights: Tensor | None
+    words: WordTerms
     gathered: Gathered | None = None
 
 
@@ -78,6 +80,7 @@ class BoundObjective(nn.Module):
             raise ValueError("this objective compares with a teacher, but there is none")
         if any(term.edited and isinstance(term.by, GatheringDistance) for term in objective.terms):
             raise ValueError("a distance of the whole batch cannot be taken of an edited pass")
+        check(objective, compressed=kept_words is not None)
         self.objective = objective
         self.student = student
         self.teachers = tuple(teachers)
@@ -168,25 +171,51 @@ class BoundObjective(nn.Module):
     ) -> Iterator[Losses]:
         """The loss of each micro-batch of a global batch, in order; to be used up one at a time.
 
-        Terms that gather something from all micro-batches get it in a first pass without gradients, whose
-        random draws (dropout) the second pass repeats.
+        Terms that gather something from all micro-batches get it in a first pass without gradients. Where the
+        student runs in it, the second pass repeats its random draws (dropout); where words are chosen, only
+        the teachers run, and what they show is kept.
         """
-        if len(batches) == 1 or not any(isinstance(t.by, GatheringDistance) for t in self.objective.terms):
+        if len(batches) == 1 or not self.objective.gathers:
             yield from (self.loss(batch, student, teachers, clock) for batch in batches)
             return
         gathered, states = Gathered(), []
-        for batch in batches:
+        sums = any(isinstance(term.by, GatheringDistance) for term in self.objective.terms)
+        for number, batch in enumerate(batches):
             states.append(random_state(batch.valid.device))
             with torch.no_grad():
-                self._gather(batch, student, teachers, clock, gathered)
-        for batch, state in zip(batches, states, strict=True):
-            forget(state, batch.valid.device)
-            yield self.loss(batch, student, teachers, clock, gathered)
+                if sums:
+                    self._gather_sums(batch, student, teachers, clock, gathered)
+                if any(mask.scope == "batch" for mask in self.objective.choices):
+                    self._gather_words(batch, student, teachers, clock, gathered, number)
+        for number, (batch, state) in enumerate(zip(batches, states, strict=True)):
+            if sums:  # otherwise no student ran, and nothing was drawn
+                forget(state, batch.valid.device)
+            yield self.loss(batch, student, teachers, clock, gathered, number)
 
-    def _gather(
+    def _gather_words(
+        self,
+        batch: Any,
+        student: Family,
+        teachers: Sequence[Family],
+        clock: Clock,
+        gathered: Gathered,
+        number: int,
+    ) -> None:
+        """Run the teachers on a micro-batch, and note what they say of the words to choose among."""
+        patch = self._patches(batch, student, teachers, clock)[1]
+        shown = self._shown(batch, teachers, clock, patch, edited=False)
+        gathered.shown.append(shown)
+        for term in self.objective.terms:
+            if isinstance(term.mask, Positions) and term.mask.scope == "batch":
+                for teacher, features in enumerate(shown):
+                    if WORDS in features.values:
+                        key = key_of(term, term.mask, teacher)
+                        gathered.note(key, number, known_of(term.mask, features))
+
+    def _gather_sums(
         self, batch: Any, student: Family, teachers: Sequence[Family], clock: Clock, gathered: Gathered
     ) -> None:
-        """Add what a micro-batch has for the terms that gather."""
+        """Add what a micro-batch has for the distances that gather."""
         seen = self._first_pass(batch, student, teachers, clock, without=_HEADS)
         first = self.objective.ensemble.encoders
         for name, term in zip(self.names, self.objective.terms, strict=True):
@@ -205,6 +234,7 @@ class BoundObjective(nn.Module):
         teachers: Sequence[Family],
         clock: Clock,
         gathered: Gathered | None = None,
+        number: int = 0,
     ) -> Losses:
         """Run student and teachers on a micro-batch and compare them.
 
@@ -215,18 +245,20 @@ class BoundObjective(nn.Module):
             batch: with the totals of its global batch.
             student, teachers: as in :meth:`__init__`.
             clock: the training clock.
-            gathered: from all micro-batches of the global batch; see :meth:`losses`.
+            gathered: from all micro-batches of the global batch, of which this is the one with that
+                ``number``; see :meth:`losses`.
 
         Raises:
             ValueError: no term has any weight at this moment.
         """
-        first = self._first_pass(batch, student, teachers, clock)
+        kept = gathered.shown[number] if gathered is not None and gathered.shown else None
+        first = self._first_pass(batch, student, teachers, clock, kept=kept)
         second: Seen | None = None
         edit = self.objective.edit
         if edit is not None and edit.second_pass:
             both = edit.patches(clock, batch, student, teachers[0], (first.student, first.teachers[0]))
             second = self._pass(batch, student, teachers, clock, both, edited=True)
-        found = self.compare(first, second, clock, batch.totals, gathered)
+        found = self.compare(first, second, clock, batch.totals, gathered, number)
         return found.idle() if batch.totals.idle else found
 
     def compare(
@@ -236,6 +268,7 @@ class BoundObjective(nn.Module):
         clock: Clock,
         totals: Totals,
         gathered: Gathered | None = None,
+        number: int = 0,
     ) -> Losses:
         """The loss of features that were recorded already (``second``: in the edited pass)."""
         weights = None
@@ -243,7 +276,8 @@ class BoundObjective(nn.Module):
         if first.teachers and ensemble.by_example:
             weights = ensemble.weights(first.student, first.teachers, clock, self.policy)
         parts: dict[str, Tensor] = {}
-        settings = _Settings(clock, totals, weights, gathered)
+        words = WordTerms(totals, self.kept_words, gathered, number)
+        settings = _Settings(clock, totals, weights, words, gathered)
         for name, term in zip(self.names, self.objective.terms, strict=True):
             if not self._silent(term, clock):
                 seen = second if term.edited else first
@@ -263,12 +297,19 @@ class BoundObjective(nn.Module):
         teachers: Sequence[Family],
         clock: Clock,
         without: frozenset[Site] = frozenset(),
+        kept: tuple[Features, ...] | None = None,
     ) -> Seen:
+        both = self._patches(batch, student, teachers, clock)
+        return self._pass(batch, student, teachers, clock, both, edited=False, without=without, kept=kept)
+
+    def _patches(
+        self, batch: Any, student: Family, teachers: Sequence[Family], clock: Clock
+    ) -> tuple[Patch, Patch]:
+        """What the edit changes in the first pass, of student and teachers."""
         edit = self.objective.edit
-        both = (UNCHANGED, UNCHANGED)
-        if edit is not None and not edit.second_pass:
-            both = edit.patches(clock, batch, student, teachers[0], None)
-        return self._pass(batch, student, teachers, clock, both, edited=False, without=without)
+        if edit is None or edit.second_pass:
+            return UNCHANGED, UNCHANGED
+        return edit.patches(clock, batch, student, teachers[0], None)
 
     def _pass(
         self,
@@ -279,15 +320,35 @@ class BoundObjective(nn.Module):
         patches: tuple[Patch, Patch],
         edited: bool,
         without: frozenset[Site] = frozenset(),
+        kept: tuple[Features, ...] | None = None,
     ) -> Seen:
-        shown = []
+        shown = kept
+        if shown is None:
+            shown = self._shown(batch, teachers, clock, patches[1], edited, without)
+        want = self.student_sites(clock, edited) - without
+        return Seen(self._told(student.observe(batch, want, patches[0]), batch), shown)
+
+    def _shown(
+        self,
+        batch: Any,
+        teachers: Sequence[Family],
+        clock: Clock,
+        patch: Patch,
+        edited: bool,
+        without: frozenset[Site] = frozenset(),
+    ) -> tuple[Features, ...]:
+        """What each teacher shows, nothing where nothing is asked of it."""
+        found = []
         with torch.no_grad():
             for number, teacher in enumerate(teachers):
                 want = self.teacher_sites(clock, number, edited) - without
-                shown.append(teacher.observe(batch, want, patches[1]) if want else nothing(batch))
-        return Seen(
-            student.observe(batch, self.student_sites(clock, edited) - without, patches[0]), tuple(shown)
-        )
+                seen = teacher.observe(batch, want, patch) if want else nothing(batch)
+                found.append(self._told(seen, batch))
+        return tuple(found)
+
+    def _told(self, features: Features, batch: Any) -> Features:
+        """The same with the words that stand in the text, where a term asks for them."""
+        return replace(features, targets=batch.targets) if self.objective.needs_targets else features
 
     def _share(self, name: str, term: Term, seen: Seen, settings: _Settings) -> Tensor:
         """A term's weighted rows, summed over this micro-batch and all teachers, over the batch's rows."""
@@ -322,7 +383,7 @@ class BoundObjective(nn.Module):
         assert term.by is not None
         if term.layers is None:
             if term.site == "words":
-                found = word_rows(term, ours, theirs, settings.totals, apart, self.kept_words)
+                found = settings.words.rows(term, ours, theirs, number, apart)
             else:
                 tensors = [ours[CLASS]], [theirs[CLASS]]
                 found = self._compare(name, term, Pair((-1,), (-1,)), tensors, ours, settings, number)
@@ -354,7 +415,7 @@ class BoundObjective(nn.Module):
         """Send a pair's tensors through the chain and compare what comes out, row by row."""
         mine, other = self._through(name, term, pair, tensors, features, settings.clock, number)
         by, totals = term.by, settings.totals
-        assert by is not None
+        assert by is not None and not isinstance(by, TargetDistance)
         with full_precision(mine):
             if not isinstance(by, BatchDistance):
                 return reduced(term, by, mine, other, features, totals)

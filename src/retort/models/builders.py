@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from retort.distill.vocabulary import VocabularyMap
     from retort.models.features import Family, Shape
+    from retort.training.units import Units
 
 
 class Builder(Protocol):
@@ -19,6 +20,11 @@ class Builder(Protocol):
     A folder is one that :meth:`save` wrote or, for :meth:`import_folder`, anybody's. ``classes`` are the
     outputs of a classifier; ``None``: the model predicts words.
     """
+
+    @property
+    def units(self) -> Units[Any]:
+        """How such models are shared out among processes."""
+        ...
 
     def new(self, text: Path, vocabulary: VocabularyMap | None, classes: int | None) -> Module:
         """A model with random parameters for the words of an encoded corpus, or for those that are kept."""

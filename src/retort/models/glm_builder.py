@@ -19,6 +19,7 @@ from retort.models.truncation import truncate
 if TYPE_CHECKING:
     from retort.distill.vocabulary import VocabularyMap
     from retort.stages import Architecture, Leading
+    from retort.training.units import Units
 
 
 def vocabulary_rows(text: Path) -> int:
@@ -48,6 +49,13 @@ class GLMBuilder:
     """See :class:`retort.models.builders.Builder`; a GLM answers tasks in words and has no classifier."""
 
     architecture: Architecture
+
+    @property
+    def units(self) -> Units[Any]:
+        """Block by block."""
+        from retort.training.units import GLM_UNITS
+
+        return GLM_UNITS
 
     def new(self, text: Path, vocabulary: VocabularyMap | None, classes: int | None) -> GLM:
         """A model with random parameters."""

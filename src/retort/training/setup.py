@@ -114,8 +114,9 @@ def starting_family(stage: Stage, job: Job, run: str | None) -> Family:
     lenses which are drawn next depend on the stage alone.
     """
     torch.manual_seed(stage.seed)
-    module = job.world.place(lambda: _starting_model(stage, job, run), job.device)
-    return stage.architecture.builder().family(module, vocabulary_map(stage, job))
+    builder = stage.architecture.builder()
+    module = job.world.place(lambda: _starting_model(stage, job, run), job.device, builder.units)
+    return builder.family(module, vocabulary_map(stage, job))
 
 
 def _starting_model(stage: Stage, job: Job, run: str | None) -> Any:
@@ -174,9 +175,10 @@ def shape_of(stage: Stage, job: Job, task: str | None) -> Shape:
 
 def load_frozen(stage: Stage, job: Job, task: str | None) -> Family:
     """A stage's result, frozen and in evaluation mode."""
-    module = job.world.place(lambda: _stored_model(stage, job, task), job.device)
+    builder = stage.architecture.builder()
+    module = job.world.place(lambda: _stored_model(stage, job, task), job.device, builder.units)
     module.requires_grad_(False)
-    return stage.architecture.builder().family(module.eval(), vocabulary_map(stage, job))
+    return builder.family(module.eval(), vocabulary_map(stage, job))
 
 
 def scratch_folder(stage: Stage, job: Job) -> Path:

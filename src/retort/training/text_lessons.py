@@ -15,7 +15,7 @@ from retort.data.corpus import EncodedCorpus
 from retort.data.glue.tasks import spec_of as glue_spec
 from retort.data.layouts import Layout, layout_of
 from retort.data.seq2seq.tasks import spec_of as pairs_spec
-from retort.data.text_batches import TextBatch, masked_batch, seq2seq_batch
+from retort.data.text_batches import TextBatch, causal_batch, masked_batch, seq2seq_batch
 from retort.data.text_examples import ClassExample, PairExample, load_classes, load_pairs
 from retort.data.text_samples import TextSample, TextSamples
 from retort.data.text_sets import batch_of_classes, batch_of_pairs
@@ -62,7 +62,9 @@ class CorpusSamples:
         """Padded rows."""
         tokens, targets = [e.tokens.tolist() for e in examples], [e.target.tolist() for e in examples]
         pad = self._layout.pad
-        if self._layout.start is None:
+        if self._layout.causal:
+            batch = causal_batch(tokens, [0] * len(tokens), pad)
+        elif self._layout.start is None:
             batch = masked_batch(tokens, targets, [e.predicted.tolist() for e in examples], pad)
         else:
             batch = seq2seq_batch(tokens, targets, pad, self._start)

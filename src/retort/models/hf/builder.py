@@ -18,9 +18,11 @@ from retort.models.hf.building import build
 from retort.models.hf.families import HFFamily, family_of
 from retort.models.hf.folders import CONFIG, load_family, write_model
 from retort.models.hf.truncation import truncate
+from retort.models.hf.units import HF_UNITS
 
 if TYPE_CHECKING:
     from retort.distill.vocabulary import VocabularyMap
+    from retort.training.units import Units
 
 
 def vocabulary_of(text: Path) -> Vocabulary:
@@ -33,6 +35,11 @@ class TextBuilder:
     """See :class:`retort.models.builders.Builder`."""
 
     architecture: TextArchitecture
+
+    @property
+    def units(self) -> Units[Any]:
+        """Layer by layer."""
+        return HF_UNITS
 
     def new(self, text: Path, vocabulary: VocabularyMap | None, classes: int | None) -> Any:
         """A model with random parameters; its vocabulary is whole."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from retort.errors import InputError
 from retort.files import atomic_folder, read_json, write_json
-from retort.models.hf.building import classes_of_models
+from retort.models.hf.building import classes_of_models, has_own_head
 from retort.models.hf.families import HFFamily, family_of
 
 CONFIG = "config.json"
@@ -21,7 +21,13 @@ _FRESH = ("classifier.", "bert.pooler.")
 """What a pretrained BERT may lack when it is loaded to classify."""
 
 
-def save_student(folder: Path, module: Any, tokenizer: Any | None, card: Mapping[str, Any]) -> None:
+def save_student(
+    folder: Path,
+    module: Any,
+    tokenizer: Any | None,
+    card: Mapping[str, Any],
+    weights: Mapping[str, Tensor] | None = None,
+) -> None:
     """Write a model as an ordinary transformers folder, atomically.
 
     ``config.json``, ``model.safetensors``, ``generation_config.json`` for models that generate, the files of
@@ -32,9 +38,10 @@ def save_student(folder: Path, module: Any, tokenizer: Any | None, card: Mapping
         module: a transformers model; its lenses and whatever else it was trained with are no part of it.
         tokenizer: anything with ``save_pretrained``; its words are the model's rows.
         card: what it is and how it was made.
+        weights: by name, of a model that is shared out among processes; ``None``: the model's own.
     """
     with atomic_folder(folder) as temporary:
-        write_model(temporary, module)
+        write_model(temporary, module, weights)
         if tokenizer is not None:
             tokenizer.save_pretrained(temporary)
         write_json(temporary / CARD, dict(card))
@@ -48,8 +55,9 @@ def write_model(folder: Path, module: Any, weights: Mapping[str, Tensor] | None 
         module: a transformers model.
         weights: instead of the model's own, where those are shared out among processes.
     """
-    module.save_pretrained(folder, state_dict=weights, max_shard_size="1000GB")
-    if _has_own_head(module):
+    state = None if weights is None else {name: weights[name] for name in module.state_dict()}
+    module.save_pretrained(folder, state_dict=state, max_shard_size="1000GB")
+    if has_own_head(module):
         # As version 1.1 is published: transformers 5 then scales nothing, version 4 ties nothing.
         config = read_json(folder / CONFIG)
         write_json(folder / CONFIG, config | {"tie_word_embeddings": False})
@@ -82,8 +90,3 @@ def load_family(folder: Path, classes: int | None = None) -> HFFamily:
             f"{folder}: lacks {len(missing)} tensor(s), first {missing[0]!r}; name another folder"
         )
     return family_of(module.eval())
-
-
-def _has_own_head(module: Any) -> bool:
-    """Whether a model is a T5 whose head is not its word table."""
-    return module.config.model_type == "t5" and module.lm_head.weight is not module.shared.weight

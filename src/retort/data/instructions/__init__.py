@@ -1,0 +1,1 @@
+"""Instruction data: official files, hub rows, prompts as the ATKD authors write them."""

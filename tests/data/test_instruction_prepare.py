@@ -1,0 +1,168 @@
+"""From folders and the hub to encoded instructions: checked whole, the same each time."""
+
+from __future__ import annotations
+
+import json
+
+import datasets
+import pytest
+
+from retort.data.corpus import EncodedCorpus
+from retort.data.instruction_prepare import InstructionEncoding, encode_instructions
+from retort.data.instruction_sources import (
+    InstructionContents,
+    fetch_instructions,
+    open_instructions,
+    read_texts,
+)
+from retort.data.instructions.formats import file_of, read_instructions
+from retort.data.layouts import layout_of
+from retort.data.pocket.instructions import PocketInstructions, generate_instructions
+from retort.data.prompt_examples import PromptFrame, load_prompts
+from retort.data.sources import HubCorpus
+from retort.data.text_tokenizer import TextTokenizer
+from retort.errors import InputError
+
+SETS = ("alpaca_gpt4", "dolly", "mmlu")
+PLAIN, HEADERS = PromptFrame("plain", 40, 64), PromptFrame("headers", 48, 72)
+FRAMES = {"alpaca_gpt4": PLAIN, "dolly": HEADERS, "mmlu": HEADERS}
+LLAMA = InstructionEncoding("llama", (), 1500, FRAMES)
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("instructions")
+    generate_instructions(1, folder / "world", PocketInstructions(60, 80, 20), SETS)
+    open_instructions(folder / "world", folder, InstructionContents(SETS))
+    return folder
+
+
+def contents(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_all_of_it_is_encoded(raw, tmp_path):
+    encode_instructions(raw / "manifest.json", tmp_path / "text", LLAMA)
+    summary = json.loads((tmp_path / "text" / "summary.json").read_text())
+    tokenizer = TextTokenizer.load(tmp_path / "text" / "tokenizer.json")
+    corpus = EncodedCorpus.open(tmp_path / "text" / "corpus" / "en")
+    assert summary["sets"] == {"alpaca_gpt4": 80, "dolly": 20, "mmlu": 20}
+    assert (summary["vocabulary"], summary["documents"]) == (tokenizer.size, 60)
+    assert summary["tokens"] == corpus.total_tokens and len(summary["sha256"]) == 4
+    documents = list(read_texts([raw / "world" / "corpus" / "world.jsonl"]))
+    assert [tokenizer.text(corpus.document(n)) for n in range(60)] == documents
+    assert any("\n\n" in document for document in documents)
+    unknown = tokenizer.id_of("<unk>")
+    for name in SETS:
+        told = read_instructions(name, file_of(name, raw / "world"))
+        found = load_prompts(tmp_path / "text" / "tasks", name)
+        assert [e.key for e in found] == [item.key for item in told]
+        for example, item in zip(found, told, strict=True):
+            assert tokenizer.text(example.response) == item.responses[0]
+            assert unknown not in example.prompt and len(example.prompt) <= FRAMES[name].max_prompt
+    assert "### Instruction:" in tokenizer.text(load_prompts(tmp_path / "text" / "tasks", "dolly")[0].prompt)
+    assert "#" not in tokenizer.text(load_prompts(tmp_path / "text" / "tasks", "alpaca_gpt4")[0].prompt)
+
+
+def test_words_of_evaluation_sets_alone_are_not_in_the_vocabulary(raw, tmp_path):
+    world = tmp_path / "world"
+    generate_instructions(1, world, PocketInstructions(60, 80, 20), SETS)
+    path = file_of("dolly", world)
+    path.write_text(path.read_text().replace('"instruction": "', '"instruction": "quixotic '))
+    open_instructions(world, tmp_path, InstructionContents(SETS))
+    encode_instructions(tmp_path / "manifest.json", tmp_path / "text", LLAMA)
+    encode_instructions(raw / "manifest.json", tmp_path / "other", LLAMA)
+    assert (tmp_path / "text/tokenizer.json").read_bytes() == (tmp_path / "other/tokenizer.json").read_bytes()
+
+
+def test_limits_and_bytes(raw, tmp_path):
+    few = InstructionEncoding("opt", (), 1500, {"alpaca_gpt4": PLAIN, "dolly": PLAIN}, 7, 5, 9)
+    for name in ("a", "b"):
+        encode_instructions(raw / "manifest.json", tmp_path / name, few)
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    summary = json.loads((tmp_path / "a" / "summary.json").read_text())
+    assert summary["sets"] == {"alpaca_gpt4": 7, "dolly": 5} and summary["documents"] == 9
+    layout = layout_of("opt", TextTokenizer.load(tmp_path / "a" / "tokenizer.json"))
+    (first, *_) = load_prompts(tmp_path / "a" / "tasks", "dolly")
+    assert first.prompt[0] == first.response[-1] == layout.end
+
+
+def test_families_that_are_no_causal_models_are_refused(raw, tmp_path):
+    bert = InstructionEncoding("bert", (), 1500, {"dolly": PLAIN})
+    with pytest.raises(InputError, match="family bert is no causal model; use opt, gpt_neox or llama"):
+        encode_instructions(raw / "manifest.json", tmp_path / "text", bert)
+    assert not (tmp_path / "text").exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda root: (root / "instructions/dolly.jsonl").unlink(), "dolly.jsonl: cannot be read"),
+        (
+            lambda root: (root / "instructions/mmlu.jsonl").write_text("{}\n"),
+            "mmlu.jsonl:1: field 'header' is",
+        ),
+        (
+            lambda root: (root / "corpus/world.jsonl").write_text('{"text": 3}\n'),
+            "world.jsonl:1: field 'text'",
+        ),
+        (
+            lambda root: (root / "corpus/world.jsonl").write_text('{"text": " "}\n'),
+            "world.jsonl: holds no doc",
+        ),
+        (lambda root: (root / "corpus/world.jsonl").unlink(), "corpus: holds no .txt or .jsonl file; put"),
+    ],
+)
+def test_damaged_folders_are_named_and_nothing_is_written(damage, message, tmp_path):
+    generate_instructions(1, tmp_path / "world", PocketInstructions(9, 9, 9), SETS)
+    damage(tmp_path / "world")
+    with pytest.raises(InputError, match=message):
+        open_instructions(tmp_path / "world", tmp_path / "out", InstructionContents(SETS))
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_hub_ends_as_a_folder(monkeypatch, tmp_path):
+    def rows(split, count):
+        base = {"question": f"{split}?", "choices": ["a", "b", "c", "d"], "answer": 1, "subject": "law"}
+        return [base] * count
+
+    store = {
+        ("vicgalle/alpaca-gpt4", None, "train"): [
+            {"instruction": "i", "input": "", "output": "o", "text": "t"}
+        ],
+        ("cais/mmlu", "all", "dev"): rows("dev", 5),
+        ("cais/mmlu", "all", "test"): rows("test", 2),
+        ("some/corpus", None, "train"): [{"text": "A\ndocument."}],
+    }
+
+    def load_dataset(name, config, split, revision):
+        if (name, config, split) not in store:
+            raise FileNotFoundError(f"no {name}")
+        return datasets.Dataset.from_list(store[name, config, split])
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    contents = InstructionContents(("alpaca_gpt4", "mmlu"))
+    manifest = fetch_instructions(tmp_path, contents, [HubCorpus("some/corpus")])
+    assert manifest == open_instructions(tmp_path / "official", tmp_path / "again", contents)
+    (first, _) = read_instructions("mmlu", file_of("mmlu", tmp_path / "official"))
+    assert first.input == "test?\nA. a\nB. b\nC. c\nD. d" and first.shots[0][0].startswith("dev?")
+    assert list(read_texts(manifest["corpus"])) == ["A document."]
+    with pytest.raises(InputError, match="set koala: the hub has no repository of plain files for it"):
+        fetch_instructions(tmp_path / "no", InstructionContents(("koala",)))
+    with pytest.raises(InputError, match="hub repository ucinlp/drop, split validation: no ucinlp/drop"):
+        fetch_instructions(tmp_path / "no", InstructionContents(("drop",)))
+
+
+@pytest.mark.real_data
+def test_a_real_folder(real_data, tmp_path):
+    sets = ("seed_tasks", "dolly", "gsm8k")
+    open_instructions(real_data, tmp_path, InstructionContents(sets, corpus=False))
+    frames = dict.fromkeys(sets, PromptFrame("headers", 256, 512))
+    settings = InstructionEncoding("opt", (), 6000, frames, dev=100)
+    encode_instructions(tmp_path / "manifest.json", tmp_path / "text", settings)
+    tokenizer = TextTokenizer.load(tmp_path / "text" / "tokenizer.json")
+    for name in sets:
+        found = load_prompts(tmp_path / "text" / "tasks", name)
+        assert len(found) == (175 if name == "seed_tasks" else 100)
+        assert all(len(e.prompt) <= 256 and len(e) <= 512 for e in found)
+        assert all(tokenizer.text(e.prompt).endswith("Assistant:") for e in found)
