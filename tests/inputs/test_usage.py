@@ -37,6 +37,7 @@ USAGE = [
     ("encode_text --config smoke --part", "argument --part: expected one argument"),
     ("bench --repeats 0", f"--repeats: given '0', {NUMBER}"),
     ("bench --starts 1.5", f"--starts: given '1.5', {NUMBER}"),
+    ("measure_speed --config smoke", "the following arguments are required: --paper"),
     ("watch . --every soon", "--every: invalid float value: 'soon'"),
 ]  # fmt: skip
 
