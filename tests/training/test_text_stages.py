@@ -163,7 +163,7 @@ def evaluations(folder):
 
 @pytest.mark.parametrize(("name", "number"), [("BART linear C4", 1), ("mBART CKA", 1), ("T5 CKA", 0)])
 def test_losses_of_texts_stand_beside_their_metrics(text_workshop, name, number):
-    """The last evaluation is the published model's; again from its folder, the student in training mode."""
+    """The last evaluation is the published model's; again from its folder."""
     stage, _ = of(text_workshop, name, number)
     (run,), (folder,), job = (
         stage.runs.values(),
@@ -244,13 +244,14 @@ def gradients(stage, job, run, objective, batches):
     settings = stage.schooling.optimiser if run is None else run.optimiser
     trainer = Trainer(student, teachers, bound, dataclasses.replace(settings, clip_norm=None), 4)
     student.module.eval()
-    parameters, found = trainer.parameters, []
-    for optimiser in trainer.optimisers:
-        optimiser.step = lambda: found.extend(
-            p.grad.clone() for p in trainer.parameters if p.grad is not None
-        )
-    report = trainer.update(batches)
-    return report.loss, found
+    found = []
+
+    def keep():
+        found.extend(p.grad.clone() for p in trainer.parameters if p.grad is not None)
+
+    (optimiser,) = trainer.optimisers
+    optimiser.step = keep
+    return trainer.update(batches).loss, found
 
 
 def batches_of(stage, job, run, micro):
