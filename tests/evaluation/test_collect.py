@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_tracks import overrides, track_section
 
 from retort.config import load
 from retort.data.examples import ClozeExample, GLMExample
@@ -19,6 +20,7 @@ from retort.evaluation.selection import best_run, selected
 from retort.files import write_json
 from retort.papers import paper_of
 from retort.plan import Plan
+from retort.stages import ClassRun, ClozeRun, PairRun
 
 RTE = paper_of("glmd").task("RTE")
 
@@ -242,3 +244,100 @@ def test_scores_of_a_search_are_those_of_the_chosen_runs(tmp_path, finished):
         chosen["student", "held_out"] | {"batch_size": "16", "score": "50", "points": "4"}
         == (chosen["student", "held_out"])
     )
+
+
+# Several papers
+
+
+@pytest.fixture
+def papers(tmp_path, monkeypatch):
+    """GLMD and two tracks of CKA that share a task; nobody has to read texts to guess."""
+    t5, bert = track_section("T5", ["T5 CKA"], ["none"]), track_section("BERT", ["BERT none"])
+    tracks = {"bart": track_section("BART", ["BART CKA"]), "t5": t5, "bert": bert}
+    made = overrides(**tracks) | {
+        "papers": ["glmd", "cka"],
+        "tasks": ["RTE"],
+        "methods": ["KD"],
+        "seeds": [1],
+    }
+    made["cka"]["seeds"] = [3, 4]
+    plan = Plan(load("smoke", made), tmp_path)
+    for number, cell in enumerate(plan.cells):
+        (stage,) = cell.stages
+        (run,) = stage.runs.values()
+        first, last = (dict.fromkeys(run.scoring.metrics, base + number) for base in (10, 50))
+        found = [{"step": 0} | dict.fromkeys(("all", "select", "report"), first)]
+        found.append({"step": 4} | dict.fromkeys(("all", "select", "report"), last))
+        write_json(plan.layout.stage(stage) / "metrics.json", {run.task: {"evaluations": found}})
+
+    class Lesson:
+        def __init__(self, kind):
+            self.kind = kind
+
+        def guesses(self):
+            return {"majority" if self.kind != "PairRun" else "copy": {self.kind: 7.0}}
+
+    for kind in (ClozeRun, ClassRun, PairRun):
+        monkeypatch.setattr(kind, "lesson", lambda self, *folders: Lesson(type(self).__name__))
+    return plan
+
+
+def scores_of(plan, paper):
+    collect_scores(plan, paper)
+    with (plan.layout.root / paper / "scores.csv").open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_each_paper_has_its_own_table(papers):
+    """RTE is a task of both; a model's answers to one are none to the other."""
+    glmd, cka = (scores_of(papers, paper) for paper in ("glmd", "cka"))
+    assert {(r["method"], r["pair"]) for r in glmd} == {("majority", ""), ("GLM", "T1"), ("KD", "T1-S1")}
+    assert {r["pair"] for r in cka if r["task"] == "RTE"} == {"", "BERT", "BERT-BERT_1"}
+    assert [r["metric"] for r in glmd if r["role"] == "baseline"] == ["ClozeRun"] * 2
+    assert [r["metric"] for r in cka if (r["role"], r["task"]) == ("baseline", "RTE")] == ["ClassRun"] * 2
+
+
+def test_tracks_that_share_a_task_have_rows_of_their_own(papers):
+    rows = [row for row in scores_of(papers, "cka") if row["task"] == "XSum" and row["protocol"] == "paper"]
+    found = {
+        (r["role"], r["method"], r["pair"], r["seed"]): float(r["value"])
+        for r in rows
+        if r["metric"] == "rouge2"
+    }
+    cells = {c.pair: n for n, c in enumerate(papers.cells) if c.role == "teacher"}
+    assert found == {
+        ("teacher", "BART", "BART", "1234"): 50 + cells["BART"],
+        ("student", "BART CKA", "BART-BART_1", "3"): 51 + cells["BART"],
+        ("student", "BART CKA", "BART-BART_1", "4"): 52 + cells["BART"],
+        ("teacher", "T5", "T5", "1234"): 50 + cells["T5"],
+        ("student", "T5 CKA", "T5-T5_1", "3"): 51 + cells["T5"],
+        ("student", "T5 CKA", "T5-T5_1", "4"): 52 + cells["T5"],
+        ("variant", "T5 none (one recipe)", "T5-T5_W", "3"): 53 + cells["T5"],
+        ("variant", "T5 none (one recipe)", "T5-T5_W", "4"): 54 + cells["T5"],
+    }
+    assert [(r["method"], r["metric"]) for r in rows if r["role"] == "baseline"] == [("copy", "PairRun")]
+    assert {r["metric"] for r in rows if r["role"] != "baseline"} == {
+        "rouge2",
+        "rouge1",
+        "rougeL",
+        "rougeLsum",
+    }
+
+
+def test_points_of_a_paper_are_means_over_its_own_seeds(papers):
+    collect_scores(papers, "cka")
+    with (papers.layout.root / "cka" / "hyper_parameters.csv").open(newline="") as stream:
+        (row,) = (r for r in csv.DictReader(stream) if (r["method"], r["protocol"]) == ("T5 CKA", "paper"))
+    number = next(n for n, cell in enumerate(papers.cells) if cell.method == "T5 CKA")
+    assert (row["n_seeds"], float(row["score"]), row["points"]) == ("2", 50.5 + number, "1")
+    assert (row["batch_size"], row["learning_rate"]) == ("4", "0.002")
+
+
+def test_the_first_metric_chooses_and_counts(papers):
+    scoring = paper_of("cka").task("MRPC")
+    by = [{"all": {"accuracy": a, "f1": f}, "select": {}, "report": {}} for a, f in ((60, 90), (70, 10))]
+    assert scoring.metrics[0] == scoring.leading[0] and len(scoring.leading) == 1
+    led = scoring.leading[0]
+    best = max(by, key=lambda e: e["all"][led])["all"]
+    assert best_run(scoring, {"only": [by]})[1] == best[led]
+    assert scoring.score({"accuracy": 60, "f1": 90}) == {"accuracy": 60, "f1": 90}[led]
