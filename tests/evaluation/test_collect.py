@@ -66,7 +66,9 @@ def finished(tmp_path):
     row = GLMExample(tokens, np.zeros((2, 3), np.int32), 2, tokens, tokens > 0)
     for task, words, labels in (("RTE", (5, 6), [0, 0, 1]), ("CB", (5, 6, 7), [2, 2, 1, 0])):
         examples = [ClozeExample(f"{task}/val/{n}", (row,), label, words) for n, label in enumerate(labels)]
-        save_examples(plan.layout.text(plan.text[task]), "val", examples)
+        for split in ("train", "val"):  # of training examples nothing is told
+            chosen = examples if split == "val" else examples[-1:]
+            save_examples(plan.layout.text(plan.text[task]), split, chosen)
     for number, cell in enumerate(plan.cells):
         rte = [entry(0, 40, 40, 40), entry(2, 60 + number, 50, 55)]
         cb = {"accuracy": 70.0, "f1": 50 + number / 3}
@@ -333,7 +335,7 @@ def test_points_of_a_paper_are_means_over_its_own_seeds(papers):
     assert (row["batch_size"], row["learning_rate"]) == ("4", "0.002")
 
 
-def test_the_first_metric_chooses_and_counts(papers):
+def test_the_first_metric_chooses_and_counts():
     scoring = paper_of("cka").task("MRPC")
     by = [{"all": {"accuracy": a, "f1": f}, "select": {}, "report": {}} for a, f in ((60, 90), (70, 10))]
     assert scoring.metrics[0] == scoring.leading[0] and len(scoring.leading) == 1
