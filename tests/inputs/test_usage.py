@@ -14,8 +14,8 @@ from retort.errors import REMEDIES, run_cli
 
 NUMBER = "expected a whole number, 1 or more"
 NEED_CONFIG = (
-    *("check_gates", "collect_scores", "distill_task", "encode_text", "map_vocabulary", "prepare_data"),
-    *("pretrain", "show_plan", "teacher_signals"),
+    *("check_gates", "collect_scores", "distill_task", "encode_text", "map_vocabulary", "measure_speed"),
+    *("prepare_data", "pretrain", "show_plan", "teacher_signals"),
 )
 NEED_RESULTS = ("export_reference", "judge_claims", "make_figure", "make_report", "make_table", "summarise")
 
@@ -37,6 +37,8 @@ USAGE = [
     ("encode_text --config smoke --part", "argument --part: expected one argument"),
     ("bench --repeats 0", f"--repeats: given '0', {NUMBER}"),
     ("bench --starts 1.5", f"--starts: given '1.5', {NUMBER}"),
+    ("bench_peers --repeats 0", f"--repeats: given '0', {NUMBER}"),
+    ("collect_scores --config smoke --paper atdk", "--paper: invalid choice: 'atdk' (choose from"),
     ("watch . --every soon", "--every: invalid float value: 'soon'"),
 ]  # fmt: skip
 
