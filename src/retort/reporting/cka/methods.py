@@ -56,12 +56,11 @@ def methods(results: Results) -> Table:
 
 
 def _stages(track: TrackPlan) -> Iterator[list[str]]:
-    for table in (track.methods, track.one_recipe):
-        for method, students in table.values():
-            teacher, seed = track.track.teachers[0], track.section.seeds[0]
-            end = track.student(method, method.name, teacher, students[0], seed)
-            for part, stage in zip(outline(method), _chain(end), strict=True):
-                yield list(_fields(method, part, stage, students))
+    for row in (*track.methods, *track.variants):
+        students = tuple(dict.fromkeys(student for _, student in row.pairs))
+        end = track.student(row, *row.pairs[0], track.section.seeds[0])
+        for part, stage in zip(outline(row.method), _chain(end), strict=True):
+            yield list(_fields(row.method, part, stage, students))
 
 
 def _chain(end: Stage) -> list[Stage]:

@@ -29,7 +29,7 @@ _DEFINITION = (
     "what hidden states are compared by differs. Ranks are among the methods that ran both ways on a "
     "student; a difference is over the seeds that did."
 )
-NOTHING = "No method ran under one recipe at this scale (one_recipe of a track)."
+NOTHING = "No method ran under one recipe at this scale (variants of a track)."
 
 BySeed = dict[str, float]
 
