@@ -15,9 +15,9 @@ from retort.files import date_back, digest_of, sha256_of, write_text
 from retort.hashes import remembered_hashes
 from retort.fingerprint import fingerprint
 from retort.plan import Plan
-from retort.reporting.exhibits import FIGURES, JUDGED, JUDGED_BY, TABLES
+from retort.reporting.exhibits import exhibits_of
 from retort.reporting.tables import TEMPLATES
-from retort.texts import CORPUS, paper_of_part, part_of, raw_of_text, text_part, words_read
+from retort.texts import CORPUS, paper_of_part, part_of, text_part, words_read
 
 min_version("9.27")
 
@@ -54,13 +54,13 @@ TEXT = str(layout.text(plan.text.get(CORPUS, CORPUS)))
 
 
 wildcard_constraints:
+    paper="|".join(settings.papers),
     pretrained=r"[^/]+\.pre\.[^/]+",
     tuned=r"[^/]+\.task\.[^/]+",
     mapped=r"[0-9a-f]+",
     raw=r"[\w-]+\.[0-9a-f]+",
     words=r"\w+-\w+\.[0-9a-f]+",
     task=r"(?!corpus\.)(\w+|\w+-\w+-[\w-]+)\.[0-9a-f]+",
-    paper=r"\w+",
 
 
 include: "rules/common.smk"

@@ -1,8 +1,7 @@
 # What the rules ask: which files a stage makes and needs, which data there is, what the run ends with.
 from retort.costs.requests import Requests
-from retort.data.text_parts import contents_of
-from retort.data.text_sources import text_files
-from retort.texts import paper_section
+from retort.data.parts import part_files, source_of
+from retort.texts import INSTRUCTIONS, paper_section, raws_of_text
 
 # Device of steps that run a single model; a CPU run must not queue for it.
 GPU = 0 if settings.device == "cpu" else 1
@@ -83,7 +82,9 @@ def tokenizer_of(part):
 def words_from(part):
     """Raw data that the words of a track are made from."""
     paper, track = paper_of_part(part)
-    return list(map(raw_of, words_read(paper, paper_section(settings, paper).tracks[track])))
+    return list(
+        map(raw_of, words_read(paper, paper_section(settings, paper).tracks[track]))
+    )
 
 
 def needed_by(name):
@@ -99,7 +100,8 @@ def needed_by(name):
         files.extend(
             str(layout.signals(teacher))
             for teacher in stage.teachers
-            if any(run.signals for run in teacher.runs.values())
+            if any(run.reads_signals for run in stage.runs.values())
+            and teacher.phase == "task"
         )
     return list(dict.fromkeys(files))
 
@@ -130,7 +132,11 @@ def passed_on():
         *maps,
         *(layout.data(name) / "manifest.json" for name in plan.data.values()),
         *(file for name in plan.text.values() for file in layout.text(name).glob("*")),
-        *(file for paper in settings.papers for file in Path(RESULTS).glob(f"{paper}/**/*")),
+        *(
+            file
+            for paper in settings.papers
+            for file in Path(RESULTS).glob(f"{paper}/**/*")
+        ),
         Path(f"{RESULTS}/gates.json"),
     ]
 
@@ -146,7 +152,7 @@ def raw_files(part):
     root = Path(settings.data_root)
     paper, name = paper_of_part(part)
     if paper != "glmd":
-        named = text_files(root, contents_of(settings, paper, name))
+        named = part_files(settings, paper, name)
     elif part == CORPUS:
         vocab_txt = settings.data.vocabulary.vocab_txt
         vocabulary = [] if vocab_txt is None else [root / vocab_txt]
@@ -165,14 +171,17 @@ def bytes_of(files):
 
 def raw_code(part):
     """Fingerprint of what makes raw data of this source."""
-    if paper_of_part(part)[0] != "glmd":
-        return fingerprint([f"retort.data.text_parts:{settings.data.source}_texts"])
+    paper, name = paper_of_part(part)
+    if paper != "glmd":
+        return fingerprint([source_of(settings, paper)])
     kind = "corpus" if part == CORPUS else "task"
     return fingerprint([f"retort.data.prepare:{settings.data.source}_{kind}"])
 
 
 def encoding_code(part):
     """Fingerprint of what encodes a task."""
+    if part.endswith(f"-{INSTRUCTIONS}"):
+        return fingerprint(["retort.data.instruction_encoding:encode_prompt_sets"])
     if paper_of_part(part)[0] != "glmd":
         return fingerprint(["retort.data.text_prepare:encode_task_texts"])
     return fingerprint(["retort.data.prepare:encode_examples"])
@@ -188,16 +197,32 @@ def mapped_stage(wildcards):
     )
 
 
+def tables(kinds):
+    """Files of the tables of every paper."""
+    return [
+        f"{RESULTS}/{paper}/tables/{name}.{kind}"
+        for paper in settings.papers
+        for name in exhibits_of(paper).tables
+        for kind in kinds
+    ]
+
+
+def figures(kinds):
+    """Files of the figures of every paper."""
+    return [
+        f"{RESULTS}/{paper}/figures/{name}.{kind}"
+        for paper in settings.papers
+        for name in exhibits_of(paper).figures
+        for kind in kinds
+    ]
+
+
 def exhibits():
-    tables = expand(
-        f"{RESULTS}/glmd/tables/{{name}}.{{kind}}",
-        name=TABLES,
-        kind=("csv", "md", "tex"),
-    )
-    figures = expand(
-        f"{RESULTS}/glmd/figures/{{name}}.{{kind}}", name=FIGURES, kind=("png", "svg")
-    )
-    return [*tables, *figures, f"{RESULTS}/report/index.html"]
+    return [
+        *tables(("csv", "md", "tex")),
+        *figures(("png", "svg")),
+        f"{RESULTS}/report/index.html",
+    ]
 
 
 def templates(pattern):
@@ -207,14 +232,28 @@ def templates(pattern):
     )
 
 
-def shown_in(exhibit):
-    """Files that an exhibit is made from."""
-    parts = {"none": (), "vocabulary": (CORPUS,), "all": plan.text}[exhibit.text]
+def shown_in(exhibit, paper):
+    """Files that an exhibit of a paper is made from."""
+    every = [part for part in plan.text if paper_of_part(part)[0] == paper]
+    parts = {"none": (), "vocabulary": (CORPUS,), "all": every}[exhibit.text]
     return [
-        *(f"{RESULTS}/glmd/{name}.csv" for name in exhibit.of),
+        *(f"{RESULTS}/{paper}/{name}.csv" for name in exhibit.of),
         *exhibit.reads,
         *logs_of(exhibit.logs),
+        *(scored(paper) if exhibit.runs else ()),
         *map(text_of, parts),
+    ]
+
+
+def judged_from(paper):
+    """Files that the claims of a paper are judged by, besides their ledger."""
+    found = exhibits_of(paper)
+    return [
+        *(f"{RESULTS}/{paper}/{name}.csv" for name in found.judged_of),
+        *(f"{RESULTS}/{paper}/figures/{name}.csv" for name in found.judged),
+        *found.judged_by,
+        *scored(paper),
+        *([text_of(CORPUS)] if paper == "glmd" else []),  # rows of its word table
     ]
 
 
@@ -239,7 +278,7 @@ def scored_stages(paper):
     }.values()
 
 
-def scored(paper="glmd"):
+def scored(paper):
     """The folders of all runs whose scores are shown."""
     return list(map(models_of, scored_stages(paper)))
 

@@ -58,7 +58,12 @@ rule words:
         runtime=lambda wildcards, attempt: requests.text_minutes(attempt),
         mem_mb=lambda wildcards, attempt: requests.text_megabytes(attempt),
     params:
-        code=fingerprint(["retort.data.text_prepare:encode_words"]),
+        code=fingerprint(
+            [
+                "retort.data.text_prepare:encode_words",
+                "retort.data.instruction_encoding:encode_prompt_words",
+            ]
+        ),
         config=config_file,
         part=lambda wildcards: part_of(wildcards.words),
     shell:
@@ -68,7 +73,9 @@ rule words:
 rule examples:
     input:
         lambda wildcards: tokenizer_of(part_of(wildcards.task)),
-        lambda wildcards: raw_of(raw_of_text(part_of(wildcards.task))),
+        lambda wildcards: [
+            raw_of(part) for part in raws_of_text(settings, part_of(wildcards.task))
+        ],
     output:
         f"{RESULTS}/text/{{task}}/summary.json",
     log:

@@ -10,8 +10,8 @@ def main() -> None:
     arguments = part_parser(__doc__ or "").parse_args()
     plan = plan_of(arguments)
 
+    from retort.data.parts import provide_part
     from retort.data.prepare import provide
-    from retort.data.text_parts import provide_texts
 
     for part in parts_of(arguments, plan.data):
         folder = plan.layout.data(plan.data[part])
@@ -19,7 +19,7 @@ def main() -> None:
         if paper == "glmd":
             provide(plan.config, part, folder)
         else:
-            provide_texts(plan.config, paper, name, folder)
+            provide_part(plan.config, paper, name, folder)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,10 @@ from typing import Any
 
 from retort.config import load
 from retort.plan import Plan
-from retort.reporting.exhibits import FIGURES, SCORES, TABLES
+from retort.reporting.exhibit import SCORES
+from retort.reporting.exhibits import exhibits_of
 
+GLMD = exhibits_of("glmd")
 PLAN = Plan(load("smoke"))
 """Of the run that tests change."""
 
@@ -63,8 +65,8 @@ def named_jobs(plan: Plan) -> set[str]:
 
 def showing(test: Callable) -> set[str]:
     """Exhibits with a property, and the page."""
-    found = {f"table {name}" for name, exhibit in TABLES.items() if test(exhibit)}
-    return found | {f"figure {name}" for name, exhibit in FIGURES.items() if test(exhibit)} | {"report"}
+    found = {f"table {name}" for name, exhibit in GLMD.tables.items() if test(exhibit)}
+    return found | {f"figure {name}" for name, exhibit in GLMD.figures.items() if test(exhibit)} | {"report"}
 
 
 OF_RECIPES = {"table table1", "table table6"}

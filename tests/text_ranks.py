@@ -12,8 +12,10 @@ import sys
 from pathlib import Path
 
 import torch
-from text_models import bart, batch_for, bert, llama, opt_350m, pair, pythia, t5
+from text_models import PAD, bart, batch_for, bert, llama, opt_350m, pair, pythia, t5
+from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
+from transformers import GenerationConfig
 
 from retort.distill.alignment import CKA
 from retort.distill.distances import KL, MSE
@@ -21,6 +23,7 @@ from retort.distill.layermaps import BlockEnds, Last, Uniform
 from retort.distill.lenses import Project
 from retort.distill.objective import hard, match, words
 from retort.models.features import WORDS
+from retort.models.hf.base import HFFamily
 from retort.models.hf.families import family_of
 from retort.models.hf.folders import save_student
 from retort.models.hf.units import HF_UNITS
@@ -42,10 +45,11 @@ SAMPLES = {
     "llama rows together": (llama, match("hidden", BlockEnds(embedding=True), CKA(), mask="valid")),
 }
 SETTINGS = Optimiser(1e-2, (0.9, 0.99), 1e-4, 0.01, 0.5, "linear", warmup=0.0, floor=0.1)
+SAVED = ("bart all", "t5 all", "llama all")
 CPU = torch.device("cpu")
 
 
-def outcome(world: World, build: object, objective: object) -> tuple[list[float], dict, object]:
+def outcome(world: World, build: object, objective: object) -> tuple[list[float], dict, HFFamily]:
     """Reports of three updates and the parameters after them."""
     from retort.distill.binding import BoundObjective
 
@@ -65,6 +69,17 @@ def outcome(world: World, build: object, objective: object) -> tuple[list[float]
     numbers = [n for r in reports for n in (r.loss, r.gradient_norm, r.tokens, *r.parts.values())]
     named = [*student.module.named_parameters(), *bound.named_parameters()]
     return numbers, {name: world.whole({"": p.detach()}).get("") for name, p in named}, student
+
+
+def written(family: HFFamily, build: object) -> list[list[int]]:
+    """What a model writes, greedily; of one that is shared out, the tables are gathered for it."""
+    module, batch = family.module.eval(), batch_for(build)
+    if isinstance(module, FSDPModule):
+        module.unshard()
+    ends = {"decoder_start_token_id": 2} if module.config.is_encoder_decoder else {}
+    settings = GenerationConfig(max_new_tokens=6, do_sample=False, min_new_tokens=6, pad_token_id=PAD, **ends)
+    given = {"attention_mask": batch.attended[:1, :5].long(), "generation_config": settings}
+    return module.generate(batch.tokens[:1, :5], **given).tolist()
 
 
 def held(module: torch.nn.Module) -> int:
@@ -95,6 +110,7 @@ def main(folder: Path) -> None:
         for name, (build, objective) in SAMPLES.items():
             reports, parameters, student = outcome(world, build, objective)
             weights = world.whole(student.module.state_dict())
+            texts = written(student, build) if name in SAVED else None
             if world.first:
                 alone, expected, single = outcome(ALONE, build, objective)
                 start = dict(pair(build)[0].module.named_parameters())
@@ -104,7 +120,8 @@ def main(folder: Path) -> None:
                     "parameters": max(float((parameters[n] - expected[n]).abs().max()) for n in expected),
                     "moved": max(float((parameters[n] - start[n]).abs().max()) for n in start),
                 }
-                if name in ("bart all", "t5 all", "llama all"):
+                if name in SAVED:
+                    compared[name]["written"] = [texts, written(single, build)]
                     save_student(folder / name / "two", student.module, None, {}, weights)
                     save_student(folder / name / "one", single.module, None, {})
         if world.first:

@@ -13,11 +13,12 @@ from statistics import fmean
 from typing import Literal
 
 from retort.data.glue.tasks import SPECS as GLUE
+from retort.data.instructions.sets import GENERATION, UNDERSTANDING
 from retort.data.seq2seq.tasks import SPECS as PAIRS
 from retort.data.superglue.tasks import SPECS as SUPERGLUE
 from retort.errors import InputError
 
-Kind = Literal["cloze", "classes", "summarisation", "translation"]
+Kind = Literal["cloze", "classes", "summarisation", "translation", "prompts"]
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ _TASKS: dict[str, dict[str, Scoring]] = {
     "glmd": {name: _all_of("cloze", spec.metrics, _SELECTION.get(name)) for name, spec in SUPERGLUE.items()},
     "cka": {name: _first_of("classes", spec.metrics) for name, spec in GLUE.items()}
     | {name: _first_of(spec.kind, spec.metrics) for name, spec in PAIRS.items()},
+    "atkd": {"instructions": _all_of("prompts", (*GENERATION, *UNDERSTANDING))},
 }
 
 PAPERS: dict[str, Paper] = {
@@ -110,6 +112,7 @@ PAPERS: dict[str, Paper] = {
     for paper in (
         Paper("glmd", "GLMD (Tan et al., ACL 2023)"),
         Paper("cka", "CKA (Dasgupta and Cohn, ICLR 2025)"),
+        Paper("atkd", "ATKD (Zhong et al., ACL 2024)"),
     )
 }
 

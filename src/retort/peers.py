@@ -2,8 +2,8 @@
 
 All get the same final hidden states and word tables, and must come to the same value and gradients before
 anything is measured. TRL's loss takes logits, so it multiplies all of them out; Liger's and ours cut the
-positions into chunks. Peers are in an environment of their own (requirements-bench.txt); what is not
-installed is skipped.
+positions into chunks. Times are of the processor, on one thread: what else runs on the machine hardly counts.
+Peers are in an environment of their own (requirements-bench.txt); what is not installed is skipped.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -190,7 +191,7 @@ def compare(divergence: str, setting: Setting, repeats: int) -> list[Figure]:
 
 def _times(losses: list[Loss], words: Words, repeats: int) -> list[list[float]]:
     steps = [lambda given, loss=loss: gradients(loss, given) for loss in losses]
-    return alternate(steps, [words], repeats, WARM_UP)
+    return alternate(steps, [words], repeats, WARM_UP, time.process_time)
 
 
 def gradients(loss: Loss, words: Words) -> tuple[Tensor, ...]:

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
     from retort.data.layouts import TextFamily
     from retort.data.text_samples import Noise
-    from retort.evaluation.decoding import Decoding
+    from retort.evaluation.decoding import Decoding, Sampling
     from retort.models.builders import Builder
+    from retort.recipes import Sequences
     from retort.training.lessons import Lesson
     from retort.training.probes import View
     from retort.training.streams import Source
@@ -211,6 +212,11 @@ class TaskRun:
         return paper_of(self.paper).task(self.task)
 
     @property
+    def reads_signals(self) -> bool:
+        """Whether it reads what its teachers stored."""
+        return self.signals
+
+    @property
     def classes(self) -> int | None:
         """Outputs of a classifier that the model needs; ``None``: it answers in words."""
         return None
@@ -300,6 +306,51 @@ class PairRun(TaskRun):
         from retort.training.text_lessons import PairLesson
 
         return PairLesson(self, corpus, text)
+
+
+@dataclass(frozen=True)
+class PromptRun(TaskRun):
+    """A causal model that learns to follow instructions.
+
+    Attributes:
+        train, sets: names of the sets that it learns from, and is judged by.
+        longest: tokens of a prompt with its response.
+        learn_end: whether the end of a response is a target.
+        sampling, drawn: how responses are drawn on dev, and with which seed.
+        sequences: whose responses it learns.
+    """
+
+    family: TextFamily
+    train: tuple[str, ...]
+    sets: tuple[str, ...]
+    longest: int
+    learn_end: bool
+    sampling: Sampling
+    drawn: int
+    sequences: Sequences
+
+    paper: ClassVar[str] = "atkd"
+
+    @property
+    def scoring(self) -> Scoring:
+        """The mean over the sets of each one's metric."""
+        return Scoring("prompts", self.sets, self.sets, (1.0,) * len(self.sets))
+
+    @property
+    def reads_signals(self) -> bool:
+        """Responses of the teacher."""
+        return self.sequences.from_teacher
+
+    @property
+    def length(self) -> int:
+        """Tokens of the longest sequence."""
+        return self.longest
+
+    def lesson(self, corpus: Path, text: Path) -> Lesson:
+        """See :class:`TaskRun`."""
+        from retort.training.prompt_lessons import PromptLesson
+
+        return PromptLesson(self, corpus, text)
 
 
 @dataclass(frozen=True)

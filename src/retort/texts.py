@@ -13,12 +13,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from retort.config.model import Config
-from retort.config.texts import TextPaper, TextTask, Track
+from retort.config.texts import Split, TextPaper, TextPocket, Track
 from retort.data.glue.tasks import SPECS as GLUE
+from retort.data.instructions.sets import SPECS as INSTRUCTION_SETS
+from retort.errors import InputError
 from retort.files import digest_of
 
 CORPUS = "corpus"
 """No task: the pretraining text, and the vocabulary with its frequencies, which count this alone."""
+
+INSTRUCTIONS = "instructions"
+"""The task of causal models: one training, judged by several sets."""
 
 _BETWEEN = "-"
 
@@ -29,7 +34,7 @@ def raw_names(config: Config) -> dict[str, str]:
     if "glmd" in config.papers:
         found |= {part: _name(part, _origin(config, part)) for part in (CORPUS, *config.tasks)}
     for paper in text_papers(config):
-        for name in (CORPUS, *text_tasks(config, paper)):
+        for name in (CORPUS, *text_sets(config, paper)):
             part = raw_part(paper, name)
             found[part] = _name(part, _text_origin(config, paper, name))
     return found
@@ -54,10 +59,11 @@ def text_names(config: Config) -> dict[str, str]:
             vocabulary = track.vocabulary.model_dump(mode="json")
             languages = [*track.languages]
             found[words] = _name(words, [read, track.family, vocabulary, languages, limits.corpus])
-            for set_name, settings in track.tasks.items():
-                part = text_part(paper, name, set_name)
-                origin = [found[words], raw[raw_part(paper, set_name)], limits.train, limits.dev]
-                found[part] = _name(part, [*origin, settings.source, settings.target])
+            for one in tasks_of(track):
+                part = text_part(paper, name, one)
+                made_of = [raw[raw_part(paper, each)] for each in sets_of(track, one)]
+                settings = _lengths(track, one)
+                found[part] = _name(part, [found[words], *made_of, limits.train, limits.dev, *settings])
     return found
 
 
@@ -68,16 +74,57 @@ def text_papers(config: Config) -> tuple[str, ...]:
 
 def paper_section(config: Config, paper: str) -> TextPaper:
     """A paper's section."""
-    found = {"cka": config.cka}[paper]
+    found = {"cka": config.cka, "atkd": config.atkd}[paper]
     assert found is not None
     return found
 
 
-def text_tasks(config: Config, paper: str) -> tuple[str, ...]:
-    """The tasks of all tracks of a paper."""
-    return tuple(
-        dict.fromkeys(t for track in paper_section(config, paper).tracks.values() for t in track.tasks)
-    )
+def text_sets(config: Config, paper: str) -> tuple[str, ...]:
+    """The data sets of all tracks of a paper."""
+    tracks = paper_section(config, paper).tracks.values()
+    listed = (one for track in tracks for task in tasks_of(track) for one in sets_of(track, task))
+    return tuple(dict.fromkeys(listed))
+
+
+def tasks_of(track: Track) -> tuple[str, ...]:
+    """What a track's models are trained on, each in a run of its own."""
+    return (*track.tasks, *(() if track.instructions is None else (INSTRUCTIONS,)))
+
+
+def instructed(config: Config, paper: str) -> bool:
+    """Whether a paper is on causal models that follow instructions."""
+    return any(track.instructions is not None for track in paper_section(config, paper).tracks.values())
+
+
+def sets_of(track: Track, task: str) -> tuple[str, ...]:
+    """The data sets of a task: a task is one itself, instructions are several."""
+    if task != INSTRUCTIONS:
+        return (task,)
+    assert track.instructions is not None
+    return (*track.instructions.train, *track.instructions.sets)
+
+
+def _lengths(track: Track, task: str) -> list[Any]:
+    """What of a task's settings decides its encoded examples."""
+    if task != INSTRUCTIONS:
+        return [track.tasks[task].source, track.tasks[task].target]
+    assert track.instructions is not None
+    return [track.instructions.model_dump(mode="json", exclude={"new_tokens", "sampling"})]
+
+
+def pocket_split(sizes: TextPocket, name: str) -> Split:
+    """How many examples of a data set are generated.
+
+    Raises:
+        InputError: the configuration does not say.
+    """
+    kind = "glue" if name in GLUE else "instructions" if name in INSTRUCTION_SETS else "pairs"
+    found: Split | None = {"glue": sizes.glue, "pairs": sizes.pairs, "instructions": sizes.instructions}[kind]
+    if found is None:
+        raise InputError(
+            f"pocket.{kind}: is null, but {name} is to be generated; give {{train: ..., dev: ...}}"
+        )
+    return found
 
 
 def languages_of(config: Config, paper: str) -> tuple[str, ...]:
@@ -99,16 +146,17 @@ def text_part(paper: str, track: str, task: str | None = None) -> str:
 def words_read(paper: str, track: Track) -> tuple[str, ...]:
     """Raw parts that a track's words are made from: the corpora, and texts that a trained tokenizer knows."""
     pairs = [task for task in track.tasks if task not in GLUE]
-    return tuple(raw_part(paper, name) for name in (CORPUS, *pairs))
+    taught = () if track.instructions is None else track.instructions.train
+    return tuple(raw_part(paper, name) for name in (CORPUS, *pairs, *taught))
 
 
-def named_texts(config: Config) -> Iterator[tuple[str, str, str, Track, str | None, TextTask | None]]:
-    """Every encoded part of the text papers: part, paper, name of its track, track, task and its settings."""
+def named_texts(config: Config) -> Iterator[tuple[str, str, Track, str | None]]:
+    """Every encoded part of the text papers: part, paper, track, and the task, ``None`` of words."""
     for paper in text_papers(config):
         for name, track in paper_section(config, paper).tracks.items():
-            yield text_part(paper, name), paper, name, track, None, None
-            for task, settings in track.tasks.items():
-                yield text_part(paper, name, task), paper, name, track, task, settings
+            yield text_part(paper, name), paper, track, None
+            for task in tasks_of(track):
+                yield text_part(paper, name, task), paper, track, task
 
 
 def paper_of_part(part: str) -> tuple[str, str]:
@@ -117,10 +165,14 @@ def paper_of_part(part: str) -> tuple[str, str]:
     return (paper, rest) if sign else ("glmd", part)
 
 
-def raw_of_text(part: str) -> str:
-    """The raw part that an encoded task is made from."""
+def raws_of_text(config: Config, part: str) -> tuple[str, ...]:
+    """The raw parts that an encoded task is made from."""
     paper, rest = paper_of_part(part)
-    return part if paper == "glmd" else raw_part(paper, rest.partition(_BETWEEN)[2])
+    if paper == "glmd":
+        return (part,)
+    name, _, task = rest.partition(_BETWEEN)
+    track = paper_section(config, paper).tracks[name]
+    return tuple(raw_part(paper, one) for one in sets_of(track, task))
 
 
 def part_of(name: str) -> str:
@@ -141,8 +193,8 @@ def _text_origin(config: Config, paper: str, name: str) -> list[Any]:
         sizes = section.pocket
         if name == CORPUS:
             return ["pocket", data.pocket.world_seed, sizes.documents, sizes.multilingual, languages]
-        numbers = [sizes.glue, sizes.glue_dev] if name in GLUE else [sizes.pairs, sizes.pairs_dev]
-        return ["pocket", data.pocket.world_seed, name, *numbers]
+        split = pocket_split(sizes, name)
+        return ["pocket", data.pocket.world_seed, name, split.train, split.dev]
     if data.source == "folder":
         return ["folder", config.data_root, name, languages]
     assert section.hub is not None

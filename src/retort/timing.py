@@ -12,16 +12,20 @@ B = TypeVar("B")
 
 
 def alternate(
-    steps: Sequence[Callable[[B], object]], batches: Sequence[B], repeats: int, warm_up: int
+    steps: Sequence[Callable[[B], object]],
+    batches: Sequence[B],
+    repeats: int,
+    warm_up: int,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> list[list[float]]:
     """Seconds of each kind of step, in turns on the same batches, the first ``warm_up`` of each left out."""
     took: list[list[float]] = [[] for _ in steps]
     for number, batch in enumerate(islice(cycle(batches), warm_up + repeats)):
         for index, step in _rotated(list(enumerate(steps)), number):
-            started = time.perf_counter()
+            started = clock()
             step(batch)
             if number >= warm_up:
-                took[index].append(time.perf_counter() - started)
+                took[index].append(clock() - started)
     return took
 
 

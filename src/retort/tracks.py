@@ -7,10 +7,10 @@ chain of stages, configured values as frozen ones.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from retort.config.messages import nearest
 from retort.config.sections import Optimiser as OptimiserSection
@@ -18,14 +18,12 @@ from retort.config.sections import PretrainingRun
 from retort.config.texts import TextPaper, TextTask, Track
 from retort.distill.objective import Objective, hard
 from retort.errors import InputError
-from retort.evaluation.decoding import Decoding
-from retort.models.hf.architecture import Slices, TextArchitecture
+from retort.evaluation.decoding import Decoding, Sampling
+from retort.models.hf.architecture import Kind, Slices, TextArchitecture
+from retort.papers import paper_of
 from retort.quirks import quirk_of, rewrite, switches_of
-from retort.recipes import Method, Step, finetune, pretrain
-from retort.recipes.cka import METHODS as RELEASED
-from retort.recipes.cka_one_recipe import METHODS as ONE_RECIPE
-from retort.recipes.cka_one_recipe import SUFFIX
-from retort.recipes.cka_settings import released_for
+from retort.recipes import DATA, Method, Sequences, Step, finetune, pretrain
+from retort.recipes.registry import RECIPES
 from retort.stages import (
     ClassRun,
     LensOptimiser,
@@ -33,14 +31,16 @@ from retort.stages import (
     Optimiser,
     PairRun,
     Pretraining,
+    PromptRun,
     Stage,
     TaskRun,
     TextCorpus,
     Truncation,
 )
-from retort.texts import paper_section, text_part
+from retort.texts import INSTRUCTIONS, paper_section, tasks_of, text_part
 
 if TYPE_CHECKING:
+    from retort.data.text_samples import Noise
     from retort.plan import Plan
 
 TEACHER_SEED = 1234
@@ -50,21 +50,28 @@ BY_LABELS = finetune(hard())
 ON_WORDS = pretrain(hard())
 """How teachers learn."""
 
-_LABELS = {"bert": "BERT", "bart": "BART", "mbart": "mBART", "mbart50": "mBART", "t5": "T5"}
-_KINDS: dict[str, Literal["bert", "bart", "mbart", "t5"]] = {
-    "bert": "bert",
-    "bart": "bart",
-    "mbart": "mbart",
-    "mbart50": "mbart",
-    "t5": "t5",
+_CAUSAL = "causal"
+_CAUSAL_KINDS = ("opt", "gpt_neox", "llama")
+"""Kinds of models that recipes for causal models are for."""
+
+_FAMILIES: dict[str, tuple[Kind, str]] = {
+    "bert": ("bert", "BERT"),
+    "bart": ("bart", "BART"),
+    "mbart": ("mbart", "mBART"),
+    "mbart50": ("mbart", "mBART"),
+    "t5": ("t5", "T5"),
+    "opt": ("opt", "OPT"),
+    "gpt_neox": ("gpt_neox", "Pythia"),
+    "llama": ("llama", "LLaMA"),
 }
+"""Kind of models and what tables call them, by family."""
 
 
 def text_architecture(symbol: str, track: Track) -> TextArchitecture:
     """A configured model as an architecture."""
     values = track.models[symbol].model_dump()
     values.pop("devices")
-    return TextArchitecture(name=symbol, kind=_KINDS[track.family], **values)
+    return TextArchitecture(name=symbol, kind=_FAMILIES[track.family][0], **values)
 
 
 def architectures(paper: TextPaper) -> dict[str, dict[str, TextArchitecture]]:
@@ -75,9 +82,20 @@ def architectures(paper: TextPaper) -> dict[str, dict[str, TextArchitecture]]:
     }
 
 
-def _students(track: Track) -> tuple[str, ...]:
-    used = [symbol for table in (track.methods, track.one_recipe) for row in table.values() for symbol in row]
-    return tuple(dict.fromkeys(used))
+@dataclass(frozen=True)
+class Row:
+    """A row of a table before seeds.
+
+    Attributes:
+        role: see :class:`retort.cells.Cell`.
+        method: as it runs; ``like``: the recipe whose released rate and decay it takes.
+        pairs: teachers and students, by symbol.
+    """
+
+    role: str
+    method: Method
+    like: str
+    pairs: tuple[tuple[str, str], ...]
 
 
 class TrackPlan:
@@ -97,8 +115,8 @@ class TrackPlan:
         self.name = name
         self.section = paper_section(plan.config, paper)
         self.track = self.section.tracks[name]
-        self.label = _LABELS[self.track.family]
-        self._stages: dict[tuple[object, ...], Stage] = {}
+        self.label = _FAMILIES[self.track.family][1]
+        self.recipes = RECIPES[paper]
         _check(self)
 
     @property
@@ -107,52 +125,74 @@ class TrackPlan:
         return f"{self.paper}.tracks.{self.name}"
 
     @cached_property
-    def methods(self) -> dict[str, tuple[Method, tuple[str, ...]]]:
-        """Methods as released, quirks applied, and the students that each trains."""
-        known = {method.name: method for method in RELEASED}
-        found = {}
-        for name, students in self.track.methods.items():
-            if name not in known:
-                raise InputError(
-                    f"{self.place}.methods: no recipe for {name!r}; {nearest(name, list(known))}"
-                )
-            found[name] = (rewrite(known[name], self.plan.config.quirks), students)
-        return found
+    def methods(self) -> list[Row]:
+        """Methods as released, quirks applied."""
+        known = {method.name: method for method in self.recipes.methods}
+        return [
+            Row("student", rewrite(self._found(name, known, "methods"), self.plan.config.quirks), name, pairs)
+            for name, pairs in self._pairs(self.track.methods)
+        ]
 
     @cached_property
-    def one_recipe(self) -> dict[str, tuple[Method, tuple[str, ...]]]:
-        """Methods under one recipe, and their students."""
-        known = {method.name: method for method in ONE_RECIPE}
-        named = {f"{self.label} {kind}{SUFFIX}": row for kind, row in self.track.one_recipe.items()}
-        return {name: (known[name], students) for name, students in named.items()}
+    def variants(self) -> list[Row]:
+        """Ablations, or methods under one recipe, with the quirks of what they vary."""
+        known = {method.name: method for method, _ in self.recipes.variants}
+        varied = {method.name: of for method, of in self.recipes.variants}
+        quirks = self.plan.config.quirks
+        return [
+            Row("variant", rewrite(self._found(name, known, "variants"), quirks, varied[name]), name, pairs)
+            for name, pairs in self._pairs(self.track.variants)
+        ]
 
-    def rows(self) -> Iterator[tuple[str, Method, str, str, int, Stage]]:
-        """Every row but teachers: role, method, teacher, student, seed, and the stage of its results."""
-        for role, table in (("student", self.methods), ("variant", self.one_recipe)):
-            for method, students in table.values():
-                yield from self._row(role, method, method.name, students)
-        for method, like, students in self._switched():
-            yield from self._row("quirk", method, like, students[:1])
-
-    def _row(
-        self, role: str, method: Method, settings: str, students: tuple[str, ...]
-    ) -> Iterator[tuple[str, Method, str, str, int, Stage]]:
-        for teacher in self.track.teachers:
-            for student in students:
-                for seed in self.section.seeds:
-                    stage = self.student(method, settings, teacher, student, seed)
-                    yield role, method, teacher, student, seed, stage
-
-    def _switched(self) -> Iterator[tuple[Method, str, tuple[str, ...]]]:
-        """Methods with one more quirk switched, where that changes them."""
+    @cached_property
+    def switched(self) -> list[Row]:
+        """Methods with one more quirk switched, on the first of their pairs, where that changes them."""
+        found = []
         for name in self.plan.config.variants.quirks:
             quirk = quirk_of(name)
             for switch, change in switches_of(name).items():
-                for method, students in self.methods.values():
-                    changed = change(method) if quirk.concerns(method.name) else method
-                    if changed != method:
-                        label = f"{method.name} [{name}: {switch}]"
-                        yield replace(changed, name=label), method.name, students
+                for row in self.methods:
+                    changed = change(row.method) if quirk.concerns(row.method.name) else row.method
+                    if changed != row.method:
+                        label = f"{row.method.name} [{name}: {switch}]"
+                        found.append(Row("quirk", replace(changed, name=label), row.like, row.pairs[:1]))
+        return found
+
+    def rows(self) -> Iterator[tuple[Row, str, str, int, Stage]]:
+        """Every entry but teachers: row, teacher, student, seed, and the stage of its results."""
+        for row in (*self.methods, *self.variants, *self.switched):
+            for teacher, student in row.pairs:
+                for seed in self.section.seeds:
+                    yield row, teacher, student, seed, self.student(row, teacher, student, seed)
+
+    def _found(self, name: str, known: Mapping[str, Method], key: str) -> Method:
+        if name not in known:
+            raise InputError(f"{self.place}.{key}: no recipe for {name!r}; {nearest(name, list(known))}")
+        kind = _FAMILIES[self.track.family][0]
+        if known[name].family not in (kind, _CAUSAL if kind in _CAUSAL_KINDS else kind):
+            raise InputError(
+                f"{self.place}.{key}: {name} is for {known[name].family} models, this track has {kind}"
+            )
+        return known[name]
+
+    def _pairs(
+        self, table: Mapping[str, tuple[str, ...]]
+    ) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
+        """Each row of a table with its teachers and students."""
+        for name, row in table.items():
+            pairs = []
+            for text in row:
+                teacher, _, student = text.rpartition("-")
+                pairs.append((teacher or self.track.teachers[0], student))
+                for symbol in pairs[-1]:
+                    if symbol not in self.track.models:
+                        known = list(self.track.models)
+                        raise InputError(f"{self.place}: no model {symbol!r}; {nearest(symbol, known)}")
+                if pairs[-1][0] not in self.track.teachers:
+                    raise InputError(
+                        f"{self.place}: {text}: {teacher} is none of teachers; add it, or name another"
+                    )
+            yield name, tuple(pairs)
 
     def pretrained(self, symbol: str) -> Stage | None:
         """A teacher after pretraining, or as it is imported; ``None``: it starts with the tasks."""
@@ -171,64 +211,64 @@ class TrackPlan:
             precision=self.plan.config.precision,
         )
 
+    def _original(self, student: str) -> Stage:
+        """The checkpoint that a student begins with, instead of learning words by itself: every seed's."""
+        found = self.pretrained(student)
+        assert found is not None
+        return found
+
     def fine_tuned(self, symbol: str) -> Stage:
         """A teacher on the tasks."""
         return Stage(
             phase="task",
             architecture=text_architecture(symbol, self.track),
             objective=BY_LABELS.objective,
-            schooling=tuple(self._run(task, None, "teacher") for task in self.track.tasks),
+            schooling=tuple(self._run(task, None, "teacher", DATA) for task in tasks_of(self.track)),
             data=self._words,
             seed=TEACHER_SEED,
             init=self.pretrained(symbol),
             precision=self.plan.config.precision,
         )
 
-    def student(self, method: Method, settings: str, teacher: str, student: str, seed: int) -> Stage:
-        """The stage that holds a method's result.
-
-        Args:
-            method: as it runs.
-            settings: whose released rate and decay it takes.
-            teacher, student: symbols.
-            seed: of training.
-        """
+    def student(self, row: Row, teacher: str, student: str, seed: int) -> Stage:
+        """The stage that holds a row's result on a pair of models with a seed."""
         stage: Stage | None = None
-        for step in method.steps:
-            stage = self._step(method, settings, step, stage, teacher, student, seed)
+        for step in row.method.steps:
+            stage = self._step(row, step, stage, teacher, student, seed)
         assert stage is not None
         return stage
 
     def _step(
-        self,
-        method: Method,
-        settings: str,
-        step: Step,
-        before: Stage | None,
-        teacher: str,
-        student: str,
-        seed: int,
+        self, row: Row, step: Step, before: Stage | None, teacher: str, student: str, seed: int
     ) -> Stage:
-        shown = (
-            self.fine_tuned(teacher) if step.phase == "task" else self._pretrained_teacher(method, teacher)
-        )
+        method = row.method
+        if step == ON_WORDS and student in self.track.import_teacher:
+            return self._original(student)
         cut = method.cut if method.start == "truncate" and before is None else None
         assert cut is None or isinstance(cut, Slices)
         _check_widths(self, step.objective, method, teacher, student)
+        taught = step.objective.needs_teacher or step.sequences.from_teacher
+        shown = self._shown(method, step, teacher) if taught or cut is not None else None
         return Stage(
             phase=step.phase,
             architecture=text_architecture(student, self.track),
             objective=step.objective,
-            schooling=tuple(self._run(task, settings, "student") for task in self.track.tasks)
+            schooling=tuple(
+                self._run(task, row.like, "student", step.sequences) for task in tasks_of(self.track)
+            )
             if step.phase == "task"
-            else self._pretraining(self._student_pretraining(method), "none", settings),
+            else self._pretraining(*self._student_corpus(method, step), row.like),
             data=self._words,
             seed=seed,
             init=before,
-            truncated=None if cut is None else Truncation(shown, cut),
-            teachers=(shown,) if step.objective.needs_teacher else (),
+            truncated=None if cut is None or shown is None else Truncation(shown, cut),
+            teachers=(shown,) if taught and shown is not None else (),
             precision=self.plan.config.precision,
         )
+
+    def _shown(self, method: Method, step: Step, teacher: str) -> Stage:
+        """The teacher of a step: fine-tuned on tasks, pretrained before."""
+        return self.fine_tuned(teacher) if step.phase == "task" else self._pretrained_teacher(method, teacher)
 
     @property
     def _words(self) -> str:
@@ -243,19 +283,20 @@ class TrackPlan:
             )
         return found
 
-    def _student_pretraining(self, method: Method) -> PretrainingRun:
+    def _student_corpus(self, method: Method, step: Step) -> tuple[PretrainingRun, Noise]:
+        """A student's run on the corpus: clean text, but for models that learn it by themselves."""
         settings = self.track.pretraining.student
         if settings is None:
             raise InputError(
                 f"{self.place}.pretraining.student: is null, but {method.name} learns on the corpus; "
                 "give it a run, or leave the method out"
             )
-        return settings
+        return settings, "none" if step.objective.needs_teacher else self.track.pretraining.noise
 
     def _pretraining(
         self,
         settings: PretrainingRun | None,
-        noise: Literal["words", "infilling", "none"],
+        noise: Noise,
         method: str | None = None,
     ) -> Pretraining:
         assert settings is not None
@@ -266,8 +307,10 @@ class TrackPlan:
         micro = math.gcd(settings.batch_size, settings.micro_batch_size)
         return Pretraining(optimiser, corpus, settings.steps, settings.batch_size, micro)
 
-    def _run(self, task: str, method: str | None, role: Literal["teacher", "student"]) -> TaskRun:
-        training, settings = self.track.task_training, self.track.tasks[task]
+    def _run(
+        self, task: str, method: str | None, role: Literal["teacher", "student"], sequences: Sequences
+    ) -> TaskRun:
+        training = self.track.task_training
         optimiser = optimiser_of(training.optimiser, getattr(training.learning_rate, role))
         if method is not None:
             optimiser = self._released(optimiser, method, "task", task)
@@ -281,11 +324,14 @@ class TrackPlan:
             "padding": training.padding,
             "evaluations": training.evaluations,
             "family": self.track.family,
-            "source": settings.source,
         }
+        if task == INSTRUCTIONS:
+            return PromptRun(**common, **_prompts(self.track), sequences=sequences)
+        settings = self.track.tasks[task]
         if settings.target is None:
-            return ClassRun(**common)
-        return PairRun(**common, target=settings.target, decoding=decoding_of(settings))
+            return ClassRun(**common, source=settings.source)
+        decoding = decoding_of(settings)
+        return PairRun(**common, source=settings.source, target=settings.target, decoding=decoding)
 
     def _released(
         self, optimiser: Optimiser, method: str, stage: Literal["pretraining", "task"], task: str | None
@@ -295,7 +341,7 @@ class TrackPlan:
         Methods that no script trains there, and those under one recipe, take the track's own.
         """
         first = next(iter(self.track.methods))
-        ours, reference = released_for(method, stage, task), released_for(first, stage, task)
+        ours, reference = (self.recipes.rates(name, stage, task) for name in (method, first))
         if ours is None or reference is None:
             return optimiser
         scale = optimiser.learning_rate / (reference.learning_rate or _UNSTATED)
@@ -330,20 +376,36 @@ def decoding_of(task: TextTask) -> Decoding:
     return Decoding(**task.decoding.model_dump())
 
 
+def _prompts(track: Track) -> dict[str, Any]:
+    """What of a track's instructions its runs hold."""
+    settings = track.instructions
+    assert settings is not None
+    drawn = settings.sampling
+    return {
+        "train": settings.train,
+        "sets": settings.sets,
+        "longest": settings.length,
+        "learn_end": settings.learn_end,
+        "sampling": Sampling(settings.new_tokens, drawn.temperature, drawn.top_p),
+        "drawn": drawn.seed,
+    }
+
+
 def _check(tracks: TrackPlan) -> None:
     """What the section alone cannot see."""
     track, place = tracks.track, tracks.place
-    for symbol in (*track.teachers, *_students(track), *track.import_teacher):
+    for symbol in (*track.teachers, *track.import_teacher):
         if symbol not in track.models:
             raise InputError(f"{place}: no model {symbol!r}; {nearest(symbol, list(track.models))}")
     for name, task in track.tasks.items():
         if (task.target is None) != (task.decoding is None):
             raise InputError(f"{place}.tasks.{name}: target and decoding go together; give both or none")
-    for method, _ in (*tracks.methods.values(), *tracks.one_recipe.values()):
-        if method.family != _KINDS[track.family]:
-            raise InputError(
-                f"{place}.methods: {method.name} is for {method.family} models, this track has {track.family}"
-            )
+        paper_of(tracks.paper).task(name)
+    causal = _FAMILIES[track.family][0] in _CAUSAL_KINDS
+    if causal != (track.instructions is not None) or causal == bool(track.tasks):
+        raise InputError(
+            f"{place}: {track.family} models learn {'instructions' if causal else 'tasks'}; give those alone"
+        )
 
 
 def _check_widths(

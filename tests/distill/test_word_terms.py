@@ -242,6 +242,14 @@ def test_a_part_of_a_batch_does_not_know_the_whole():
         bind(adaptive(), student, teacher).loss(part, student, [teacher], NOW)
 
 
+def test_nothing_is_gathered_from_a_part_of_a_batch():
+    """What one of several processes has of it would be taken for the whole."""
+    student, teacher = CausalFamily(8, 0), teacher_of()
+    with pytest.raises(ValueError, match="from a whole batch of 6 rows, and these are 4"):
+        list(bind(adaptive(), student, teacher).losses(
+            prompts_and_answers().split(2)[:2], student, [teacher], NOW))  # fmt: skip
+
+
 SHAPE = Shape(2, 8, 2, 23)
 
 

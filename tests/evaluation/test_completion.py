@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from retort.data.prompt_examples import PromptExample
 from retort.errors import InputError
-from retort.evaluation.completion import RELEASED, Sampling, complete, draw, uniform_numbers
+from retort.evaluation.completion import complete, draw, uniform_numbers
+from retort.evaluation.decoding import RELEASED_SAMPLING as RELEASED
+from retort.evaluation.decoding import Sampling
 
 transformers = pytest.importorskip("transformers")
 CPU = torch.device("cpu")

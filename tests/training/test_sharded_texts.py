@@ -87,6 +87,12 @@ def test_a_model_of_two_processes_is_saved_like_any_other(folder, sample):
     }
 
 
+@pytest.mark.parametrize("sample", SAVED)
+def test_two_processes_write_what_one_writes(folder, sample):
+    together, alone = json.loads((folder / "compared.json").read_text())[sample]["written"]
+    assert together == alone and len(alone[0]) >= 6
+
+
 @pytest.mark.parametrize("build", ALL)
 def test_blocks_are_all_the_layers(build):
     family, _ = pair(build)

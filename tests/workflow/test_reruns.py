@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import pytest
 from rerun_jobs import (
     EXHIBITS,
+    GLMD,
     OF_RECIPES,
     OF_SCORES,
     PLAN,
@@ -30,7 +31,6 @@ from rerun_jobs import (
 
 from retort.distill.distances import Cosine, SoftCrossEntropy
 from retort.recipes.glmd import tinybert_features
-from retort.reporting.exhibits import JUDGED, JUDGED_BY, TABLES
 
 pytestmark = pytest.mark.workflow
 
@@ -180,7 +180,7 @@ ROWS = {
     "table-format": Row(
         _SOURCE + "reporting/templates/table.tex.j2",
         lambda text: text + "%\n",
-        {f"table {name}" for name in TABLES} | {"report"},
+        {f"table {name}" for name in GLMD.tables} | {"report"},
     ),
     "page": Row(_SOURCE + "reporting/templates/page.css", lambda text: text + "\n", {"report"}),
     "claims-ledger": Row(
@@ -216,7 +216,7 @@ def test_the_rows_are_not_trivial():
     one, other = compares_by(Cosine), compares_by(SoftCrossEntropy)
     assert len(one) > 1 and one - other and other - one and one | other < PLAN.stages.keys()
     assert {"table table9", "figure overview", "claims"} <= ROWS["published-number"].again < EXHIBITS
-    assert _TABLE3 in JUDGED_BY and "figure3" in JUDGED and "overview" not in JUDGED
+    assert _TABLE3 in GLMD.judged_by and "figure3" in GLMD.judged and "overview" not in GLMD.judged
 
 
 def test_tinybert_s_loss_reruns_tinybert_and_what_starts_from_it(clone):

@@ -218,7 +218,9 @@ class Config(Section):
     scale: str = Field(
         pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Name of the scale: config/scales/<scale>.yaml."
     )
-    papers: tuple[Literal["glmd", "cka"], ...] = Field(min_length=1, description="Papers to reproduce.")
+    papers: tuple[Literal["glmd", "cka", "atkd"], ...] = Field(
+        min_length=1, description="Papers to reproduce."
+    )
     tasks: tuple[Task, ...] = Field(min_length=1, description="SuperGLUE tasks.")
     methods: tuple[str, ...] = Field(min_length=1, description="Methods, named as in the paper's Table 3.")
     variants: Variants = Field(description="Ablations.")
@@ -253,7 +255,10 @@ class Config(Section):
     cka: TextPaper | None = Field(
         default=None, description="The CKA paper; null where papers does not name it."
     )
-    quirks: dict[str, Literal["as_run", "as_published", "fixed"]] = Field(
+    atkd: TextPaper | None = Field(
+        default=None, description="The ATKD paper; null where papers does not name it."
+    )
+    quirks: dict[str, Literal["as_run", "as_published", "fixed", "as_released", "as_reimplemented"]] = Field(
         default_factory=dict, description="Switches by quirk id; quirks that are not named run as_run."
     )
 

@@ -6,7 +6,7 @@ Tracks share nothing but the raw data: every family has words, models and rates 
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -23,6 +23,7 @@ from retort.config.sections import (
     Section,
     Seed,
 )
+from retort.data.instructions.templates import TemplateName
 
 _NAME = re.compile(r"\w+")
 
@@ -41,6 +42,12 @@ class TextModel(Section):
     tied: bool = Field(default=True, description="T5: whether the head is the word table (version 1.0).")
     scaled_embedding: bool = Field(
         default=False, description="Whether word embeddings are multiplied by the root of the width (mBART)."
+    )
+    word_width: Count | None = Field(
+        default=None, description="Of OPT's word table where it is not the states'; null = width."
+    )
+    normalised: Literal["before", "after"] = Field(
+        default="before", description="OPT: where norms stand, seen from attention and feed-forward."
     )
     devices: Count = Field(default=1, description="Devices that train or run it together.")
 
@@ -62,6 +69,30 @@ class TextTask(Section):
     source: Count = Field(description="Most tokens of what a model reads.")
     target: Count | None = Field(default=None, description="Most tokens of what it writes; null = classes.")
     decoding: Decoding | None = Field(default=None, description="How it writes; null = classes.")
+
+
+class SamplingSection(Section):
+    """How responses are drawn for evaluation."""
+
+    temperature: Number = Field(ge=0, description="Divides the logits; 0 = the likeliest word.")
+    top_p: Annotated[Number, Field(gt=0, le=1)] = Field(
+        description="Words are drawn from the fewest that have at least this probability together."
+    )
+    seed: Seed = Field(description="Of the draws.")
+
+
+class Instructions(Section):
+    """Instructions that causal models learn to follow, and the sets that they are judged by."""
+
+    train: tuple[str, ...] = Field(min_length=1, description="Training sets.")
+    sets: tuple[str, ...] = Field(min_length=1, description="Sets to be judged by.")
+    prompt: Count = Field(description="Most tokens of a prompt.")
+    length: Count = Field(description="Most tokens of a prompt with its response.")
+    new_tokens: Count = Field(description="Most tokens of a generated response, as far as its set allows.")
+    template: TemplateName = Field(description="Wording around instructions that are learned.")
+    asked: TemplateName = Field(description="Wording around those that models are judged by.")
+    learn_end: bool = Field(description="Whether the end of a response is learned (the authors': no).")
+    sampling: SamplingSection = Field(description="How responses are drawn.")
 
 
 class TextVocabulary(Section):
@@ -121,7 +152,9 @@ class TextTraining(Section):
 class Track(Section):
     """One family of models with its data sets and methods."""
 
-    family: Literal["bert", "bart", "mbart", "mbart50", "t5"] = Field(description="Kind of models and text.")
+    family: Literal["bert", "bart", "mbart", "mbart50", "t5", "opt", "gpt_neox", "llama"] = Field(
+        description="Kind of models and text."
+    )
     vocabulary: TextVocabulary = Field(description="Its tokens.")
     languages: tuple[str, ...] = Field(
         default=(), description="Two-letter codes of the corpora that a multilingual family reads."
@@ -129,17 +162,24 @@ class Track(Section):
     models: dict[str, TextModel] = Field(min_length=2, description="Architectures by symbol.")
     teachers: tuple[str, ...] = Field(min_length=1, description="Symbols of the teachers.")
     methods: dict[str, tuple[str, ...]] = Field(
-        min_length=1, description="Methods, by their recipes' names, and the students that each trains."
+        min_length=1,
+        description="Methods, by their recipes' names, and the students that each trains: a symbol, or a "
+        "pair with its teacher where that is not the first one, e.g. OPT_4x96-OPT_1x64.",
     )
-    one_recipe: dict[Literal["CKA", "linear", "cosine", "none"], tuple[str, ...]] = Field(
-        description="What is matched where start, divergence, rate and decay are the same for all, and the "
-        "students of each; {} = nothing."
+    variants: dict[str, tuple[str, ...]] = Field(
+        description="Ablations of the paper, or its methods under one recipe, by name, and the students of "
+        "each; {} = none."
     )
-    tasks: dict[str, TextTask] = Field(min_length=1, description="Data sets by name.")
+    tasks: dict[str, TextTask] = Field(description="Data sets by name; {} where there are instructions.")
+    instructions: Instructions | None = Field(
+        default=None, description="Of causal models; null for the others."
+    )
     pretraining: TextPretraining = Field(description="On the corpus.")
     task_training: TextTraining = Field(description="On the tasks.")
     import_teacher: dict[str, str] = Field(
-        default_factory=dict, description="Transformers folder by teacher symbol; it is not pretrained."
+        default_factory=dict,
+        description="Transformers folder by symbol of a teacher; it is not pretrained. Of a causal student, "
+        "too: its methods begin with that checkpoint.",
     )
     gates: dict[str, Score] = Field(
         description="Least score (0-100) of a teacher on a task after training; {} = none."
@@ -154,15 +194,23 @@ class Track(Section):
         return models
 
 
+class Split(Section):
+    """Examples of a data set."""
+
+    train: Count = Field(description="To learn from.")
+    dev: Count = Field(description="To be judged by.")
+
+
 class TextPocket(Section):
-    """Sizes of the generated texts (used where ``data.source`` is ``pocket``)."""
+    """Sizes of the generated texts (used where ``data.source`` is ``pocket``); null = none are used."""
 
     documents: Count = Field(description="Documents of the corpus.")
-    multilingual: Count = Field(description="Documents of each language of the multilingual corpus.")
-    glue: Count = Field(description="Training examples of each GLUE task.")
-    glue_dev: Count = Field(description="Validation examples of each GLUE task.")
-    pairs: Count = Field(description="Training pairs of each summarisation and translation set.")
-    pairs_dev: Count = Field(description="Validation pairs of each.")
+    multilingual: Count | None = Field(
+        default=None, description="Documents of each language of the multilingual corpus."
+    )
+    glue: Split | None = Field(default=None, description="Of each GLUE task.")
+    pairs: Split | None = Field(default=None, description="Of each summarisation and translation set.")
+    instructions: Split | None = Field(default=None, description="Of each instruction set.")
 
 
 class TextHub(Section):

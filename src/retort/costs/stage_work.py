@@ -17,7 +17,7 @@ from retort.costs.flops import (
 from retort.costs.reads import Reads, cacheable, reads
 from retort.costs.sizes import Sizes, TaskSize
 from retort.costs.terms import Rows, Widths, layer_term, word_term
-from retort.costs.text_work import text_work
+from retort.costs.text_work import responses_work, text_work
 from retort.costs.work import NOTHING, Work, total
 from retort.data.superglue.tasks import spec_of
 from retort.models.features import Shape
@@ -158,6 +158,8 @@ def once_a_task(stage: Stage) -> dict[str, TaskRun]:
 
 def signals_work(teacher: Stage, sizes: Sizes) -> Work:
     """One pass of a fine-tuned teacher over the training examples of all its tasks."""
+    if isinstance(teacher.architecture, TextArchitecture):
+        return responses_work(teacher, sizes)
     found = NOTHING
     for run in once_a_task(teacher).values():
         task = sizes.tasks[run.task]

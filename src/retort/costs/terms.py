@@ -70,13 +70,15 @@ class Widths:
 def word_term(term: Term, batch: Rows, student: Shape, widths: Widths) -> tuple[Work, Work]:
     """Word logits of the student and of all teachers, over the words that the student has.
 
-    A gated term needs the logits once more in the backward pass.
+    A gated term needs the logits once more in the backward pass. Words are ranked by the teachers' logits, of
+    hard and easy ones together: each group's share of that is counted with it.
     """
     positions = batch.positions(term.mask)
     times = 1 if term.above is None else 2
     ours = word_logits(positions, student.vocab, widths.student, trained=True)
     theirs = [word_logits(positions, student.vocab, width, trained=False) for width in widths.teachers]
-    return times * len(theirs) * ours, times * total(theirs)
+    ranked = 1 if isinstance(term.mask, Positions) and term.mask.ranks else 0
+    return times * len(theirs) * ours, (times + ranked) * total(theirs)
 
 
 def layer_term(term: Term, batch: Rows, student: Shape, teacher: Shape) -> Work:

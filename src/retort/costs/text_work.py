@@ -42,6 +42,14 @@ def text_work(stage: Stage, sizes: Sizes) -> tuple[Work, Work, Work, Work, float
     return student, teachers, evaluation, NOTHING, steps, tokens
 
 
+def responses_work(teacher: Stage, sizes: Sizes) -> Work:
+    """Responses of a teacher to all training prompts, written word by word."""
+    assert isinstance(teacher.architecture, TextArchitecture)
+    words = sizes.text_rows(teacher)
+    parts = [sizes.text(run) for run in teacher.runs.values()]
+    return sum((_forward(teacher.architecture, one.train * one.tokens, words) for one in parts), NOTHING)
+
+
 def _updates(
     stage: Stage, steps: float, tokens: float, sizes: Sizes
 ) -> tuple[Work, Work, Work, Work, float, float]:

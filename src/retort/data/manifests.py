@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from retort.errors import InputError
-from retort.files import read_json, seal, sha256_of, write_json
+from retort.files import read_json, recorded_hash, seal, sha256_of, write_json
 
 Manifest = dict[str, Any]
 
@@ -30,7 +30,7 @@ def read_manifest(path: Path) -> Manifest:
 def summarise(folder: Path, sizes: Manifest, manifest: Manifest) -> None:
     """Write ``summary.json``. It stands for the folder, so it says what the bytes of every file are."""
     encoded = {
-        path.relative_to(folder).as_posix(): sha256_of(path)
+        path.relative_to(folder).as_posix(): recorded_hash(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }

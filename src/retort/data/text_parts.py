@@ -15,7 +15,7 @@ from retort.data.pocket.texts import generate_text_corpora, generate_text_task
 from retort.data.sources import HubCorpus
 from retort.data.text_sources import TextContents, fetch_texts, open_texts
 from retort.errors import InputError
-from retort.texts import CORPUS, languages_of, paper_section
+from retort.texts import CORPUS, languages_of, paper_section, pocket_split
 
 
 def provide_texts(config: Config, paper: str, name: str, out: Path) -> None:
@@ -47,10 +47,13 @@ def pocket_texts(config: Config, paper: str, name: str, out: Path) -> Manifest:
     assert world is not None and sizes is not None
     if name == CORPUS:
         languages = languages_of(config, paper)
-        generate_text_corpora(world.world_seed, out / "world", sizes.documents, sizes.multilingual, languages)
+        if languages and sizes.multilingual is None:
+            raise InputError(f"{paper}.pocket.multilingual: is null, but tracks read {', '.join(languages)}")
+        several = sizes.multilingual or 0
+        generate_text_corpora(world.world_seed, out / "world", sizes.documents, several, languages)
     else:
-        train, dev = (sizes.glue, sizes.glue_dev) if name in GLUE else (sizes.pairs, sizes.pairs_dev)
-        generate_text_task(world.world_seed, out / "world", name, train, dev)
+        split = pocket_split(sizes, name)
+        generate_text_task(world.world_seed, out / "world", name, split.train, split.dev)
     return open_texts(out / "world", out, contents_of(config, paper, name))
 
 

@@ -74,6 +74,12 @@ class TextTokenizer:
         words = [index for index in ids if index not in self._special_ids]
         return str(self._engine.decode(words, skip_special_tokens=False)).strip()
 
+    def engine(self) -> Engine:
+        """A copy for programs that know the ``tokenizers`` package; it adds nothing at either end."""
+        from tokenizers import Tokenizer as Engine
+
+        return Engine.from_str(self._engine.to_str())
+
     def save(self, path: Path | str) -> None:
         """Write all of it as one JSON file."""
         write_json(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,16 +13,17 @@ from retort.distill.chains import lens_modules, lens_name, parts_of, tensors_of
 from retort.distill.distances import BatchDistance, GatheringDistance, TargetDistance, full_precision
 from retort.distill.ensembles import examples_of
 from retort.distill.gathering import Gathered, forget, random_state
-from retort.distill.layermaps import DRAWN, LayerMap, Pair
+from retort.distill.layermaps import Pair
 from retort.distill.lenses import Moment
 from retort.distill.objective import Objective, Term
+from retort.distill.passes import Passes
 from retort.distill.positions import Positions
+from retort.distill.reading import Reading
 from retort.distill.rows import (
     Losses,
     Seen,
     by_row,
     mean_share,
-    nothing,
     position_mask,
     reduced,
     scaled,
@@ -32,11 +33,9 @@ from retort.distill.word_terms import WordTerms, check, key_of, known_of
 from retort.models.features import (
     CLASS,
     HARD,
-    UNCHANGED,
     WORDS,
     Family,
     Features,
-    Patch,
     Shape,
     Site,
     Totals,
@@ -85,7 +84,8 @@ class BoundObjective(nn.Module):
         self.student = student
         self.teachers = tuple(teachers)
         self.kept_words = kept_words
-        self._fixed_pairs: dict[tuple[LayerMap, int, int], list[Pair]] = {}
+        self.reading = Reading(objective, student, teachers)
+        self.passes = Passes(objective, self.reading)
         self.names = [f"{index}-{term.site}" for index, term in enumerate(objective.terms)]
         self.lenses = nn.ModuleDict()
         for number, shape in enumerate(teachers):
@@ -102,69 +102,15 @@ class BoundObjective(nn.Module):
 
     def student_sites(self, clock: Clock, edited: bool = False) -> frozenset[Site]:
         """What the student must record in the untouched (or the edited) pass."""
-        sites = set() if edited else set(self.objective.ensemble.student_sites(self.student.layers))
-        for teacher in self.teachers or (self.student,):
-            sites |= self._sites(clock, teacher, edited, of_teacher=False)
-        return frozenset(sites)
+        return self.reading.student_sites(clock, edited)
 
     def teacher_sites(self, clock: Clock, number: int, edited: bool = False) -> frozenset[Site]:
         """What a teacher must record; empty if it need not run."""
-        if not self.teachers:
-            return frozenset()
-        ensemble, shape = self.objective.ensemble, self.teachers[number]
-        sites = set() if edited else set(ensemble.teacher_sites(number, shape.layers))
-        if number >= ensemble.encoders:
-            sites |= self._sites(clock, shape, edited, of_teacher=True)
-        return frozenset(sites)
+        return self.reading.teacher_sites(clock, number, edited)
 
     def cacheable(self, number: int, stored: frozenset[Site]) -> bool:
         """Whether a teacher never need run, because ``stored`` sites are all that is ever read of it."""
-        edit = self.objective.edit
-        sites = {Site(term.site) for term in self.objective.terms if term.by is not None}
-        sites |= self.objective.ensemble.teacher_sites(number, self.teachers[number].layers)
-        return edit is None and sites <= stored
-
-    def _sites(self, clock: Clock, teacher: Shape, edited: bool, of_teacher: bool) -> set[Site]:
-        found: set[Site] = set()
-        for term in self.objective.terms:
-            if term.edited == edited and not self._silent(term, clock):
-                found |= self._term_sites(term, clock, teacher, of_teacher)
-        edit = self.objective.edit
-        if edit is not None and edit.second_pass and not edited:
-            sources = edit.sources(clock, self.student, teacher)
-            layers = sources.teacher if of_teacher else sources.student
-            found |= {Site(edit.site, layer) for layer in layers}
-        return found
-
-    def _term_sites(self, term: Term, clock: Clock, teacher: Shape, of_teacher: bool) -> set[Site]:
-        if term.site == "hard":
-            return set() if of_teacher else {HARD}
-        if term.layers is None:
-            return {Site(term.site)}
-        pairs = self._pairs(term, clock, teacher)
-        return {
-            Site(term.site, layer)
-            for pair in pairs
-            for layer in (pair.teacher if of_teacher else pair.student)
-        }
-
-    def _pairs(self, term: Term, clock: Clock, teacher: Shape) -> list[Pair]:
-        """A map's pairs; those that hold for a whole run are found once."""
-        layers, depths = term.layers, (self.student.depth(term.site), teacher.depth(term.site))
-        assert layers is not None
-        if isinstance(layers, DRAWN):
-            return layers.pairs(clock, *depths)
-        if (layers, *depths) not in self._fixed_pairs:
-            self._fixed_pairs[layers, *depths] = layers.pairs(clock, *depths)
-        return self._fixed_pairs[layers, *depths]
-
-    def _silent(self, term: Term, clock: Clock) -> bool:
-        """Whether a term weighs nothing at this moment, on any of its layers (of which it may have none)."""
-        layers = self.student.depth(term.site)
-        if term.layers is None:
-            return value_of(term.weight, clock, Place(-1, layers)) == 0
-        places = {pair.student[0] for teacher in self.teachers for pair in self._pairs(term, clock, teacher)}
-        return all(value_of(term.weight, clock, Place(i, layers)) == 0 for i in places)
+        return self.reading.cacheable(number, stored)
 
     def losses(
         self, batches: Sequence[Any], student: Family, teachers: Sequence[Family], clock: Clock
@@ -174,10 +120,16 @@ class BoundObjective(nn.Module):
         Terms that gather something from all micro-batches get it in a first pass without gradients. Where the
         student runs in it, the second pass repeats its random draws (dropout); where words are chosen, only
         the teachers run, and what they show is kept.
+
+        Raises:
+            ValueError: they are a part of the global batch, of which something is to be gathered.
         """
         if len(batches) == 1 or not self.objective.gathers:
             yield from (self.loss(batch, student, teachers, clock) for batch in batches)
             return
+        rows, here = batches[0].totals.rows, sum(len(batch.valid) for batch in batches)
+        if here != rows:
+            raise ValueError(f"something is gathered from a whole batch of {rows} rows, and these are {here}")
         gathered, states = Gathered(), []
         sums = any(isinstance(term.by, GatheringDistance) for term in self.objective.terms)
         for number, batch in enumerate(batches):
@@ -202,8 +154,8 @@ class BoundObjective(nn.Module):
         number: int,
     ) -> None:
         """Run the teachers on a micro-batch, and note what they say of the words to choose among."""
-        patch = self._patches(batch, student, teachers, clock)[1]
-        shown = self._shown(batch, teachers, clock, patch, edited=False)
+        patch = self.passes.patches(batch, student, teachers, clock)[1]
+        shown = self.passes.shown(batch, teachers, clock, patch, edited=False)
         gathered.shown.append(shown)
         for term in self.objective.terms:
             if isinstance(term.mask, Positions) and term.mask.scope == "batch":
@@ -216,13 +168,13 @@ class BoundObjective(nn.Module):
         self, batch: Any, student: Family, teachers: Sequence[Family], clock: Clock, gathered: Gathered
     ) -> None:
         """Add what a micro-batch has for the distances that gather."""
-        seen = self._first_pass(batch, student, teachers, clock, without=_HEADS)
+        seen = self.passes.first(batch, student, teachers, clock, without=_HEADS)
         first = self.objective.ensemble.encoders
         for name, term in zip(self.names, self.objective.terms, strict=True):
-            if isinstance(term.by, GatheringDistance) and not self._silent(term, clock):
+            if isinstance(term.by, GatheringDistance) and not self.reading.silent(term, clock):
                 where = position_mask(seen.student, term.mask, term.site)
                 for number, theirs in enumerate(seen.teachers[first:], start=first):
-                    for pair in self._pairs(term, clock, self.teachers[number]):
+                    for pair in self.reading.pairs(term, clock, self.teachers[number]):
                         tensors = tensors_of(term, pair, seen.student, theirs)
                         ours, other = self._through(name, term, pair, tensors, seen.student, clock, number)
                         gathered.add((name, number, pair), term.by.gathered(ours, other, where))
@@ -252,12 +204,12 @@ class BoundObjective(nn.Module):
             ValueError: no term has any weight at this moment.
         """
         kept = gathered.shown[number] if gathered is not None and gathered.shown else None
-        first = self._first_pass(batch, student, teachers, clock, kept=kept)
+        first = self.passes.first(batch, student, teachers, clock, kept=kept)
         second: Seen | None = None
         edit = self.objective.edit
         if edit is not None and edit.second_pass:
             both = edit.patches(clock, batch, student, teachers[0], (first.student, first.teachers[0]))
-            second = self._pass(batch, student, teachers, clock, both, edited=True)
+            second = self.passes.run(batch, student, teachers, clock, both, edited=True)
         found = self.compare(first, second, clock, batch.totals, gathered, number)
         return found.idle() if batch.totals.idle else found
 
@@ -279,7 +231,7 @@ class BoundObjective(nn.Module):
         words = WordTerms(totals, self.kept_words, gathered, number)
         settings = _Settings(clock, totals, weights, words, gathered)
         for name, term in zip(self.names, self.objective.terms, strict=True):
-            if not self._silent(term, clock):
+            if not self.reading.silent(term, clock):
                 seen = second if term.edited else first
                 assert seen is not None
                 parts[name] = self._share(name, term, seen, settings)
@@ -289,66 +241,6 @@ class BoundObjective(nn.Module):
         if extra is not None:
             parts["ensemble"] = extra * (examples_of(first.student) / totals.examples)
         return Losses(torch.stack(list(parts.values())).sum(), parts)
-
-    def _first_pass(
-        self,
-        batch: Any,
-        student: Family,
-        teachers: Sequence[Family],
-        clock: Clock,
-        without: frozenset[Site] = frozenset(),
-        kept: tuple[Features, ...] | None = None,
-    ) -> Seen:
-        both = self._patches(batch, student, teachers, clock)
-        return self._pass(batch, student, teachers, clock, both, edited=False, without=without, kept=kept)
-
-    def _patches(
-        self, batch: Any, student: Family, teachers: Sequence[Family], clock: Clock
-    ) -> tuple[Patch, Patch]:
-        """What the edit changes in the first pass, of student and teachers."""
-        edit = self.objective.edit
-        if edit is None or edit.second_pass:
-            return UNCHANGED, UNCHANGED
-        return edit.patches(clock, batch, student, teachers[0], None)
-
-    def _pass(
-        self,
-        batch: Any,
-        student: Family,
-        teachers: Sequence[Family],
-        clock: Clock,
-        patches: tuple[Patch, Patch],
-        edited: bool,
-        without: frozenset[Site] = frozenset(),
-        kept: tuple[Features, ...] | None = None,
-    ) -> Seen:
-        shown = kept
-        if shown is None:
-            shown = self._shown(batch, teachers, clock, patches[1], edited, without)
-        want = self.student_sites(clock, edited) - without
-        return Seen(self._told(student.observe(batch, want, patches[0]), batch), shown)
-
-    def _shown(
-        self,
-        batch: Any,
-        teachers: Sequence[Family],
-        clock: Clock,
-        patch: Patch,
-        edited: bool,
-        without: frozenset[Site] = frozenset(),
-    ) -> tuple[Features, ...]:
-        """What each teacher shows, nothing where nothing is asked of it."""
-        found = []
-        with torch.no_grad():
-            for number, teacher in enumerate(teachers):
-                want = self.teacher_sites(clock, number, edited) - without
-                seen = teacher.observe(batch, want, patch) if want else nothing(batch)
-                found.append(self._told(seen, batch))
-        return tuple(found)
-
-    def _told(self, features: Features, batch: Any) -> Features:
-        """The same with the words that stand in the text, where a term asks for them."""
-        return replace(features, targets=batch.targets) if self.objective.needs_targets else features
 
     def _share(self, name: str, term: Term, seen: Seen, settings: _Settings) -> Tensor:
         """A term's weighted rows, summed over this micro-batch and all teachers, over the batch's rows."""
@@ -391,7 +283,7 @@ class BoundObjective(nn.Module):
                 found = torch.where(found > term.above(clock), found, 0.0)
             return scaled(found, value_of(term.weight, clock, Place(-1, layers)))
         rows = []
-        pairs = self._pairs(term, clock, self.teachers[number])
+        pairs = self.reading.pairs(term, clock, self.teachers[number])
         for pair in pairs:
             weight = value_of(term.weight, clock, Place(pair.student[0], layers, len(pairs)))
             if weight != 0:

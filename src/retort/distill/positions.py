@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
+from retort.distill.decoupled import uncertainty
 from retort.lazy import functional as F
 from retort.lazy import torch
 
@@ -52,7 +53,7 @@ class Positions:
     scope: Scope = "batch"
 
     ranks: ClassVar[bool] = False
-    """Whether it looks at the teacher's uncertainty."""
+    """Whether it ranks words by what :meth:`statistic` says of them."""
 
     def where(self, predicted: Tensor) -> Tensor:
         """bool [B, S] from the same: the words among which it chooses."""
@@ -68,9 +69,13 @@ class Positions:
         """What is known of the words it chooses among hangs on this."""
         return self.of, self.first, self.last, self.ranks
 
-    def members(self, uncertainty: Tensor) -> Tensor:
-        """bool [n]: which words of a scope count; by a plain mask all."""
-        return torch.ones_like(uncertainty, dtype=torch.bool)
+    def statistic(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """What the teacher's logits [n, V] say of the words that stand there, int64 [n]: [n]."""
+        raise NotImplementedError
+
+    def members(self, values: Tensor) -> Tensor:
+        """bool [n]: which words of a scope count, by what is said of them; by a plain mask all."""
+        return torch.ones_like(values, dtype=torch.bool)
 
     def counted(self, members: Tensor) -> Tensor:
         """How many words the mean of a scope is over, at least 1: []."""
@@ -80,7 +85,7 @@ class Positions:
         """What counts of a micro-batch.
 
         Args:
-            where: bool [B, S], from :meth:`where`; ``values``: [n], the uncertainty at its true positions.
+            where: bool [B, S], from :meth:`where`; ``values``: [n], what is said of its true positions.
             rows: of the global batch.
             everywhere: [N], the values of all micro-batches; ``start``: where this one's begin.
         """
@@ -130,16 +135,20 @@ class TokenGroup(Positions):
         if not 0 <= self.share <= 1 or (self.split == "median" and self.share != 0.5):
             raise ValueError(f"share is from 0 to 1, and a half for the median, not {self.share}")
 
-    def members(self, uncertainty: Tensor) -> Tensor:
+    def statistic(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """UnC."""
+        return uncertainty(logits, targets)
+
+    def members(self, values: Tensor) -> Tensor:
         """bool [n]."""
-        if not len(uncertainty):
-            return uncertainty.bool()
+        if not len(values):
+            return values.bool()
         if self.split == "median":
-            hard = uncertainty >= uncertainty.median()
+            hard = values >= values.median()
         else:
-            order = uncertainty.argsort(descending=True, stable=True)
-            hard = torch.zeros_like(uncertainty, dtype=torch.bool)
-            hard[order[: math.ceil(self.share * len(uncertainty))]] = True
+            order = values.argsort(descending=True, stable=True)
+            hard = torch.zeros_like(values, dtype=torch.bool)
+            hard[order[: math.ceil(self.share * len(values))]] = True
         return hard if self.group == "hard" else ~hard
 
     def counted(self, members: Tensor) -> Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from retort.distill.decoupled import uncertainty
 from retort.distill.distances import Distance, TargetDistance
 from retort.distill.gathering import Gathered, WordKey
 from retort.distill.objective import Objective, Term
@@ -33,12 +32,12 @@ def check(objective: Objective, compressed: bool) -> None:
 
 
 def known_of(mask: Positions, teacher: Features) -> Tensor:
-    """What a mask looks at of the words it chooses among, [n]: the teacher's uncertainty, or nothing."""
+    """What a mask looks at of the words it chooses among, [n]: what the teacher says of them, or nothing."""
     where, words = mask.where(teacher.predicted), teacher[WORDS]
     if not mask.ranks:
         return torch.zeros(int(where.sum()), device=where.device)
     assert teacher.targets is not None
-    return word_statistic(words, where, teacher.targets, uncertainty)
+    return word_statistic(words, where, teacher.targets, mask.statistic)
 
 
 def key_of(term: Term, mask: Positions, teacher: int) -> WordKey:

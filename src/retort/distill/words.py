@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from retort.distill.distances import Distance, Sloped, TargetDistance, wide
 from retort.models.features import WordLogits
 
-WORKSPACE_BYTES = 128 * 2**20
+WORKSPACE_BYTES = 256 * 2**20
 """Memory for one chunk of logits. Chunks are cut by memory, not by a number of rows: small models
 get one chunk (no launch overhead), large vocabularies many. About eight tensors of rows x
 vocabulary live inside a chunk (logits, log-probabilities and their gradients)."""
@@ -65,23 +65,6 @@ def word_distance(
 
 
 @torch.no_grad()
-def gold_losses(logits: WordLogits, targets: Tensor, where: Tensor) -> Tensor:
-    """Cross-entropy of gold words at the chosen positions, to be looked at: without a gradient.
-
-    Args:
-        logits: hidden [B, S, D], weight [V, D].
-        targets: int64 [B, S], the gold words.
-        where: bool [B, S].
-
-    Returns:
-        [N], one value per true position of ``where`` in row-major order, float32 or wider.
-    """
-    return word_statistic(
-        logits, where, targets, lambda z, words: F.cross_entropy(wide(z), words, reduction="none")
-    )
-
-
-@torch.no_grad()
 def word_statistic(
     model: WordLogits, where: Tensor, targets: Tensor, statistic: Callable[[Tensor, Tensor], Tensor]
 ) -> Tensor:
@@ -102,6 +85,24 @@ def word_statistic(
         part = slice(start, start + rows)
         values[part] = statistic(_linear(hidden[part], model.weight, model.bias), words[part])
     return values
+
+
+def gold_losses(logits: WordLogits, targets: Tensor, where: Tensor) -> Tensor:
+    """Cross-entropy of gold words at the chosen positions, to be looked at: without a gradient.
+
+    Args:
+        logits: hidden [B, S, D], weight [V, D].
+        targets: int64 [B, S], the gold words.
+        where: bool [B, S].
+
+    Returns:
+        [N], one value per true position of ``where`` in row-major order, float32 or wider.
+    """
+    return word_statistic(logits, where, targets, _surprise)
+
+
+def _surprise(logits: Tensor, words: Tensor) -> Tensor:
+    return F.cross_entropy(wide(logits), words, reduction="none")
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,10 @@ class _Gradients:
         """Fold in the gradient ``slope`` [n, V] of a chunk's logits."""
         slope = slope.to(hidden.dtype)
         self.by_row[part] = slope @ weight.to(hidden.dtype)
-        self.by_weight += (slope.T @ hidden).to(self.by_weight.dtype)
+        if hidden.dtype == self.by_weight.dtype:
+            self.by_weight.addmm_(slope.T, hidden)  # without a second tensor of the table's size
+        else:
+            self.by_weight += (slope.T @ hidden).to(self.by_weight.dtype)
         if self.by_bias.dim():
             self.by_bias += slope.sum(0).to(self.by_bias.dtype)
 

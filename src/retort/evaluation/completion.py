@@ -7,8 +7,7 @@ nothing that runs after is changed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -19,39 +18,8 @@ from torch import Tensor
 from retort.data.layouts import Layout
 from retort.data.prompt_examples import PromptExample
 from retort.errors import InputError
+from retort.evaluation.decoding import Sampling
 from retort.evaluation.generation import explicit
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How responses are drawn. Nothing is taken from a model's own settings.
-
-    Attributes:
-        max_new: most tokens of a response, its end token included.
-        temperature: divides the logits; 0 always takes the likeliest word (greedy).
-        top_p: words are drawn from the fewest that have at least this probability together.
-    """
-
-    max_new: int
-    temperature: float = 0.0
-    top_p: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.max_new < 1:
-            raise InputError(f"generation: max_new {self.max_new} leaves no room for a word; raise it")
-        if self.temperature < 0 or not 0 < self.top_p <= 1:
-            raise InputError(
-                f"generation: temperature {self.temperature} and top_p {self.top_p}: use at least 0, and a "
-                "number above 0 and up to 1"
-            )
-
-
-RELEASED: Mapping[str, Sampling] = {
-    "greedy": Sampling(256),
-    "sampled": Sampling(256, temperature=1.0),
-}
-"""The authors' evaluation and rollouts; and that of MiniLLM and its successors, whose ROUGE-L is a mean over
-several seeds."""
 
 
 @torch.no_grad()

@@ -41,9 +41,9 @@ ROWS: Mapping[TextFamily, int] = {"bert": 8, "bart": 16, "mbart": 8, "mbart50": 
 
 WARM_UP = 2
 """Rounds before the clock counts: allocations, kernels and threads settle."""
-LEAST, MOST = 7, 50
+LEAST, MOST = 5, 50
 """Rounds that count."""
-SECONDS = 3.0
+SECONDS = 2.0
 """After this long enough rounds are made, if they are not fewer than the least."""
 
 Architectures = Mapping[str, Mapping[str, TextArchitecture]]

@@ -200,7 +200,7 @@ _RUNS = (
         _ROLLED_OUT,
         f"{_REPO} distill_trainer.py generates without flags: greedily, unless a model's own settings say "
         "other",
-        "students write one text to a prompt, up to 256 words",
+        "students write one text to a prompt, up to 256 tokens",
     ),
     Quirk(
         "mixed-words",
@@ -234,6 +234,27 @@ _RUNS = (
         f"{_REPO} scripts/distillation.sh puts student_size into the teacher's path, teacher_size into the "
         "student's",
         "none on what is trained, if the script is called with that in mind",
+    ),
+    Quirk(
+        "manual-backward",
+        _IN_CODE,
+        f"{_REPO} distill_trainer.py overrides training_step(model, inputs) and calls backward itself",
+        "later trainers of transformers pass a third argument, at which it stops; the scaling of float16 "
+        "gradients is passed by",
+    ),
+    Quirk(
+        "two-rouges",
+        _ALL,
+        f"{_REPO} inference.py scores by the package rouge, MiniLLM and DistiLLM by rouge_score with stems",
+        "their values are not comparable",
+    ),
+    Quirk(
+        "judge-replies",
+        _ALL,
+        f"{_REPO} gpt4_evalution.py shows the model's answer first; get_gpt4_score.py leaves out replies "
+        "without a score",
+        "a preference for the first answer is part of the published ratio; how many replies are in it is not "
+        "known",
     ),
     Quirk(
         "judge-model",

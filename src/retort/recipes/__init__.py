@@ -28,6 +28,11 @@ class Sequences:
     share: float = 1.0
     otherwise: Literal["data", "teacher"] = "data"
 
+    @property
+    def from_teacher(self) -> bool:
+        """Whether any are the teacher's."""
+        return "teacher" in (self.source, self.otherwise)
+
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:
             raise ValueError(f"share is more than 0 and at most 1, not {self.share}")

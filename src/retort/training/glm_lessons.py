@@ -22,6 +22,7 @@ from retort.evaluation.predictions import evaluate, write_predictions
 from retort.models.features import Family
 from retort.training.distribution import World
 from retort.training.lessons import Judged
+from retort.training.signals import write_signals
 
 if TYPE_CHECKING:
     from retort.stages import ClozeRun, Corpus
@@ -64,6 +65,16 @@ class ClozeLesson:
     def collate(self, examples: Sequence[ClozeExample]) -> GLMBatch:
         """Padded candidates."""
         return collate_cloze(examples, self._length, self._mean)
+
+    def taught(
+        self, examples: Sequence[ClozeExample], step: int, student: Family, signals: Sequence[Path], seed: int
+    ) -> Sequence[ClozeExample]:
+        """The examples themselves."""
+        return examples
+
+    def store(self, folder: Path, teacher: Family, device: torch.device) -> None:
+        """Write a teacher's class scores and final states."""
+        write_signals(folder / f"{self._run.task}.safetensors", teacher, self.train, device)
 
     def judge(
         self, student: Family, teachers: Sequence[Family], device: torch.device, world: World

@@ -77,6 +77,24 @@ class Lesson(Protocol):
         """A batch of some of them."""
         ...
 
+    def taught(
+        self, examples: Sequence[Any], step: int, student: Family, signals: Sequence[Path], seed: int
+    ) -> Sequence[Any]:
+        """What an update learns on instead of examples of the data: most often those themselves.
+
+        Args:
+            examples: of the update after ``step`` finished ones.
+            step: finished updates.
+            student: as it is now.
+            signals: folders with what each teacher stored.
+            seed: of the stage.
+        """
+        ...
+
+    def store(self, folder: Path, teacher: Family, device: torch.device) -> None:
+        """Write what students read of a fine-tuned teacher (of tasks whose runs read any)."""
+        ...
+
     def judge(
         self, student: Family, teachers: Sequence[Family], device: torch.device, world: World
     ) -> Judged:

@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, Shard, distribute_tensor
 
 from retort.distill.binding import BoundObjective
-from retort.distill.distances import GatheringDistance
 from retort.errors import InputError, RetortError
 from retort.stages import Optimiser
 from retort.training.checkpoints import Scratch
@@ -130,7 +129,7 @@ class Team(World):
                 "this objective learns a policy from the micro-batch before (RL-KD), which several processes "
                 "do not see in order: train it on one device (models.*.devices: 1)"
             )
-        if any(isinstance(term.by, GatheringDistance) for term in objective.objective.terms):
+        if objective.objective.gathers:
             raise InputError(
                 "this objective gathers something over all micro-batches (quirk cka-micro-batch: fixed), "
                 "which several processes do not: train it on one device (models.*.devices: 1)"

@@ -61,6 +61,7 @@ class TaskBatches:
         settings: sizes and length of the run.
         seed: decides the orders.
         world: the processes; ``together``: see :func:`deal`.
+        taught: what an update learns on instead of its examples; ``None``: those.
     """
 
     def __init__(
@@ -71,7 +72,9 @@ class TaskBatches:
         seed: int,
         world: World = ALONE,
         together: bool = False,
+        taught: Callable[[Sequence[Any], int], Sequence[Any]] | None = None,
     ) -> None:
+        self._taught = taught
         self._world = world
         self._together = together
         self._examples = examples
@@ -95,7 +98,8 @@ class TaskBatches:
             self._order = (epoch, order)
         size = self._settings.batch_size
         chosen = self._order[1][place * size : (place + 1) * size]
-        batch = self._collate([self._examples[i] for i in chosen])
+        examples: Sequence[Any] = [self._examples[i] for i in chosen]
+        batch = self._collate(examples if self._taught is None else self._taught(examples, step))
         return deal(batch, self._settings.micro_batch_size or size, self._world, self._together)
 
 
@@ -141,7 +145,9 @@ class TaskTraining:
         self.progress = progress
         self.room = room
         lesson, together = room.lesson, stage.objective.together
-        self.batches = TaskBatches(lesson.train, lesson.collate, settings, stage.seed, job.world, together)
+        self.batches = TaskBatches(
+            lesson.train, lesson.collate, settings, stage.seed, job.world, together, self._taught
+        )
         self.student = starting_family(stage, job, name)
         self.trainer = self._trainer()
         self.diary, self.watch = _Diary(), Stopwatch()
@@ -156,6 +162,10 @@ class TaskTraining:
         view, batch = probed
         kept = kept_words(self.stage, self.job)
         return Probe(self.student, teachers[0], batch.to(self.job.device), kept, view)
+
+    def _taught(self, examples: Sequence[Any], step: int) -> Sequence[Any]:
+        signals = [self.job.layout.signals(teacher) for teacher in self.stage.teachers]
+        return self.room.lesson.taught(examples, step, self.student, signals, self.stage.seed)
 
     def _trainer(self) -> Trainer:
         stage, job, shapes = self.stage, self.job, self.room.shapes

@@ -87,6 +87,15 @@ class ClassLesson:
         length = self._run.source if self._run.padding == "fixed" else None
         return batch_of_classes(examples, self._layout, segments=False, length=length)
 
+    def taught(
+        self, examples: Sequence[ClassExample], step: int, student: Family, signals: Sequence[Path], seed: int
+    ) -> Sequence[ClassExample]:
+        """The examples themselves."""
+        return examples
+
+    def store(self, folder: Path, teacher: Family, device: torch.device) -> None:
+        """Nothing: students run their teachers."""
+
     def judge(
         self, student: Family, teachers: Sequence[Family], device: torch.device, world: World
     ) -> Judged:
@@ -125,6 +134,15 @@ class PairLesson:
         fixed = self._run.padding == "fixed"
         lengths = (self._run.source, self._run.target) if fixed else (None, None)
         return batch_of_pairs(examples, self._layout, lengths)
+
+    def taught(
+        self, examples: Sequence[PairExample], step: int, student: Family, signals: Sequence[Path], seed: int
+    ) -> Sequence[PairExample]:
+        """The examples themselves."""
+        return examples
+
+    def store(self, folder: Path, teacher: Family, device: torch.device) -> None:
+        """Nothing: students run their teachers."""
 
     def judge(
         self, student: Family, teachers: Sequence[Family], device: torch.device, world: World

@@ -1,7 +1,7 @@
 """Writing the sentence tasks, documents and translations of a pocket world to disk, each part by itself.
 
 Every part has its own stream of the world's seed: other sizes and other parts leave it as it is. The words
-are those of :func:`retort.data.pocket.generate_world`.
+are those of :func:`retort.data.pocket.world.generate_corpus`.
 """
 
 from __future__ import annotations

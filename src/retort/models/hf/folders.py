@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from retort.errors import InputError
-from retort.files import atomic_folder, read_json, write_json
+from retort.files import atomic_folder, read_json, write_json, write_text
 from retort.models.hf.building import classes_of_models, has_own_head
 from retort.models.hf.families import HFFamily, family_of
 
 CONFIG = "config.json"
 CARD = "card.json"
+README = "README.md"
 
 _FRESH = ("classifier.", "bert.pooler.")
 """What a pretrained BERT may lack when it is loaded to classify."""
@@ -27,11 +28,13 @@ def save_student(
     tokenizer: Any | None,
     card: Mapping[str, Any],
     weights: Mapping[str, Tensor] | None = None,
+    readme: str | None = None,
 ) -> None:
     """Write a model as an ordinary transformers folder, atomically.
 
     ``config.json``, ``model.safetensors``, ``generation_config.json`` for models that generate, the files of
-    a transformers tokenizer where one is given, and ``card.json``, which transformers ignores.
+    a transformers tokenizer where one is given, ``card.json``, which transformers ignores, and ``README.md``,
+    the model card for people, where there is one.
 
     Args:
         folder: replaced as a whole if it is there.
@@ -39,12 +42,15 @@ def save_student(
         tokenizer: anything with ``save_pretrained``; its words are the model's rows.
         card: what it is and how it was made.
         weights: by name, of a model that is shared out among processes; ``None``: the model's own.
+        readme: text of the model card.
     """
     with atomic_folder(folder) as temporary:
         write_model(temporary, module, weights)
         if tokenizer is not None:
             tokenizer.save_pretrained(temporary)
         write_json(temporary / CARD, dict(card))
+        if readme is not None:
+            write_text(temporary / README, readme)
 
 
 def write_model(folder: Path, module: Any, weights: Mapping[str, Tensor] | None = None) -> None:
