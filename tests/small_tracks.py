@@ -1,7 +1,13 @@
 """Small tracks of a paper on transformers models, with what models and their tasks need, and no more."""
 
+import functools
 import json
+import tempfile
+from pathlib import Path
 
+import yaml
+
+from retort.config.loading import SCALES, read_yaml, resolve
 from retort.config.texts import Decoding, TextModel, TextPaper, TextTask, Track
 
 
@@ -61,7 +67,12 @@ GREEDY = {
     "beams": 1, "max_length": 12, "min_length": 0, "length_penalty": 1.0, "no_repeat_ngram": 0,
     "early_stopping": False,
 }  # fmt: skip
-POCKET = {"documents": 40, "multilingual": 20, "glue": 10, "glue_dev": 6, "pairs": 8, "pairs_dev": 4}
+POCKET = {
+    "documents": 40,
+    "multilingual": 20,
+    "glue": {"train": 10, "dev": 6},
+    "pairs": {"train": 8, "dev": 4},
+}
 STUDENTS = {"BERT": ["BERT_1"], "BART": ["BART_1"], "mBART": ["mBART_1"], "T5": ["T5_1"]}
 TASKS = {"BERT": "RTE", "BART": "XSum", "mBART": "WMT16-en-ro", "T5": "XSum"}
 FAMILIES = {"BERT": "bert", "BART": "bart", "mBART": "mbart", "T5": "t5"}
@@ -89,7 +100,7 @@ def track_section(label, methods, one_recipe=(), **more):
         },
         "teachers": [label],
         "methods": {name: [f"{label}_W" if "cosine" in name else f"{label}_1"] for name in methods},
-        "one_recipe": {kind: [f"{label}_W"] for kind in one_recipe},
+        "variants": {f"{label} {kind} (one recipe)": [f"{label}_W"] for kind in one_recipe},
         "tasks": {TASKS[label]: {"source": 24} | written},
         "pretraining": {
             "length": 20,
@@ -117,7 +128,7 @@ def section(**tracks):
 
 
 def overrides(**tracks):
-    """What makes the smoke scale a run of these tracks alone."""
+    """What :func:`config_of` makes a run of these tracks alone."""
     made = {
         "papers": ["cka"],
         "variants": {"tables": [], "quirks": [], "seeds": [1]},
@@ -129,3 +140,17 @@ def overrides(**tracks):
 def chain(stage):
     """A stage and those it starts from, first to last."""
     return [] if stage is None else [*chain(stage.init), stage]
+
+
+def config_of(made):
+    """The smoke scale without its own tracks, to which others would be added, and ``made`` laid over it."""
+    return resolve({"scale": "smoke"} | made, folder=Path(_without_tracks().name))
+
+
+@functools.cache
+def _without_tracks():
+    folder = tempfile.TemporaryDirectory()
+    kept = read_yaml(SCALES / "smoke.yaml") | {"papers": ["glmd"]}
+    del kept["cka"], kept["atkd"]
+    (Path(folder.name) / "smoke.yaml").write_text(yaml.safe_dump(kept))
+    return folder

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from small_tracks import overrides, track_section
+from small_tracks import config_of, overrides, track_section
 
 from retort.config import load
 from retort.texts import (
@@ -12,8 +12,8 @@ from retort.texts import (
     paper_of_part,
     part_of,
     raw_names,
-    raw_of_text,
     raw_part,
+    raws_of_text,
     text_names,
     text_part,
     words_read,
@@ -72,9 +72,9 @@ OF_PAIRS = (WORDS | TEXTS) - {"cka-bert", "cka-bert-RTE"}
 
 
 def test_the_parts_of_a_paper():
-    config = load("smoke", tracks())
+    config = config_of(tracks())
     assert set(raw_names(config)) == RAW and set(text_names(config)) == WORDS | TEXTS
-    both = load("smoke", tracks() | {"papers": ["glmd", "cka"], "tasks": TASKS})
+    both = config_of(tracks() | {"papers": ["glmd", "cka"], "tasks": TASKS})
     assert set(raw_names(both)) == RAW | ALL and set(text_names(both)) == WORDS | TEXTS | ALL
 
 
@@ -85,8 +85,8 @@ def test_the_parts_of_a_paper():
         ("data.pocket.documents", 100, set(), set()),  # GLMD's
         ("cka.pocket.documents", 50, {"cka-corpus"}, WORDS | TEXTS),
         ("cka.pocket.multilingual", 50, {"cka-corpus"}, WORDS | TEXTS),
-        ("cka.pocket.glue", 20, {"cka-RTE"}, {"cka-bert-RTE"}),
-        ("cka.pocket.pairs_dev", 20, RAW - {"cka-corpus", "cka-RTE"}, OF_PAIRS),
+        ("cka.pocket.glue.train", 20, {"cka-RTE"}, {"cka-bert-RTE"}),
+        ("cka.pocket.pairs.dev", 20, RAW - {"cka-corpus", "cka-RTE"}, OF_PAIRS),
         ("cka.limits.corpus", 10, set(), WORDS | TEXTS),
         ("cka.limits.dev", 3, set(), TEXTS),
         ("cka.tracks.t5.vocabulary.size", 200, set(), T5),
@@ -107,7 +107,7 @@ def test_a_value_renames_just_the_parts_it_decides(place, value, raw, text):
     for key in place.split(".")[:-1]:
         inner = inner.setdefault(key, {})
     inner[place.split(".")[-1]] = value
-    before, after = load("smoke", tracks()), load("smoke", changed)
+    before, after = config_of(tracks()), config_of(changed)
     for names, renamed in ((raw_names, raw), (text_names, text)):
         old, new = names(before), names(after)
         assert old.keys() == new.keys()
@@ -117,7 +117,7 @@ def test_a_value_renames_just_the_parts_it_decides(place, value, raw, text):
 def test_another_track_leaves_the_parts_of_a_track_as_they_are():
     whole, alone = tracks(), tracks()
     alone["cka"]["tracks"] = {"bart": alone["cka"]["tracks"]["bart"]}
-    old, new = (load("smoke", each) for each in (whole, alone))
+    old, new = (config_of(each) for each in (whole, alone))
     kept = text_names(new)
     # Languages of other tracks are in the corpora's folder.
     assert (
@@ -125,29 +125,30 @@ def test_another_track_leaves_the_parts_of_a_track_as_they_are():
         and raw_names(new)["cka-XSum"] == raw_names(old)["cka-XSum"]
     )
     del whole["cka"]["tracks"]["mbart"]
-    assert kept.items() <= text_names(load("smoke", whole)).items()
+    assert kept.items() <= text_names(config_of(whole)).items()
 
 
 def test_names_of_parts_hold_dashes_and_come_apart_again():
-    config = load("smoke", tracks() | {"papers": ["glmd", "cka"], "tasks": TASKS})
+    config = config_of(tracks() | {"papers": ["glmd", "cka"], "tasks": TASKS})
     assert paper_of_part("cka-WMT16-en-ro") == ("cka", "WMT16-en-ro") and paper_of_part("RTE") == (
         "glmd",
         "RTE",
     )
-    assert raw_of_text("cka-mbart-WMT16-en-ro") == "cka-WMT16-en-ro" and raw_of_text("RTE") == "RTE"
-    assert raw_of_text("cka-t5-CNN-DM") == "cka-CNN-DM"
+    assert raws_of_text(config, "cka-mbart-WMT16-en-ro") == ("cka-WMT16-en-ro",)
+    assert raws_of_text(config, "cka-t5-CNN-DM") == ("cka-CNN-DM",)
+    assert raws_of_text(config, "RTE") == ("RTE",)
     for part, folder in (*raw_names(config).items(), *text_names(config).items()):
         assert part_of(folder) == part
-    for part, paper, name, track, task, settings in named_texts(config):
-        assert part == text_part(paper, name, task) and track == config.cka.tracks[name]
-        assert (task is None) == (settings is None) and part in text_names(config)
+    for part, paper, track, task in named_texts(config):
+        (name,) = (name for name, one in config.cka.tracks.items() if one is track)
+        assert part == text_part(paper, name, task) and part in text_names(config)
         if task is not None:
-            assert raw_of_text(part) == raw_part(paper, task) and settings == track.tasks[task]
+            assert raws_of_text(config, part) == (raw_part(paper, task),)
     assert {part for part, *_ in named_texts(config)} == WORDS | TEXTS
 
 
 def test_words_are_made_from_the_corpora_and_the_training_texts_of_the_track_s_sets():
-    found = {name: words_read("cka", track) for name, track in load("smoke", tracks()).cka.tracks.items()}
+    found = {name: words_read("cka", track) for name, track in config_of(tracks()).cka.tracks.items()}
     assert found == {
         "bart": ("cka-corpus", "cka-XSum"),
         "t5": ("cka-corpus", "cka-XSum", "cka-CNN-DM"),

@@ -3,9 +3,8 @@
 from dataclasses import asdict, replace
 
 import pytest
-from small_tracks import FAMILIES, TASKS, chain, overrides, paper, text_task, track, track_section
+from small_tracks import FAMILIES, TASKS, chain, config_of, overrides, paper, text_task, track, track_section
 
-from retort.config import load
 from retort.config.texts import TextModel
 from retort.distill.alignment import CKA, GatheredCKA
 from retort.errors import InputError
@@ -55,7 +54,7 @@ def plan_of(*labels, quirks=(), chosen=None, **changes):
     tracks = {label.lower(): track_section(label, RELEASED[label], KINDS) | changes for label in labels}
     made = overrides(**tracks) | {"quirks": chosen or {}}
     made["variants"]["quirks"] = list(quirks)
-    return Plan(load("smoke", made))
+    return Plan(config_of(made))
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +174,7 @@ def test_every_seed_and_every_student_has_its_row():
     track["methods"] = {"T5 CKA": ["T5_1", "T5_W"]}
     made = overrides(t5=track)
     made["cka"]["seeds"] = [3, 4]
-    found = [(c.pair, c.seed) for c in Plan(load("smoke", made)).cells]
+    found = [(c.pair, c.seed) for c in Plan(config_of(made)).cells]
     assert found == [("T5", 1234), ("T5-T5_1", 3), ("T5-T5_1", 4), ("T5-T5_W", 3), ("T5-T5_W", 4)]
 
 
@@ -183,7 +182,7 @@ def test_an_imported_teacher_is_not_pretrained_and_one_without_pretraining_start
     for change, imported in (({"import_teacher": {"BART": "given"}}, "given"), ({}, None)):
         track = track_section("BART", ["BART CKA"]) | change
         track["pretraining"] = track["pretraining"] | {"teacher": None, "student": None}
-        (teacher, student) = Plan(load("smoke", overrides(bart=track))).cells
+        (teacher, student) = Plan(config_of(overrides(bart=track))).cells
         start = teacher.stages[0].init
         assert (start and (start.imported, start.schooling)) == (imported and (imported, None))
         assert student.stages[0].teachers == teacher.stages and student.stages[0].init is None
@@ -233,7 +232,8 @@ def test_quirks_of_other_papers_change_no_row(quirk):
     [
         ("BART", {"methods": {"BART cosine": ["BART_1"]}},
          r"cka.tracks.x.methods.BART cosine: compares states of equal width, but BART has 16 and BART_1 8"),
-        ("BART", {"one_recipe": {"cosine": ["BART_1"]}}, r"BART cosine \(one recipe\): compares states"),
+        ("BART", {"variants": {"BART cosine (one recipe)": ["BART_1"]}},
+         r"BART cosine \(one recipe\): compares states"),
         ("T5", {"methods": {"BART CKA": ["T5_1"]}}, "BART CKA is for bart models, this track has t5"),
         ("T5", {"methods": {"T5 CAK": ["T5_1"]}}, "methods: no recipe for 'T5 CAK'; did you mean 'T5 CKA'?"),
         ("T5", {"methods": {"T5 CKA": ["T5_2"]}}, "cka.tracks.x: no model 'T5_2'; did you mean 'T5"),
@@ -252,5 +252,5 @@ def test_what_cannot_be_is_refused(label, change, message):
     for key, value in change.items():
         track[key] = track[key] | value if key == "pretraining" else value
     with pytest.raises(InputError, match=message) as error:
-        _ = Plan(load("smoke", overrides(x=track))).cells
+        _ = Plan(config_of(overrides(x=track))).cells
     assert "\n" not in str(error.value)

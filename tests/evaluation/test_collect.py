@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_tracks import overrides, track_section
+from small_tracks import config_of, overrides, track_section
 
 from retort.config import load
 from retort.data.examples import ClozeExample, GLMExample
@@ -263,7 +263,7 @@ def papers(tmp_path, monkeypatch):
         "seeds": [1],
     }
     made["cka"]["seeds"] = [3, 4]
-    plan = Plan(load("smoke", made), tmp_path)
+    plan = Plan(config_of(made), tmp_path)
     for number, cell in enumerate(plan.cells):
         (stage,) = cell.stages
         (run,) = stage.runs.values()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from small_tracks import overrides, track_section
+from small_tracks import config_of, overrides, track_section
 
 from retort.config import load
 from retort.errors import RetortError
@@ -144,7 +144,7 @@ def two_papers(tmp_path, gates, scores, glmd=50.0):
         "seeds": [1],
     }
     made["gates"] = {"zero_shot": {"RTE": gates["T1"]}} if "T1" in gates else {}
-    plan = Plan(load("smoke", made), tmp_path)
+    plan = Plan(config_of(made), tmp_path)
     scores = {"T1": {"RTE": [{"accuracy": glmd}]}} | scores
     for cell in plan.cells:
         if cell.role == "teacher":

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import torch
 from newest import evaluate_and_keep
+from small_tracks import config_of, track_section
 from small_tracks import overrides as text_overrides
-from small_tracks import track_section
 
 from retort.config import load
 from retort.data.encoding import encode_part
@@ -138,7 +138,7 @@ def text_workshop(tmp_path_factory) -> Workshop:
         "t5": track_section("T5", ["T5 CKA"]),
     }
     prepare_process(1)
-    made = Workshop(Plan(load("smoke", text_overrides(**tracks)), tmp_path_factory.mktemp("text_workshop")))
+    made = Workshop(Plan(config_of(text_overrides(**tracks)), tmp_path_factory.mktemp("text_workshop")))
     plan = made.plan
     for part, folder in plan.data.items():
         provide_texts(plan.config, *paper_of_part(part), plan.layout.data(folder))

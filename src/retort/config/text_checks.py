@@ -13,6 +13,9 @@ from retort.config.texts import TextPaper, Track
 from retort.papers import PAPERS, Scoring
 
 _NAME = re.compile(r"\w+")
+_CAUSAL = ("opt", "gpt_neox", "llama")
+_WITHOUT_TABLE = ("t5", "gpt_neox", "llama")
+"""Families whose positions are relative or rotations: no text is too long for them."""
 
 
 def text_problems(config: Config) -> Iterator[str]:
@@ -41,6 +44,8 @@ def _sources(config: Config, paper: str, section: TextPaper) -> Iterator[str]:
     source = config.data.source
     if source == "pocket" and section.pocket is None:
         yield f"{paper}.pocket: is null, but data.source is 'pocket'; give the sizes"
+    if source == "pocket" and section.pocket is not None:
+        yield from _unsized(paper, section)
     if source == "hub" and section.hub is None:
         yield f"{paper}.hub: is null, but data.source is 'hub'; give the names on the hub"
     if source == "hub" and section.hub is not None:
@@ -51,6 +56,18 @@ def _sources(config: Config, paper: str, section: TextPaper) -> Iterator[str]:
                         f"{paper}.hub.multilingual: has no corpus of {code!r}, "
                         f"which {paper}.tracks.{name} reads; add one"
                     )
+
+
+def _unsized(paper: str, section: TextPaper) -> Iterator[str]:
+    """Generated texts that a track reads, but that have no size."""
+    kinds = {name: scoring.kind == "classes" for name, scoring in PAPERS[paper].tasks.items()}
+    for name, track in section.tracks.items():
+        needed = {"glue" if kinds[task] else "pairs" for task in track.tasks if task in kinds}
+        needed |= {"multilingual"} if track.languages else set()
+        needed |= {"instructions"} if track.instructions else set()
+        for key in sorted(needed):
+            if getattr(section.pocket, key) is None:
+                yield f"{paper}.pocket.{key}: is null, but {paper}.tracks.{name} reads such texts; give it"
 
 
 def _repeated(place: str, values: Sequence[object]) -> Iterator[str]:
@@ -64,29 +81,43 @@ def _models(place: str, track: Track) -> Iterator[str]:
         here = f"{place}.models.{symbol}"
         if model.head_width is None and model.width % model.heads:
             yield f"{here}.heads: {model.heads} heads do not divide the width {model.width}; change one"
-        if not model.encoder_layers:
-            yield f"{here}.encoder_layers: is 0; give it one or more"
-        if (track.family == "bert") == bool(model.decoder_layers):
-            wanted = "none, write 0" if track.family == "bert" else "one or more"
-            yield f"{here}.decoder_layers: is {model.decoder_layers}, but {track.family} models have {wanted}"
+        stacks = {"encoder_layers": track.family not in _CAUSAL, "decoder_layers": track.family != "bert"}
+        for key, needed in stacks.items():
+            layers = getattr(model, key)
+            if bool(layers) != needed:
+                wanted = "one or more" if needed else "none, write 0"
+                yield f"{here}.{key}: is {layers}, but {track.family} models have {wanted}"
 
 
 def _roles(place: str, track: Track) -> Iterator[str]:
     yield from _repeated(f"{place}.teachers", track.teachers)
     yield from _repeated(f"{place}.languages", track.languages)
-    for name, students in (*track.methods.items(), *track.one_recipe.items()):
+    for name, students in (*track.methods.items(), *track.variants.items()):
         yield from _repeated(f"{place}: students of {name}", students)
     for symbol in track.import_teacher:
-        if symbol in track.models and symbol not in track.teachers:
+        if symbol in track.models and symbol not in track.teachers and track.family not in _CAUSAL:
             valid = ", ".join(track.teachers)
             yield f"{place}.import_teacher.{symbol}: is no teacher of this track; valid: {valid}"
+    judged = [*track.tasks, *(track.instructions.sets if track.instructions else ())]
     for name in track.gates:
-        if name not in track.tasks:
-            yield f"{place}.gates.{name}: no such task in this track; {nearest(name, list(track.tasks))}"
+        if name not in judged:
+            yield f"{place}.gates.{name}: no such task in this track; {nearest(name, judged)}"
 
 
 def _tasks(place: str, paper: str, track: Track) -> Iterator[str]:
     known = PAPERS[paper].tasks
+    causal, told = track.family in _CAUSAL, track.instructions
+    if causal != (told is not None):
+        what = "are missing; give them" if causal else f"are not for {track.family} models; set them to null"
+        yield f"{place}.instructions: {what}"
+    elif told is not None:
+        yield from _too_long(f"{place}.instructions.length", told.length, track)
+    if causal == bool(track.tasks):
+        what = (
+            f"are not for {track.family} models; set them to {{}}" if causal else "are none; give one or more"
+        )
+        yield f"{place}.tasks: {what}"
+        return
     for name, task in track.tasks.items():
         here = f"{place}.tasks.{name}"
         if name not in known:
@@ -123,8 +154,9 @@ def _corpus(config: Config, place: str, track: Track) -> Iterator[str]:
                 f"{place}.pretraining.{role}.micro_batch_size: {run.micro_batch_size} does not divide "
                 f"batch_size {run.batch_size}; use a divisor, e.g. {near}"
             )
-    if settings.noise == ("infilling" if track.family == "bert" else "words"):
-        valid = "words or none" if track.family == "bert" else "infilling or none"
+    special = "words" if track.family == "bert" else None if track.family in _CAUSAL else "infilling"
+    if settings.noise not in (special, "none"):
+        valid = "none" if special is None else f"{special} or none"
         yield (
             f"{place}.pretraining.noise: {settings.noise} is not for {track.family} models; valid: {valid}"
         )
@@ -136,8 +168,8 @@ def _corpus(config: Config, place: str, track: Track) -> Iterator[str]:
 
 
 def _too_long(place: str, length: int, track: Track) -> Iterator[str]:
-    """A length that some model has no positions for; T5's are relative."""
-    if track.family == "t5":
+    """A length that some model has no positions for."""
+    if track.family in _WITHOUT_TABLE:
         return
     symbol, model = min(track.models.items(), key=lambda item: item[1].positions)
     if length > model.positions:
