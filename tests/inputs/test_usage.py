@@ -24,8 +24,6 @@ USAGE = [
     *((name, "the following arguments are required: --results") for name in NEED_RESULTS),
     *((f"{name} --colour red --config smoke --stage x --results .", "unrecognized arguments: --colour red")
       for name in ("pretrain", "map_vocabulary")),
-    ("make_table table33 --results .", "invalid choice: 'table33' (choose from"),
-    ("make_figure figure1 --results .", "invalid choice: 'figure1' (choose from"),
     ("pretrain --config smoke --stage x --threads 0", f"--threads: given '0', {NUMBER}"),
     ("pretrain --config smoke --stage x --threads two", f"--threads: given 'two', {NUMBER}"),
     ("show_plan --config smoke --devices -1", f"--devices: given '-1', {NUMBER}"),
