@@ -12,8 +12,9 @@ from tokenizers import Tokenizer as Engine
 from tokenizers import decoders, models, normalizers
 
 from retort.data.instructions.formats import Instruction
-from retort.data.instructions.templates import CHAT_END, prompt_body
+from retort.data.instructions.templates import CHAT_END, QUESTION_END, prompt_body, question_body
 from retort.data.layouts import layout_of, specials_of
+from retort.data.prompt_batches import batch_of_prompts
 from retort.data.prompt_examples import (
     PromptExample,
     PromptFrame,
@@ -22,7 +23,6 @@ from retort.data.prompt_examples import (
     save_prompts,
     with_responses,
 )
-from retort.data.text_sets import batch_of_prompts
 from retort.data.text_tokenizer import LLAMA_SPECIALS, TextTokenizer
 from retort.errors import InputError
 
@@ -105,28 +105,24 @@ def test_prompts_that_are_too_long_keep_their_last_line(most, count):
     tokenizer, layout, found = encode(
         "opt", PromptFrame("plain", most, most + 5), text=" ".join(["two"] * count + ["one"])
     )
-    end = tokenizer.ids("Human:\none\n\nAssistant:\n")[3:]
+    end = tokenizer.ids("Human:\none\n\nAssistant:\n")[4:]
     assert len(found.prompt) <= most and found.prompt[-len(end) :].tolist() == end
-    assert found.prompt[0] == layout.end
-    asked = tokenizer.ids(" ".join(["two"] * count + ["one"]))
-    inside = found.prompt[4 : -len(end)].tolist()
-    assert inside[: len(asked)] == asked[: len(inside)]
-    if len(found.prompt) < most:
-        assert inside[: len(asked)] == asked
+    head = [layout.end, *tokenizer.ids("Human:\n")]
+    inside = found.prompt[: -len(end)].tolist()
+    asked = [*head, *tokenizer.ids(" ".join(["two"] * count + ["one "]))]
+    assert inside == asked[: len(inside)] and len(inside) == min(len(asked), most - len(end))
 
 
-def test_shots_go_first():
+@given(st.integers(6, 30))
+def test_shots_go_first(most):
     shots = (("one?", "two"), ("three?", "four"))
-    sizes = []
-    for most in (60, 30, 20, 9):
-        tokenizer, _, found = encode(
-            "gpt_neox", PromptFrame("plain", most, 70), "", "five", shots=shots, answer="five"
-        )
-        text = tokenizer.text(found.prompt)
-        sizes.append(text.count("Answer"))
-        assert text.endswith("Answer:") and len(found.prompt) <= most
-        assert found.response.tolist() == [*tokenizer.ids("x five")[-1:], 0]
-    assert sizes == [3, 2, 2, 1] or sizes == [3, 3, 2, 1]
+    item = Instruction("k", "", "six?", ("five",), "five", "", shots)
+    tokenizer, layout, _ = encode("gpt_neox")
+    (found,) = encode_prompts([item], tokenizer, layout, PromptFrame("plain", most, 70))
+    whole = [tokenizer.ids(question_body(item, count) + QUESTION_END) for count in (2, 1, 0)]
+    assert [len(ids) for ids in whole] == [21, 13, 5]
+    assert found.prompt.tolist() == next(ids for ids in whole if len(ids) <= most)
+    assert found.response.tolist() == [tokenizer.id_of("\u2581five"), 0]
 
 
 def test_lengths_without_room_are_refused():

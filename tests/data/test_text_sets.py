@@ -10,19 +10,12 @@ import torch
 
 from retort.data.corpus import EncodedCorpus
 from retort.data.layouts import layout_of, specials_of
-from retort.data.prompt_examples import PromptExample
 from retort.data.text_examples import ClassExample, PairExample
 from retort.data.text_samples import TextSamples
-from retort.data.text_sets import (
-    EpochBatches,
-    SampleBatches,
-    batch_of_classes,
-    batch_of_pairs,
-    batch_of_prompts,
-)
+from retort.data.text_sets import EpochBatches, SampleBatches, batch_of_classes, batch_of_pairs
 from retort.data.text_tokenizer import TextTokenizer
 
-TOKENIZERS = {name: TextTokenizer.train(["a b c"], 60, specials_of(name)) for name in ("bert", "bart", "opt")}
+TOKENIZERS = {name: TextTokenizer.train(["a b c"], 60, specials_of(name)) for name in ("bert", "bart")}
 BERT, BART = (layout_of(name, TOKENIZERS[name]) for name in ("bert", "bart"))
 
 
@@ -102,25 +95,3 @@ def test_held_out_samples_come_after_all_that_training_reads():
 def test_an_unmasked_encoder_is_compared_on_every_word():
     batch = sample_batches("bert", "none")(0)
     assert torch.equal(batch.predicted, batch.valid) and torch.equal(batch.targets, batch.tokens)
-
-
-def test_causal_samples_predict_every_next_word():
-    batch = sample_batches("opt", "none")(0)
-    layout = layout_of("opt", TOKENIZERS["opt"])
-    assert (batch.predicted[:, :-1] == batch.valid[:, 1:]).all() and not batch.predicted[:, -1].any()
-    assert (batch.targets[:, :-1][batch.predicted[:, :-1]] == batch.tokens[:, 1:][batch.valid[:, 1:]]).all()
-    assert (batch.tokens[:, 0] == layout.end).all() and batch.decoder_tokens is None
-
-
-def test_prompts_are_batched_by_epochs():
-    examples = [
-        PromptExample(f"k{n}", np.array([5] * n, np.int32), np.array([6, 2], np.int32), ("x",), None)
-        for n in range(1, 8)
-    ]
-    layout = layout_of("opt", TOKENIZERS["opt"])
-    batches = EpochBatches(examples, partial(batch_of_prompts, layout=layout), 3, 1, "dolly/1")
-    found = [batches(step) for step in range(3)]
-    assert sorted(key for batch in found for key in batch.keys) == sorted(e.key for e in examples)
-    for batch in found:
-        assert batch.totals.predicted == batch.predicted.sum() == 2 * len(batch.keys)
-        assert set(batch.targets[batch.predicted].tolist()) == {6, 2}

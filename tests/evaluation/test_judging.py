@@ -98,9 +98,10 @@ def test_a_likelihood_judge_prefers_what_its_model_would_say():
         return np.mean([float(chances[place - 1, ids[place]]) for place in places])
 
     keys = list(prompts)
-    ours, theirs = dict.fromkeys(keys, "one two"), dict.fromkeys(keys, "ten")
+    ours = dict(zip(keys, ("one two", "three", "five six", "ten", "two"), strict=True))
+    theirs = dict(zip(keys, ("ten", "nine eight", "four", "one one", "seven"), strict=True))
     found = judge_pairs(judge, dict.fromkeys(keys, ""), ours, theirs)
-    right = [float(mean(key, "one two") > mean(key, "ten")) for key in keys]
+    right = [float(mean(key, ours[key]) > mean(key, theirs[key])) for key in keys]
     assert found.outcomes.tolist() == right and 0 < sum(right) < len(right)
     (chance,) = judge.chances([Comparison(keys[0], "", "one two", "ten")])
     gap = mean(keys[0], "one two") - mean(keys[0], "ten")

@@ -90,26 +90,15 @@ def _tokenizer(
 ) -> TextTokenizer:
     languages = dict.fromkeys([*corpora, *(code for task in pairs for code in spec_of(task).languages)])
     specials = specials_of(settings.family, tuple(languages))
-    return read_or_train(settings.vocabulary, settings.size, specials, _all_texts(corpora, pairs))
-
-
-def read_or_train(
-    vocabulary: tuple[Path, ...], size: int, specials: tuple[str, ...], texts: Iterable[str]
-) -> TextTokenizer:
-    """The tokenizer that some files hold; without any, one of at most ``size`` tokens is trained on texts.
-
-    Raises:
-        InputError: a file is missing or not understood, or the texts do not do.
-    """
-    files = {path.suffix: path for path in vocabulary}
+    files = {path.suffix: path for path in settings.vocabulary}
     if not files:
-        return TextTokenizer.train(texts, size, specials)
+        return TextTokenizer.train(_all_texts(corpora, pairs), settings.size, specials)
     if ".txt" in files and ".json" not in files:
         return TextTokenizer.from_vocab(files[".txt"])
     if ".txt" in files:
         return TextTokenizer.from_byte_pairs(files[".json"], files[".txt"], specials)
     if ".json" not in files:
-        named = ", ".join(path.name for path in vocabulary)
+        named = ", ".join(path.name for path in settings.vocabulary)
         raise InputError(f"tokenizer files {named}: not understood; give vocab.txt or tokenizer.json")
     return TextTokenizer.from_file(files[".json"], specials)
 

@@ -10,8 +10,7 @@ from random import Random
 from typing import Generic, TypeVar
 
 from retort.data.layouts import Layout
-from retort.data.prompt_examples import PromptExample
-from retort.data.text_batches import TextBatch, causal_batch, class_batch, masked_batch, seq2seq_batch
+from retort.data.text_batches import TextBatch, class_batch, masked_batch, seq2seq_batch
 from retort.data.text_examples import ClassExample, PairExample
 from retort.data.text_samples import TextSample, TextSamples
 
@@ -19,7 +18,7 @@ _WINDOW = 16
 """Batches that are sorted by length together: rows of one batch then have about equal length,
 while the order of batches stays random."""
 
-Example = TypeVar("Example", ClassExample, PairExample, PromptExample)
+Example = TypeVar("Example", ClassExample, PairExample)
 Collate = Callable[[Sequence[Example]], TextBatch]
 
 
@@ -44,28 +43,9 @@ def batch_of_pairs(examples: Sequence[PairExample], layout: Layout) -> TextBatch
     return replace(batch, keys=tuple(e.key for e in examples))
 
 
-def batch_of_prompts(
-    examples: Sequence[PromptExample], layout: Layout, *, prompt_targets: int | None = 0
-) -> TextBatch:
-    """Pad and stack prompts with their responses; what is predicted are the responses.
-
-    Args:
-        examples: at least one.
-        layout: of the causal model.
-        prompt_targets: so many last words of a prompt are predicted, too; ``None``: all of them (quirks: the
-            authors' rollouts predict one, their OPT runs may have predicted all).
-    """
-    tokens = [[*e.prompt.tolist(), *e.response.tolist()] for e in examples]
-    given = [0 if prompt_targets is None else max(0, len(e.prompt) - prompt_targets) for e in examples]
-    batch = causal_batch(tokens, given, layout.pad)
-    return replace(batch, keys=tuple(e.key for e in examples))
-
-
 def batch_of_samples(samples: Sequence[TextSample], layout: Layout) -> TextBatch:
     """Pad and stack pretraining samples; rows have no keys, as no signal is stored for them."""
     tokens, targets = [s.tokens.tolist() for s in samples], [s.target.tolist() for s in samples]
-    if layout.causal:
-        return causal_batch(tokens, [0] * len(tokens), layout.pad)
     if layout.start is None:
         return masked_batch(tokens, targets, [s.predicted.tolist() for s in samples], layout.pad)
     return seq2seq_batch(tokens, targets, layout.pad, layout.start)

@@ -7,7 +7,8 @@ nothing that runs after is changed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -19,7 +20,6 @@ from torch import Tensor
 from retort.data.layouts import Layout
 from retort.data.prompt_examples import PromptExample
 from retort.errors import InputError
-from retort.evaluation.generation import explicit
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,23 @@ def _completed(
             input_ids=tokens, attention_mask=attended, generation_config=wanted, logits_processor=draws
         )
     return [_cut(row, layout) for row in rows[:, tokens.shape[1] :].tolist()]
+
+
+@contextmanager
+def explicit(model: Any, wanted: Any) -> Iterator[None]:
+    """Let a model generate with the settings ``wanted`` alone, in evaluation mode.
+
+    What is left open in a call is otherwise filled in from the model's own settings (forced tokens, say).
+    Settings and mode are those from before at the end.
+    """
+    own, training = model.generation_config, model.training
+    model.generation_config = wanted
+    model.eval()
+    try:
+        yield
+    finally:
+        model.generation_config = own
+        model.train(training)
 
 
 class Draws:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +80,8 @@ def generate(
     prompt = torch.tensor([layout.prompt], device=device)
     if settings.max_length <= prompt.shape[1]:
         raise InputError(f"generation: max_length {settings.max_length} leaves no room for a word; raise it")
+    training = model.training
+    model.eval()
     order = sorted(range(len(examples)), key=lambda index: len(examples[index].source))
     texts: dict[str, str] = {}
     for first in range(0, len(order), rows_at_once):
@@ -88,6 +89,7 @@ def generate(
         batch = batch_of_pairs(chosen, layout).to(device)
         for example, ids in zip(chosen, _searched(model, batch, prompt, layout, settings), strict=True):
             texts[example.key] = tokenizer.text(ids)
+    model.train(training)
     return {example.key: texts[example.key] for example in examples}
 
 
@@ -110,28 +112,16 @@ def _searched(
         eos_token_id=layout.end,
         decoder_start_token_id=layout.start,
     )
-    with explicit(model, wanted):
+    own = model.generation_config
+    # What is left open in a call is filled in from the model's own settings (forced tokens, say).
+    model.generation_config = wanted
+    try:
         found = model.generate(
             input_ids=batch.tokens,
             attention_mask=batch.attended.long(),
             decoder_input_ids=prompt.expand(len(batch.tokens), -1),
             generation_config=wanted,
         )
-    return [row.tolist() for row in found]
-
-
-@contextmanager
-def explicit(model: Any, wanted: Any) -> Iterator[None]:
-    """Let a model generate with the settings ``wanted`` alone, in evaluation mode.
-
-    What is left open in a call is otherwise filled in from the model's own settings (forced tokens, say).
-    Settings and mode are those from before at the end.
-    """
-    own, training = model.generation_config, model.training
-    model.generation_config = wanted
-    model.eval()
-    try:
-        yield
     finally:
         model.generation_config = own
-        model.train(training)
+    return [row.tolist() for row in found]

@@ -14,6 +14,8 @@ from retort.data.instructions.formats import Instruction
 TemplateName = Literal["plain", "headers"]
 """``plain``: of the authors' training; ``headers``: of their evaluation."""
 
+TEMPLATES: tuple[TemplateName, ...] = ("plain", "headers")
+
 CHAT_END = "\n\nAssistant:\n"
 QUESTION_END = "\nAnswer:"
 

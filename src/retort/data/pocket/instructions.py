@@ -160,7 +160,7 @@ def question_records(name: str, lexicon: Lexicon, rng: random.Random, size: int)
     records = []
     for task in [*shots, *spread(dict.fromkeys(QUESTION_TASKS[name], 1.0), size, rng)]:
         asked, answer = question(s, task)
-        header = {"header": f"the following are questions of {task}.\n\n"} if "header" in spec.fields else {}
+        header = {"header": f"these are about {task}.\n\n"} if "header" in spec.fields else {}
         records.append({"task": task, **header, "question": asked, "answer": answer})
     return records
 
