@@ -12,7 +12,7 @@ from tokenizers import Tokenizer as Engine
 from tokenizers import decoders, models, normalizers
 
 from retort.data.instructions.formats import Instruction
-from retort.data.instructions.templates import CHAT_END, QUESTION_END, prompt_body, question_body
+from retort.data.instructions.templates import prompt_parts
 from retort.data.layouts import layout_of, specials_of
 from retort.data.prompt_batches import batch_of_prompts
 from retort.data.prompt_examples import (
@@ -49,7 +49,7 @@ FRAMES = {"opt": ("</s>", "</s>"), "gpt_neox": (None, "<|endoftext|>"), "llama":
 def test_prompt_response_end(family, template):
     tokenizer, layout, found = encode(family, PromptFrame(template, 40, 60))
     begin, end = FRAMES[family]
-    text = prompt_body(Instruction("k", "one two", "", ()), template) + CHAT_END
+    text = "".join(prompt_parts(Instruction("k", "one two", "", ()), template))
     before = [tokenizer.id_of(begin)] if begin else []
     assert found.prompt.tolist() == [*before, *tokenizer.ids(text)]
     assert found.response.tolist() == [*tokenizer.ids("three four"), tokenizer.id_of(end)]
@@ -118,8 +118,8 @@ def test_shots_go_first(most):
     shots = (("one?", "two"), ("three?", "four"))
     item = Instruction("k", "", "six?", ("five",), "five", "", shots)
     tokenizer, layout, _ = encode("gpt_neox")
-    (found,) = encode_prompts([item], tokenizer, layout, PromptFrame("plain", most, 70))
-    whole = [tokenizer.ids(question_body(item, count) + QUESTION_END) for count in (2, 1, 0)]
+    (found,) = encode_prompts([item], tokenizer, layout, PromptFrame("bare", most, 70))
+    whole = [tokenizer.ids("".join(prompt_parts(item, "bare", count))) for count in (2, 1, 0)]
     assert [len(ids) for ids in whole] == [21, 13, 5]
     assert found.prompt.tolist() == next(ids for ids in whole if len(ids) <= most)
     assert found.response.tolist() == [tokenizer.id_of("\u2581five"), 0]

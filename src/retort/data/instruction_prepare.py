@@ -11,7 +11,7 @@ from retort.data.corpus import EncodedCorpus, encode_corpus
 from retort.data.instruction_sources import read_texts
 from retort.data.instructions.formats import Instruction, read_instructions
 from retort.data.instructions.sets import spec_of
-from retort.data.instructions.templates import CHAT_END, QUESTION_END, TEMPLATES, prompt_body, question_body
+from retort.data.instructions.templates import TEMPLATES, prompt_parts
 from retort.data.layouts import TextFamily, layout_of, specials_of
 from retort.data.prompt_examples import PromptFrame, encode_prompts, save_prompts
 from retort.data.text_examples import sample_of
@@ -86,7 +86,7 @@ def encode_instruction_set(
         out: folder to write.
         family: of models.
         frame: wording and lengths of prompts. The authors train with the template ``plain`` and evaluate with
-            ``headers``.
+            ``headers`` and, few-shot questions, ``bare``.
         most: instructions, a seeded choice; ``None``: all.
 
     Raises:
@@ -108,10 +108,9 @@ def _texts(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
     sets alone are none of a vocabulary's business."""
     yield from read_texts(folder / path for path in manifest["corpus"])
     for template in TEMPLATES:
-        yield prompt_body(_BLANK, template) + CHAT_END
-    yield question_body(_BLANK, 0) + QUESTION_END
+        yield "".join(prompt_parts(_BLANK, template))
     for name, path in manifest["instructions"].items():
         if spec_of(name).role == "training":
             for item in read_instructions(name, folder / path):
-                yield prompt_body(item, "plain")
+                yield "".join(prompt_parts(item, "plain"))
                 yield from item.responses
