@@ -76,7 +76,7 @@ def complete(
         layout: of the model family.
         settings: how words are drawn.
         device: where the model is.
-        seed: of the draws; does not matter to greedy search.
+        seed: of the draws; a run that completes prompts again and again gives another each time.
         rows_at_once: prompts of one batch.
 
     Returns:
