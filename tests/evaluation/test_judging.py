@@ -69,7 +69,7 @@ def test_a_verdict_is_the_likelier_of_two_numbers():
     asked = QUESTION.format(instruction="two", first="one two", second="two")
     ids = torch.tensor([[layout.end, *tokenizer.ids(asked)]])
     with torch.no_grad():
-        logits = family.module(input_ids=ids).logits[0, -1]
+        logits = family.module.eval()(input_ids=ids).logits[0, -1]
     one, two = (tokenizer.ids(f"\n{number}")[-1] for number in "12")
     assert chance == pytest.approx(float(logits[[one, two]].softmax(-1)[0]), rel=1e-5) and one != two
     family.module.train()
