@@ -34,10 +34,9 @@ class Draft:
 
     @property
     def answer(self) -> str | None:
-        """The leading sentences without a slot, which every good response starts with, if there are any."""
-        certain = self.form.partition("<")[0]
-        end = certain.rfind(".") + 1
-        return certain[:end] or None
+        """What every good response starts with: all of it, or the sentences before the first slot, if any."""
+        certain, slot, _ = self.form.partition("<")
+        return (certain[: certain.rfind(".") + 1] if slot else certain) or None
 
     def response(self, s: Sampler) -> str:
         """A good response."""
@@ -171,7 +170,7 @@ def quiz(s: Sampler, least: int, most: int) -> Draft:
     """A question of the few-shot sets behind a shot or none, put as an instruction."""
     task = s.rng.choice(_TASKS)
     *shown, (asked, answer) = [question(s, task) for _ in range(s.rng.randint(1, 2))]
-    return Draft(f"{header(task)}{_shots(shown)}{asked}{QUESTION_END}", "", f"{answer}.")
+    return Draft(f"{header(task)}{_shots(shown)}{asked}{QUESTION_END}", "", answer)
 
 
 def _hypernym(s: Sampler, category: int) -> str:
