@@ -9,7 +9,8 @@ from causal_models import FAMILIES, model_of, prompts_of, setup
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from retort.data.prompt_examples import PromptExample
+from retort.data.prompt_batches import batch_of_prompts
+from retort.data.prompt_examples import PromptExample, with_responses
 from retort.errors import InputError
 from retort.evaluation.completion import RELEASED, Sampling, complete, draw, uniform_numbers
 
@@ -55,6 +56,20 @@ def test_responses_end_at_their_end_token_or_the_limit():
     assert all(layout.end not in row[:-1] for row in found)
     lengths = {len(row) for row in found if row[-1] == layout.end}
     assert len(lengths) > 2 and {len(row) for row in found if row[-1] != layout.end} == {12}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_rollouts_are_training_examples(family):
+    """What was drawn is what is learned, with the end token and without."""
+    tokenizer, layout = setup(family)
+    model = model_of(family, tokenizer, layout)
+    prompts = prompts_of(tokenizer, layout, 12)
+    found = complete(model, prompts, layout, Sampling(7, 9.0), device=CPU, seed=1)
+    for drop in (None, layout.end):
+        batch = batch_of_prompts(with_responses(prompts, found, drop_end=drop), layout)
+        for row, ids in enumerate(found):
+            right = ids[:-1] if ids[-1] == drop else ids
+            assert batch.targets[row][batch.predicted[row]].tolist() == right
 
 
 def test_seeds_differ_and_nothing_around_is_touched():
