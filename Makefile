@@ -7,6 +7,7 @@ SCALE ?=
 ARGS ?=
 
 VENV := .venv
+PEERS := .venv-peers
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) $(if $(SCALE),--config scale=$(SCALE)) $(ARGS)
@@ -15,7 +16,7 @@ SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) $(if $(SCALE),--config scale=$(SCA
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := run
-.PHONY: run smoke plan watch test bench lint format schema methods setup setup-dev clean help
+.PHONY: run smoke plan watch test bench bench-peers lint format schema methods setup setup-dev clean help
 
 run: $(VENV)/.ready  ## Reproduce everything at the default scale (config.yaml)
 	$(SNAKEMAKE)
@@ -34,6 +35,9 @@ test: $(VENV)/.ready-dev  ## Run the tests
 
 bench: $(VENV)/.ready  ## Print the time of a training step over its floor, of a start, of dry runs
 	$(BIN)/python scripts/bench.py $(ARGS)
+
+bench-peers: $(PEERS)/.ready  ## Print time and memory of our word losses beside TRL's and Liger's
+	$(PEERS)/bin/python scripts/bench_peers.py $(ARGS)
 
 lint: $(VENV)/.ready-dev  ## Check style, types, workflow
 	$(BIN)/ruff check .
@@ -56,13 +60,15 @@ methods: $(VENV)/.ready  ## Write docs/methods*.md anew from the recipes: every 
 	mv docs/.methods.md docs/methods.md
 	$(BIN)/python -m retort.recipes cka > docs/.methods.md
 	mv docs/.methods.md docs/methods-cka.md
+	$(BIN)/python -m retort.recipes atkd > docs/.methods.md
+	mv docs/.methods.md docs/methods-atkd.md
 
 setup: $(VENV)/.ready  ## Only create .venv with what a run needs
 
 setup-dev: $(VENV)/.ready-dev  ## Only create .venv with what tests and checks need, too
 
-clean:  ## Remove .venv and caches; results stay
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean:  ## Remove environments and caches; results stay
+	rm -rf $(VENV) $(PEERS) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 help:  ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) \
@@ -90,4 +96,13 @@ $(VENV)/.ready: requirements.txt pyproject.toml | $(BIN)/python
 
 $(VENV)/.ready-dev: requirements-dev.txt $(VENV)/.ready
 	$(PIP) -r requirements-dev.txt
+	@touch $@
+
+# An environment apart, because what we compare with may want other versions of what we use.
+$(PEERS)/.ready: requirements-bench.txt requirements.txt pyproject.toml | $(BIN)/python
+	@echo "Installing what is compared with into $(PEERS) (once, a few minutes)"
+	$(BIN)/python -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet -r requirements.txt
+	$(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --editable .
+	$(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps -r requirements-bench.txt
 	@touch $@

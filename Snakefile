@@ -15,9 +15,9 @@ from retort.files import date_back, digest_of, sha256_of, write_text
 from retort.hashes import remembered_hashes
 from retort.fingerprint import fingerprint
 from retort.plan import Plan
-from retort.reporting.exhibits import FIGURES, JUDGED, JUDGED_BY, TABLES
+from retort.reporting.exhibits import exhibits_of
 from retort.reporting.tables import TEMPLATES
-from retort.texts import CORPUS, part_of
+from retort.texts import CORPUS, paper_of_part, part_of, text_part, words_read
 
 min_version("9.27")
 
@@ -50,15 +50,17 @@ except RetortError as error:
     sys.exit(error.exit_code)
 RESULTS = str(layout.root)
 LOGS = f"{RESULTS}/logs"
-TEXT = str(layout.text(plan.text[CORPUS]))
+TEXT = str(layout.text(plan.text.get(CORPUS, CORPUS)))
 
 
 wildcard_constraints:
+    paper="|".join(settings.papers),
     pretrained=r"[^/]+\.pre\.[^/]+",
     tuned=r"[^/]+\.task\.[^/]+",
     mapped=r"[0-9a-f]+",
-    raw=r"\w+\.[0-9a-f]+",
-    task=r"(?!corpus\.)\w+\.[0-9a-f]+",
+    raw=r"[\w-]+\.[0-9a-f]+",
+    words=r"\w+-\w+\.[0-9a-f]+",
+    task=r"(?!corpus\.)(\w+|\w+-\w+-[\w-]+)\.[0-9a-f]+",
 
 
 include: "rules/common.smk"
@@ -72,7 +74,14 @@ include: "rules/evaluate.smk"
 include: "rules/report.smk"
 
 
-date_back(passed_on())
+if "cka" in settings.papers:
+
+    include: "rules/speed.smk"
+
+
+# Jobs of a cluster run Snakemake, too: they date nothing that others are reading.
+if workflow.is_main_process:
+    date_back(passed_on())
 
 
 # Seconds each: not worth a place in a queue.

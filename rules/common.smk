@@ -1,5 +1,7 @@
 # What the rules ask: which files a stage makes and needs, which data there is, what the run ends with.
 from retort.costs.requests import Requests
+from retort.data.parts import part_files, source_of
+from retort.texts import INSTRUCTIONS, paper_section, raws_of_text
 
 # Device of steps that run a single model; a CPU run must not queue for it.
 GPU = 0 if settings.device == "cpu" else 1
@@ -62,13 +64,34 @@ def raw_of(part):
 
 def text_of(part):
     """The file that stands for the encoded corpus or task."""
-    return str(layout.text(plan.text[part]) / "summary.json")
+    return text_folder(plan.text[part])
+
+
+def text_folder(name):
+    """The same by the name of its folder."""
+    return str(layout.text(name) / "summary.json")
+
+
+def tokenizer_of(part):
+    """The tokenizer that a task is encoded with."""
+    paper, rest = paper_of_part(part)
+    words = CORPUS if paper == "glmd" else text_part(paper, rest.partition("-")[0])
+    return str(layout.text(plan.text[words]) / "tokenizer.json")
+
+
+def words_from(part):
+    """Raw data that the words of a track are made from."""
+    paper, track = paper_of_part(part)
+    return list(
+        map(raw_of, words_read(paper, paper_section(settings, paper).tracks[track]))
+    )
 
 
 def needed_by(name):
     """Files a stage reads: text, earlier stages, teacher signals, its vocabulary map."""
     stage = plan.stage(name)
-    files = [text_of(CORPUS), *map(text_of, stage.tasks)]
+    files = [text_folder(stage.data)]
+    files += [text_folder(run.text) for run in stage.runs.values()]
     files += map(models_of, stage.ancestors())
     files += map(ancient, imported_files(stage))
     if stage.compression is not None:
@@ -77,9 +100,10 @@ def needed_by(name):
         files.extend(
             str(layout.signals(teacher))
             for teacher in stage.teachers
-            if teacher.phase == "task"
+            if any(run.reads_signals for run in stage.runs.values())
+            and teacher.phase == "task"
         )
-    return files
+    return list(dict.fromkeys(files))
 
 
 def imported_files(stage):
@@ -108,7 +132,11 @@ def passed_on():
         *maps,
         *(layout.data(name) / "manifest.json" for name in plan.data.values()),
         *(file for name in plan.text.values() for file in layout.text(name).glob("*")),
-        *Path(RESULTS).glob("glmd/**/*"),
+        *(
+            file
+            for paper in settings.papers
+            for file in Path(RESULTS).glob(f"{paper}/**/*")
+        ),
         Path(f"{RESULTS}/gates.json"),
     ]
 
@@ -122,7 +150,10 @@ def raw_files(part):
     if settings.data.source != "folder":
         return []
     root = Path(settings.data_root)
-    if part == CORPUS:
+    paper, name = paper_of_part(part)
+    if paper != "glmd":
+        named = part_files(settings, paper, name)
+    elif part == CORPUS:
         vocab_txt = settings.data.vocabulary.vocab_txt
         vocabulary = [] if vocab_txt is None else [root / vocab_txt]
         named = [*sorted((root / "corpus").glob("*.txt")), *vocabulary]
@@ -140,8 +171,20 @@ def bytes_of(files):
 
 def raw_code(part):
     """Fingerprint of what makes raw data of this source."""
+    paper, name = paper_of_part(part)
+    if paper != "glmd":
+        return fingerprint([source_of(settings, paper)])
     kind = "corpus" if part == CORPUS else "task"
     return fingerprint([f"retort.data.prepare:{settings.data.source}_{kind}"])
+
+
+def encoding_code(part):
+    """Fingerprint of what encodes a task."""
+    if part.endswith(f"-{INSTRUCTIONS}"):
+        return fingerprint(["retort.data.instruction_encoding:encode_prompt_sets"])
+    if paper_of_part(part)[0] != "glmd":
+        return fingerprint(["retort.data.text_prepare:encode_task_texts"])
+    return fingerprint(["retort.data.prepare:encode_examples"])
 
 
 def mapped_stage(wildcards):
@@ -154,16 +197,32 @@ def mapped_stage(wildcards):
     )
 
 
+def tables(kinds):
+    """Files of the tables of every paper."""
+    return [
+        f"{RESULTS}/{paper}/tables/{name}.{kind}"
+        for paper in settings.papers
+        for name in exhibits_of(paper).tables
+        for kind in kinds
+    ]
+
+
+def figures(kinds):
+    """Files of the figures of every paper."""
+    return [
+        f"{RESULTS}/{paper}/figures/{name}.{kind}"
+        for paper in settings.papers
+        for name in exhibits_of(paper).figures
+        for kind in kinds
+    ]
+
+
 def exhibits():
-    tables = expand(
-        f"{RESULTS}/glmd/tables/{{name}}.{{kind}}",
-        name=TABLES,
-        kind=("csv", "md", "tex"),
-    )
-    figures = expand(
-        f"{RESULTS}/glmd/figures/{{name}}.{{kind}}", name=FIGURES, kind=("png", "svg")
-    )
-    return [*tables, *figures, f"{RESULTS}/report/index.html"]
+    return [
+        *tables(("csv", "md", "tex")),
+        *figures(("png", "svg")),
+        f"{RESULTS}/report/index.html",
+    ]
 
 
 def templates(pattern):
@@ -173,14 +232,28 @@ def templates(pattern):
     )
 
 
-def shown_in(exhibit):
-    """Files that an exhibit is made from."""
-    parts = {"none": (), "vocabulary": (CORPUS,), "all": plan.text}[exhibit.text]
+def shown_in(exhibit, paper):
+    """Files that an exhibit of a paper is made from."""
+    every = [part for part in plan.text if paper_of_part(part)[0] == paper]
+    parts = {"none": (), "vocabulary": (CORPUS,), "all": every}[exhibit.text]
     return [
-        *(f"{RESULTS}/glmd/{name}.csv" for name in exhibit.of),
+        *(f"{RESULTS}/{paper}/{name}.csv" for name in exhibit.of),
         *exhibit.reads,
         *logs_of(exhibit.logs),
+        *(scored(paper) if exhibit.runs else ()),
         *map(text_of, parts),
+    ]
+
+
+def judged_from(paper):
+    """Files that the claims of a paper are judged by, besides their ledger."""
+    found = exhibits_of(paper)
+    return [
+        *(f"{RESULTS}/{paper}/{name}.csv" for name in found.judged_of),
+        *(f"{RESULTS}/{paper}/figures/{name}.csv" for name in found.judged),
+        *found.judged_by,
+        *scored(paper),
+        *([text_of(CORPUS)] if paper == "glmd" else []),  # rows of its word table
     ]
 
 
@@ -198,16 +271,23 @@ def logs_of(methods):
     return sorted(set(logs))
 
 
-def scored():
+def scored_stages(paper):
+    """The stages whose scores a paper's exhibits show."""
+    return {
+        stage.id: stage for cell in plan.cells_of(paper) for stage in cell.stages
+    }.values()
+
+
+def scored(paper):
     """The folders of all runs whose scores are shown."""
-    stages = {stage.id: stage for cell in plan.cells for stage in cell.stages}
-    return list(map(models_of, stages.values()))
+    return list(map(models_of, scored_stages(paper)))
 
 
-def rows():
+def rows(paper):
     """Digest of what the rows of the scores are called and where they come from."""
     cells = [
         [cell.role, cell.method, cell.pair, cell.seed, *(s.id for s in cell.stages)]
-        for cell in plan.cells
+        for cell in plan.cells_of(paper)
     ]
-    return digest_of([cells, list(settings.tasks)])
+    tasks = [task for stage in scored_stages(paper) for task in stage.tasks]
+    return digest_of([cells, list(dict.fromkeys(tasks))])

@@ -24,9 +24,9 @@ rule data:
 
 rule text:
     input:
-        raw_of(CORPUS),
+        lambda wildcards: raw_of(CORPUS),
     output:
-        text_of(CORPUS),
+        f"{TEXT}/summary.json",
         f"{TEXT}/tokenizer.json",
         f"{TEXT}/frequencies.tsv",
     log:
@@ -44,10 +44,38 @@ rule text:
         "python scripts/encode_text.py --config {params.config} --part {params.part} 2>&1 | tee {log}"
 
 
+rule words:
+    input:
+        lambda wildcards: words_from(part_of(wildcards.words)),
+    output:
+        f"{RESULTS}/text/{{words}}/summary.json",
+        f"{RESULTS}/text/{{words}}/tokenizer.json",
+    log:
+        f"{LOGS}/text.{{words}}.log",
+    conda:
+        "../envs/base.yaml"
+    resources:
+        runtime=lambda wildcards, attempt: requests.text_minutes(attempt),
+        mem_mb=lambda wildcards, attempt: requests.text_megabytes(attempt),
+    params:
+        code=fingerprint(
+            [
+                "retort.data.text_prepare:encode_words",
+                "retort.data.instruction_encoding:encode_prompt_words",
+            ]
+        ),
+        config=config_file,
+        part=lambda wildcards: part_of(wildcards.words),
+    shell:
+        "python scripts/encode_text.py --config {params.config} --part {params.part} 2>&1 | tee {log}"
+
+
 rule examples:
     input:
-        f"{TEXT}/tokenizer.json",
-        lambda wildcards: raw_of(part_of(wildcards.task)),
+        lambda wildcards: tokenizer_of(part_of(wildcards.task)),
+        lambda wildcards: [
+            raw_of(part) for part in raws_of_text(settings, part_of(wildcards.task))
+        ],
     output:
         f"{RESULTS}/text/{{task}}/summary.json",
     log:
@@ -55,7 +83,7 @@ rule examples:
     conda:
         "../envs/base.yaml"
     params:
-        code=fingerprint(["retort.data.prepare:encode_examples"]),
+        code=lambda wildcards: encoding_code(part_of(wildcards.task)),
         config=config_file,
         part=lambda wildcards: part_of(wildcards.task),
     shell:

@@ -2,18 +2,22 @@
 # (predictions and metrics are written by the task stages).
 rule scores:
     input:
-        [made_by(stage) for cell in plan.cells for stage in cell.stages],
-        [text_of(task) for task in settings.tasks],
+        lambda wildcards: list(map(made_by, scored_stages(wildcards.paper))),
+        lambda wildcards: [
+            text_folder(run.text)
+            for stage in scored_stages(wildcards.paper)
+            for run in stage.runs.values()
+        ],
     output:
-        f"{RESULTS}/glmd/scores.csv",
-        f"{RESULTS}/glmd/hyper_parameters.csv",
+        f"{RESULTS}/{{paper}}/scores.csv",
+        f"{RESULTS}/{{paper}}/hyper_parameters.csv",
     log:
-        f"{LOGS}/scores.log",
+        f"{LOGS}/scores.{{paper}}.log",
     conda:
         "../envs/train.yaml"
     params:
         code=fingerprint(["retort.evaluation.collect:collect_scores"]),
-        rows=rows(),
+        rows=lambda wildcards: rows(wildcards.paper),
         config=config_file,
     shell:
-        "python scripts/collect_scores.py --config {params.config} 2>&1 | tee {log}"
+        "python scripts/collect_scores.py --config {params.config} --paper {wildcards.paper} 2>&1 | tee {log}"

@@ -1,52 +1,64 @@
 # Tables, figures, claims and the page; each exhibit is a file in three forms, made from result files alone.
 rule table:
     input:
-        lambda wildcards: shown_in(TABLES[wildcards.table]),
+        lambda wildcards: shown_in(
+            exhibits_of(wildcards.paper).tables[wildcards.table], wildcards.paper
+        ),
     output:
         report(
-            f"{RESULTS}/glmd/tables/{{table}}.csv",
+            f"{RESULTS}/{{paper}}/tables/{{table}}.csv",
             caption="captions/table.rst",
             category="Tables",
+            subcategory="{paper}",
             labels={"table": "{table}"},
         ),
-        expand(f"{RESULTS}/glmd/tables/{{{{table}}}}.{{kind}}", kind=("md", "tex")),
+        expand(
+            f"{RESULTS}/{{{{paper}}}}/tables/{{{{table}}}}.{{kind}}",
+            kind=("md", "tex"),
+        ),
     log:
-        f"{LOGS}/{{table}}.log",
+        f"{LOGS}/{{paper}}.{{table}}.log",
     conda:
         "../envs/report.yaml"
     params:
         code=lambda wildcards: fingerprint(
-            [TABLES[wildcards.table].code, "retort.reporting.tables:write_table"]
+            [
+                exhibits_of(wildcards.paper).tables[wildcards.table].code,
+                "retort.reporting.tables:write_table",
+            ]
         ),
         template=templates("*.tex.j2"),
         settings=plan.digest,  # exhibits show the configuration itself
         results=lambda wildcards: RESULTS,
         config=config_file,
     shell:
-        "python scripts/make_table.py {wildcards.table} --results {params.results}"
-        " --config {params.config} 2>&1 | tee {log}"
+        "python scripts/make_table.py {wildcards.table} --paper {wildcards.paper}"
+        " --results {params.results} --config {params.config} 2>&1 | tee {log}"
 
 
 rule figure:
     input:
-        lambda wildcards: shown_in(FIGURES[wildcards.figure]),
+        lambda wildcards: shown_in(
+            exhibits_of(wildcards.paper).figures[wildcards.figure], wildcards.paper
+        ),
     output:
-        f"{RESULTS}/glmd/figures/{{figure}}.png",
-        f"{RESULTS}/glmd/figures/{{figure}}.csv",
+        f"{RESULTS}/{{paper}}/figures/{{figure}}.png",
+        f"{RESULTS}/{{paper}}/figures/{{figure}}.csv",
         report(
-            f"{RESULTS}/glmd/figures/{{figure}}.svg",
+            f"{RESULTS}/{{paper}}/figures/{{figure}}.svg",
             caption="captions/figure.rst",
             category="Figures",
+            subcategory="{paper}",
             labels={"figure": "{figure}"},
         ),
     log:
-        f"{LOGS}/{{figure}}.log",
+        f"{LOGS}/{{paper}}.{{figure}}.log",
     conda:
         "../envs/report.yaml"
     params:
         code=lambda wildcards: fingerprint(
             [
-                FIGURES[wildcards.figure].code,
+                exhibits_of(wildcards.paper).figures[wildcards.figure].code,
                 "retort.reporting.exhibits:save_drawing",
             ]
         ),
@@ -54,22 +66,18 @@ rule figure:
         results=lambda wildcards: RESULTS,
         config=config_file,
     shell:
-        "python scripts/make_figure.py {wildcards.figure} --results {params.results}"
-        " --config {params.config} 2>&1 | tee {log}"
+        "python scripts/make_figure.py {wildcards.figure} --paper {wildcards.paper}"
+        " --results {params.results} --config {params.config} 2>&1 | tee {log}"
 
 
 rule claims:
     input:
-        f"{RESULTS}/glmd/scores.csv",
-        scored(),
-        text_of(CORPUS),
-        expand(f"{RESULTS}/glmd/figures/{{name}}.csv", name=JUDGED),
-        JUDGED_BY,
-        ledger="resources/claims/glmd.yaml",
+        lambda wildcards: judged_from(wildcards.paper),
+        ledger="resources/claims/{paper}.yaml",
     output:
-        f"{RESULTS}/glmd/claims.csv",
+        f"{RESULTS}/{{paper}}/claims.csv",
     log:
-        f"{LOGS}/claims.log",
+        f"{LOGS}/{{paper}}.claims.log",
     conda:
         "../envs/report.yaml"
     params:
@@ -80,15 +88,15 @@ rule claims:
         results=lambda wildcards: RESULTS,
         config=config_file,
     shell:
-        "python scripts/judge_claims.py --results {params.results} --ledger {input.ledger}"
-        " --config {params.config} 2>&1 | tee {log}"
+        "python scripts/judge_claims.py --paper {wildcards.paper} --ledger {input.ledger}"
+        " --results {params.results} --config {params.config} 2>&1 | tee {log}"
 
 
 rule report:
     input:
-        expand(f"{RESULTS}/glmd/tables/{{name}}.csv", name=TABLES),
-        expand(f"{RESULTS}/glmd/figures/{{name}}.svg", name=FIGURES),
-        f"{RESULTS}/glmd/claims.csv",
+        tables(("csv",)),
+        figures(("svg",)),
+        expand(f"{RESULTS}/{{paper}}/claims.csv", paper=settings.papers),
         f"{RESULTS}/gates.json",
         [models_of(stage) for stage in plan.stages.values()],
     output:

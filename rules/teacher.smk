@@ -30,7 +30,9 @@ rule gates:
 rule signals:
     input:
         lambda wildcards: models_of(plan.stage(wildcards.tuned)),
-        lambda wildcards: [text_of(task) for task in plan.stage(wildcards.tuned).tasks],
+        lambda wildcards: [
+            text_folder(run.text) for run in plan.stage(wildcards.tuned).runs.values()
+        ],
     output:
         directory(f"{RESULTS}/signals/{{tuned}}"),
     log:

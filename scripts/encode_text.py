@@ -2,7 +2,6 @@
 
 from retort.cli import part_parser, parts_of, plan_of
 from retort.errors import run_cli
-from retort.texts import CORPUS
 
 
 def main() -> None:
@@ -10,15 +9,10 @@ def main() -> None:
     arguments = part_parser(__doc__ or "").parse_args()
     plan = plan_of(arguments)
 
-    from retort.data.prepare import encode_examples, encode_text
+    from retort.data.encoding import encode_part
 
-    corpus = plan.layout.text(plan.text[CORPUS])
-    for part in parts_of(arguments, plan):
-        manifest = plan.layout.data(plan.data[part]) / "manifest.json"
-        if part == CORPUS:
-            encode_text(plan.config, manifest, corpus)
-        else:
-            encode_examples(plan.config, part, manifest, corpus, plan.layout.text(plan.text[part]))
+    for part in parts_of(arguments, plan.text):
+        encode_part(plan, part)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from retort.reporting.arguments import results_of, results_parser
 
 
 def main() -> None:
-    """Write claims.csv."""
+    """Write claims.csv of one paper."""
     from retort.claims.judging import judge
     from retort.claims.ledger import ledger_path
     from retort.claims.writing import FILE, write_claims

@@ -3,19 +3,17 @@
 
 from __future__ import annotations
 
-import argparse
-
 from retort.errors import run_cli
-from retort.reporting.arguments import exhibit_parser, results_of
+from retort.reporting.arguments import chosen, exhibit_parser, results_of
 
 
 def main() -> None:
     """Write the figures that the arguments name."""
-    from retort.reporting.exhibits import FIGURES, write_figure
+    from retort.reporting.exhibits import exhibits_of, write_figure
 
-    arguments: argparse.Namespace = exhibit_parser(__doc__ or "", list(FIGURES), "figures").parse_args()
+    arguments = exhibit_parser(__doc__ or "", "figures").parse_args()
     results = results_of(arguments)
-    for name in arguments.exhibits:
+    for name in chosen(arguments, exhibits_of(results.paper).figures):
         write_figure(results, name, arguments.out or results.root / results.paper / "figures")
 
 

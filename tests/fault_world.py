@@ -131,7 +131,14 @@ def steps_of(plan: Plan) -> dict[str, Step]:
                 )
             )
     found.append(Step("gates", "gates", check_gates, lambda plan: [plan.layout.root / "gates.json"]))
-    found.append(Step("scores", "scores", collect_scores, lambda plan: [plan.layout.root / "glmd"]))
+    found.append(
+        Step(
+            "scores",
+            "scores",
+            lambda plan: collect_scores(plan, "glmd"),
+            lambda plan: [plan.layout.root / "glmd"],
+        )
+    )
     return {step.name: step for step in found}
 
 

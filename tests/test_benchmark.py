@@ -46,19 +46,6 @@ def test_dry_runs_are_timed_where_nothing_and_where_all_is_made(tmp_path):
     assert not (tmp_path / "unmade" / "results" / "smoke" / "stages").exists()
 
 
-def test_steps_take_turns_on_the_same_batches(monkeypatch):
-    monkeypatch.setattr(benchmark, "WARM_UP", 1)
-    seen = []
-    steps = [lambda batch: seen.append(("a", batch)), lambda batch: seen.append(("b", batch))]
-    took = benchmark._alternate(steps, ["x", "y"], 2)
-    assert [len(times) for times in took] == [2, 2]
-    assert seen == [("a", "x"), ("b", "x"), ("b", "y"), ("a", "y"), ("a", "x"), ("b", "x")]
-
-
-def test_a_ratio_is_the_median_of_neighbours():
-    assert benchmark._ratio([2.0, 30.0, 2.2], [1.0, 10.0, 2.0]) == 2.0
-
-
 @pytest.mark.parametrize(
     ("value", "goal", "words"),
     [(1.04, 1.05, "goal 1.05: met"), (1.06, 1.05, "goal 1.05: MISSED"), (1.0, None, "1")],

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,23 @@ def test_no_driver_is_no_device(nvidia_smi, monkeypatch, tmp_path):
     assert visible() == ()
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     assert visible() == ()
+
+
+def test_a_driver_that_hangs_is_told_and_not_waited_for(nvidia_smi, monkeypatch):
+    """Inside the kernel it cannot even be killed, so whoever waits for its end hangs with it."""
+    (nvidia_smi("") / "nvidia-smi").write_text("#!/bin/sh\nexec sleep 60\n")
+    monkeypatch.setattr(devices, "_LISTING", 0.2)
+    kill, asked = subprocess.Popen.kill, []
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess.Popen, "kill", lambda process: asked.append(process))
+        begun = time.monotonic()
+        with pytest.raises(RetortError, match=r"nvidia-smi -L: no answer in 0.2 s, .* or set device to cpu"):
+            visible()
+    assert time.monotonic() - begun < 30
+    (process,) = asked
+    kill(process)
+    assert process.wait() == -signal.SIGKILL
+    process.stdout.close()
 
 
 def fake_torch(folder: Path, cuda: str | None) -> None:

@@ -103,18 +103,24 @@ def test_each_snakemake_command_plans_a_run(command, tmp_path):
 
 def test_building_blocks_are_those_of_the_code():
     import retort.distill.alignment as alignment
+    import retort.distill.decoupled as decoupled
     import retort.distill.distances as distances
+    import retort.distill.divergences as divergences
     import retort.distill.edits as edits
     import retort.distill.ensembles as ensembles
     import retort.distill.granularities as granularities
     import retort.distill.layermaps as layermaps
     import retort.distill.lenses as lenses
+    import retort.distill.positions as positions
     import retort.distill.relations as relations
     import retort.distill.schedules as schedules
 
     page = (ROOT / "docs" / "adding-a-method.md").read_text()
     for module, not_blocks in (
-        (distances, {"Distance", "BatchDistance", "GatheringDistance", "Sloped"}),
+        (distances, {"Distance", "TargetDistance", "BatchDistance", "GatheringDistance", "Sloped"}),
+        (divergences, set()),
+        (decoupled, {"DecoupledAt"}),
+        (positions, {"Picked"}),
         (alignment, set()),
         (relations, set()),
         (granularities, set()),
@@ -132,16 +138,16 @@ def test_building_blocks_are_those_of_the_code():
         assert {name for name in classes if not name.startswith("_")} <= set(re.findall(r"`(\w+)`", row))
 
 
-METHOD_PAGES = {"glmd": "methods.md", "cka": "methods-cka.md"}
+METHOD_PAGES = {"glmd": "methods.md", "cka": "methods-cka.md", "atkd": "methods-atkd.md"}
 
 
 @pytest.mark.parametrize("paper", METHOD_PAGES)
 def test_the_methods_are_those_of_the_code(paper):
-    from retort.recipes import cka, glmd
+    from retort.recipes import atkd, cka, glmd
     from retort.recipes.__main__ import PAGES
 
     written = (ROOT / "docs" / METHOD_PAGES[paper]).read_text()
-    methods = {"glmd": glmd, "cka": cka}[paper].METHODS
+    methods = {"glmd": glmd, "cka": cka, "atkd": atkd}[paper].METHODS
     assert written == PAGES[paper](), "run `make methods`"
     assert re.findall(r"^## (.+)$", written, re.M) == ["Notation", *(m.name for m in methods), "Quirks"]
 

@@ -93,8 +93,20 @@ def test_what_is_installed_is_what_is_pinned(dev_pins):
         assert metadata.version(name).partition("+")[0] == version, f"{name}: run `make setup-dev`"
 
 
+def test_what_is_compared_with_is_pinned_and_changes_nothing_else(root, run_pins):
+    pins = exact(requirement_lines(root, "requirements-bench.txt"))
+    assert set(pins) == {"accelerate", "liger-kernel", "trl"} and not pins.keys() & run_pins.keys()
+
+
 def test_no_file_names_a_registry(root):
-    for name in ("requirements.txt", "requirements-dev.txt", "pyproject.toml", "Makefile", ".ci/run"):
+    for name in (
+        "requirements.txt",
+        "requirements-dev.txt",
+        "requirements-bench.txt",
+        "pyproject.toml",
+        "Makefile",
+        ".ci/run",
+    ):
         assert not re.search(r"index-url|find-links|https?://", (root / name).read_text()), name
 
 

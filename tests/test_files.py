@@ -225,6 +225,24 @@ def test_a_seal_tells_what_changed(tmp_path):
         files.read_json(tmp_path / "c.json")
 
 
+def test_a_recorded_hash_is_that_of_the_seal_and_of_bytes_where_there_is_none(tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        files.write_text(tmp_path / name, name)
+    hashes = {name: files.sha256_of(tmp_path / name) for name in ("a", "b")}
+    assert files.recorded_hash(tmp_path / "a") == hashes["a"]
+    files.seal(tmp_path)
+    files.write_text(tmp_path / "later", "x")
+    (tmp_path / "b").write_text("damaged")
+    read = []
+    real = files.sha256_of
+    monkeypatch.setattr(files, "sha256_of", lambda path: read.append(path.name) or real(path))
+    assert {name: files.recorded_hash(tmp_path / name) for name in ("a", "b")} == hashes and read == []
+    assert files.recorded_hash(tmp_path / "later") == real(tmp_path / "later") and read == ["later"]
+    (tmp_path / files.SEAL).write_text("[]")
+    with pytest.raises(RetortError, match=r"sha256.json: is no list of hashes; remove .* and run the same"):
+        files.recorded_hash(tmp_path / "a")
+
+
 def test_the_digest_of_json_is_that_of_its_file(tmp_path):
     value = {"b": [1.5, None], "a": "ä"}
     files.write_json(tmp_path / "a.json", value)

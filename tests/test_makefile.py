@@ -13,7 +13,13 @@ import pytest
 @pytest.fixture
 def clone(root, tmp_path):
     """What ``make`` looks at, in a folder without an environment."""
-    for name in ("Makefile", "pyproject.toml", "requirements.txt", "requirements-dev.txt"):
+    for name in (
+        "Makefile",
+        "pyproject.toml",
+        "requirements.txt",
+        "requirements-dev.txt",
+        "requirements-bench.txt",
+    ):
         shutil.copy(root / name, tmp_path / name)
     return tmp_path
 
@@ -56,6 +62,13 @@ def test_make_test_sets_up_with_the_tools(clone):
     assert plan.index("-r requirements.txt") < plan.index("-r requirements-dev.txt") < plan.index("-m pytest")
 
 
+def test_what_is_compared_with_has_an_environment_of_its_own(clone):
+    ready(clone)
+    plan = make(clone, "-n", "bench-peers").stdout
+    assert "-m venv .venv-peers" in plan and "install --quiet --no-deps -r requirements-bench.txt" in plan
+    assert ".venv/bin/python -m pip" not in plan
+
+
 def test_nothing_is_installed_when_nothing_changed(clone):
     ready(clone)
     for target in ("run", "test", "smoke"):
@@ -78,6 +91,7 @@ def test_changed_versions_are_installed(clone, file):
         ("smoke", "snakemake --cores all --config scale=smoke"),
         ("plan", "scripts/show_plan.py --config config.yaml"),
         ("bench", "scripts/bench.py"),
+        ("bench-peers", ".venv-peers/bin/python scripts/bench_peers.py"),
         ("watch", "scripts/watch.py"),
         ("lint", "ruff format --check"),
         ("lint", "ruff check"),

@@ -11,19 +11,18 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import cycle, islice
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch.nn import functional
 
 from retort.config import load
 from retort.config.model import as_text
-from retort.data.batches import GLMBatch
+from retort.data.batches import GLMBatch, collate_cloze
 from retort.data.prepare import prepare
 from retort.data.store import load_examples
 from retort.distill.binding import BoundObjective
@@ -38,9 +37,10 @@ from retort.models.glm_family import GLMFamily
 from retort.plan import Plan
 from retort.runcard import Request, processor_name
 from retort.stages import Optimiser, Pretraining, Stage
+from retort.timing import alternate, ratio
 from retort.training.loop import Trainer
 from retort.training.pretraining import training_stream
-from retort.training.setup import Job, glm_config, load_tokenizer, prepare_process, vocabulary_rows
+from retort.training.setup import Job, prepare_process
 from retort.training.signals import CachedTeacher, write_signals
 from retort.training.tasks import TaskBatches
 
@@ -99,7 +99,8 @@ class Workbench:
     def model(self, stage: Stage) -> GLM:
         """A model of a stage's size with random weights."""
         torch.manual_seed(0)
-        return GLM(glm_config(stage.architecture, vocabulary_rows(self.plan.layout.text(stage.data))))
+        model: GLM = stage.architecture.builder().new(self.plan.layout.text(stage.data), None, None)  # type: ignore[assignment]
+        return model
 
     def teacher(self, stage: Stage) -> GLMFamily:
         """A frozen model of a teacher's size."""
@@ -112,9 +113,7 @@ class Workbench:
     def pretraining_batches(self, stage: Stage, count: int) -> list[GLMBatch]:
         """The first batches of a pretraining stage."""
         assert isinstance(stage.schooling, Pretraining)
-        stream = training_stream(
-            stage, stage.schooling, load_tokenizer(stage, self.plan.layout), self.job(stage)
-        )
+        stream = training_stream(stage, stage.schooling, self.job(stage))
         return [stream(step)[0] for step in range(count)]
 
 
@@ -131,12 +130,12 @@ def pretraining(bench: Workbench, repeats: int) -> list[Measurement]:
     floor = _by_itself(GLMFamily(bench.model(stage)), teacher, all_words=False)
     with_words = _by_itself(GLMFamily(bench.model(stage)), teacher, all_words=True)
     batches = bench.pretraining_batches(stage, 16)
-    took = _alternate([update, floor, with_words, _seen(teacher)], batches, repeats)
+    took = alternate([update, floor, with_words, _seen(teacher)], batches, repeats, WARM_UP)
     tokens = statistics.mean(int(batch.valid.sum()) for batch in batches)
     return [
-        Measurement("pretraining step over its floor", _ratio(took[0], took[1]), "", 1.10, repeats),
-        Measurement("the same, logits in the floor", _ratio(took[0], took[2]), "", None, repeats),
-        Measurement("teacher's forward, share of the step", _ratio(took[3], took[0]), "", None, repeats),
+        Measurement("pretraining step over its floor", ratio(took[0], took[1]), "", 1.10, repeats),
+        Measurement("the same, logits in the floor", ratio(took[0], took[2]), "", None, repeats),
+        Measurement("teacher's forward, share of the step", ratio(took[3], took[0]), "", None, repeats),
         Measurement("pretraining step", 1000 * statistics.median(took[0]), "ms", None, repeats),
         Measurement("pretraining speed", tokens / statistics.median(took[0]), "tokens/s", None, repeats),
     ]
@@ -160,15 +159,15 @@ def cached_task(bench: Workbench, folder: Path, repeats: int, task: str = "RTE")
             ([], hard().in_phase("task")),
         )
     ]
-    stream = TaskBatches(examples, settings, seed=1)
+    stream = TaskBatches(examples, partial(collate_cloze, mean_over_tokens=False), settings, seed=1)
     batches = [stream(step)[0] for step in range(stream.per_epoch)]
-    took = _alternate(updates, batches, repeats)
+    took = alternate(updates, batches, repeats, WARM_UP)
     tokens = statistics.mean(int(batch.valid.sum()) for batch in batches)
     return [
         Measurement(
-            "cached task step (words) over student alone", _ratio(took[0], took[2]), "", 1.05, repeats
+            "cached task step (words) over student alone", ratio(took[0], took[2]), "", 1.05, repeats
         ),
-        Measurement("cached task step (classes) over the same", _ratio(took[1], took[2]), "", 1.05, repeats),
+        Measurement("cached task step (classes) over the same", ratio(took[1], took[2]), "", 1.05, repeats),
         Measurement("cached task step (words)", 1000 * statistics.median(took[0]), "ms", None, repeats),
         Measurement("cached task speed", tokens / statistics.median(took[0]), "tokens/s", None, repeats),
     ]
@@ -251,29 +250,6 @@ def _by_itself(student: GLMFamily, teacher: GLMFamily, all_words: bool) -> Step:
                 functional.linear(words.hidden[batch.valid], words.weight)
 
     return step
-
-
-def _alternate(steps: Sequence[Step], batches: Sequence[GLMBatch], repeats: int) -> list[list[float]]:
-    """Seconds of each kind of step, in turns on the same batches, so that the machine's moods cancel."""
-    took: list[list[float]] = [[] for _ in steps]
-    for number, batch in enumerate(islice(cycle(batches), WARM_UP + repeats)):
-        for index, step in _rotated(list(enumerate(steps)), number):
-            started = time.perf_counter()
-            step(batch)
-            if number >= WARM_UP:
-                took[index].append(time.perf_counter() - started)
-    return took
-
-
-def _rotated(items: list[Any], by: int) -> Iterator[Any]:
-    cut = by % len(items)
-    yield from items[cut:]
-    yield from items[:cut]
-
-
-def _ratio(took: Sequence[float], floor: Sequence[float]) -> float:
-    """Median of the ratios of neighbours in time."""
-    return statistics.median(a / b for a, b in zip(took, floor, strict=True))
 
 
 def save(path: Path, found: Sequence[Measurement]) -> None:

@@ -5,8 +5,8 @@ The plan decides how an entry becomes stages; this module lists which entries a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from retort.config.messages import nearest
@@ -17,14 +17,29 @@ from retort.recipes.glmd import METHODS
 from retort.recipes.glmd_variants import VARIANTS
 from retort.schooling import TEACHER_ROW
 from retort.students import columns, last_stage, printed_pairs
+from retort.texts import paper_section, text_papers
+from retort.tracks import TEACHER_SEED, TrackPlan
 
 if TYPE_CHECKING:
     from retort.plan import Plan
     from retort.recipes import Method
     from retort.stages import Stage
 
-TEACHER_SEED = 1234
-"""Teachers are single runs, as in the paper; this is the authors' default seed."""
+GLMD = "glmd"
+
+
+@dataclass(frozen=True)
+class Least:
+    """Least scores (0-100) of a teacher.
+
+    Attributes:
+        before: by task, before it is trained on the tasks; ``after``: by task, after that.
+        average: over all tasks after that; ``None``: any.
+    """
+
+    before: Mapping[str, float] = field(default_factory=dict)
+    after: Mapping[str, float] = field(default_factory=dict)
+    average: float | None = None
 
 
 @dataclass(frozen=True)
@@ -32,31 +47,60 @@ class Cell:
     """One entry of a table: a method on a pair with a seed, trained on all tasks.
 
     Attributes:
+        paper: whose table.
         role: ``teacher``, ``student``, ``variant`` (a student of an ablation table) or ``quirk`` (a student
             with a quirk switched).
         method: as the paper names it; ``pair``: e.g. ``T1-S1`` (a teacher: ``T1``).
         seed: training seed.
         stages: the stages that hold its results, one for each group of tasks.
+        least: what a teacher has to score before anyone learns from it.
     """
 
+    paper: str
     role: str
     method: str
     pair: str
     seed: int
     stages: tuple[Stage, ...]
+    least: Least = Least()
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """All of its tasks."""
+        return tuple(task for stage in self.stages for task in stage.tasks)
 
 
 def cells(plan: Plan) -> tuple[Cell, ...]:
-    """Teachers, every method on every pair with every seed, ablations, switched quirks.
+    """Teachers, every method on every pair with every seed, ablations, switched quirks; paper by paper.
 
     Raises:
         InputError: a pair that no method whatever runs on, no pair for the chosen methods, a row of the table
-            of hyper-parameters that cannot be used, or a quirk to try that cannot be switched.
+            of hyper-parameters that cannot be used, a quirk to try that cannot be switched, or a track that
+            does not hold.
     """
+    for name in plan.config.variants.quirks:
+        switches_of(name)
+    found = list(_glmd(plan)) if GLMD in plan.config.papers else []
+    for paper in text_papers(plan.config):
+        for name in paper_section(plan.config, paper).tracks:
+            found += _track(TrackPlan(plan, paper, name))
+    return tuple(found)
+
+
+def _glmd(plan: Plan) -> Iterator[Cell]:
     used = list(dict.fromkeys(pair for method in plan.methods for pair in plan.columns(method)))
     _check_pairs(plan, used)
     _check_rates(plan)
-    return (*_teachers(plan, used), *_students(plan), *_variants(plan), *_switched(plan))
+    yield from (*_teachers(plan, used), *_students(plan), *_variants(plan), *_switched(plan))
+
+
+def _track(track: TrackPlan) -> Iterator[Cell]:
+    for symbol in track.track.teachers:
+        stages = (track.fine_tuned(symbol),)
+        least = Least(after=track.track.gates)
+        yield Cell(track.paper, "teacher", track.label, symbol, TEACHER_SEED, stages, least)
+    for row, teacher, student, seed, stage in track.rows():
+        yield Cell(track.paper, row.role, row.method.name, f"{teacher}-{student}", seed, (stage,))
 
 
 def _check_pairs(plan: Plan, used: list[str]) -> None:
@@ -89,14 +133,17 @@ def _check_rates(plan: Plan) -> None:
 def _teachers(plan: Plan, pairs: list[str]) -> Iterator[Cell]:
     for name in dict.fromkeys(name for pair in pairs for name in teachers_of(pair)):
         stages = tuple(plan.fine_tuned(name, group) for group in plan.groups)
-        yield Cell("teacher", "GLM", name, TEACHER_SEED, stages)
+        gates = plan.config.gates
+        before = {str(task): score for task, score in gates.zero_shot.items()}
+        least = Least(before, {}, gates.fine_tuned_average)
+        yield Cell(GLMD, "teacher", "GLM", name, TEACHER_SEED, stages, least)
 
 
 def _students(plan: Plan) -> Iterator[Cell]:
     for method in plan.methods:
         for pair in plan.columns(method):
             for seed in plan.config.seeds:
-                yield Cell("student", method.name, pair, seed, _results(plan, method, pair, seed))
+                yield Cell(GLMD, "student", method.name, pair, seed, _results(plan, method, pair, seed))
 
 
 def _variants(plan: Plan) -> Iterator[Cell]:
@@ -110,7 +157,7 @@ def _variants(plan: Plan) -> Iterator[Cell]:
             method = rewrite(variant.method, plan.config.quirks, variant.of)
             for pair in columns(method, plan.config.pairs)[:1]:
                 for seed in chosen.seeds:
-                    yield Cell("variant", method.name, pair, seed, _results(plan, method, pair, seed))
+                    yield Cell(GLMD, "variant", method.name, pair, seed, _results(plan, method, pair, seed))
 
 
 def _switched(plan: Plan) -> Iterator[Cell]:
@@ -120,7 +167,7 @@ def _switched(plan: Plan) -> Iterator[Cell]:
             for seed in plan.config.variants.seeds:
                 stages = _results(plan, method, pair, seed)
                 if stages != _results(plan, like, pair, seed):
-                    yield Cell("quirk", method.name, pair, seed, stages)
+                    yield Cell(GLMD, "quirk", method.name, pair, seed, stages)
 
 
 def _flipped(plan: Plan) -> Iterator[tuple[Method, Method]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,15 +69,15 @@ def part_parser(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def parts_of(arguments: argparse.Namespace, plan: Plan) -> list[str]:
-    """The parts of the data that the arguments name, the corpus first.
+def parts_of(arguments: argparse.Namespace, parts: Mapping[str, str]) -> list[str]:
+    """Those of a plan's parts of the data that the arguments name, corpora first.
 
     Raises:
         InputError: the plan has no such part.
     """
-    if arguments.part is not None and arguments.part not in plan.text:
-        raise InputError(f"--part: no {arguments.part!r} in this plan; there are {', '.join(plan.text)}")
-    return list(plan.text) if arguments.part is None else [arguments.part]
+    if arguments.part is not None and arguments.part not in parts:
+        raise InputError(f"--part: no {arguments.part!r} in this plan; there are {', '.join(parts)}")
+    return list(parts) if arguments.part is None else [arguments.part]
 
 
 def stage_job(arguments: argparse.Namespace, plan: Plan | None = None, gpu: bool = True) -> tuple[Stage, Job]:

@@ -37,6 +37,9 @@ _POLL = 0.2
 _PATIENCE = 1.0
 """Seconds: between two looks at taken devices, and until a job says that it waits behind others."""
 
+_LISTING = 60.0
+"""Seconds that `nvidia-smi -L` may take: some for each GPU, where no process keeps the driver awake."""
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -63,14 +66,12 @@ def visible() -> tuple[str, ...]:
     That variable is read as CUDA reads it: numbers or (abbreviated) UUIDs, and what follows a name that no
     device has does not count (so ``NoDevFiles``, which SLURM sets in jobs without a GPU, means none). Numbers
     are those of `nvidia-smi`. A GPU that is split stands for all its instances.
+
+    Raises:
+        RetortError: the driver hangs. Were that taken for no GPU, a run would go on, unnoticed, on the CPU.
     """
     program = shutil.which("nvidia-smi")
-    if program is None:
-        return ()
-    listed = subprocess.run([program, "-L"], capture_output=True, text=True, check=False)
-    if listed.returncode != 0:  # its driver does not run: there is no GPU
-        return ()
-    gpus = _parsed(listed.stdout)
+    gpus = {} if program is None else _parsed(_listing(program))
     chosen = os.environ.get(_VISIBLE)
     if chosen is None:
         return tuple(device for devices in gpus.values() for device in devices)
@@ -81,6 +82,21 @@ def visible() -> tuple[str, ...]:
             break
         found |= dict.fromkeys(devices)
     return tuple(found)
+
+
+def _listing(program: str) -> str:
+    """What `nvidia-smi -L` prints; nothing where it fails, as its driver does not run: there is no GPU."""
+    process = subprocess.Popen([program, "-L"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        listed, _ = process.communicate(timeout=_LISTING)
+    except subprocess.TimeoutExpired:
+        # Not subprocess.run, which waits for the end of what it kills: inside a hanging driver nothing ends.
+        process.kill()
+        raise RetortError(
+            f"{program} -L: no answer in {_LISTING:g} s, the driver hangs; reset or restart the machine, "
+            "or set device to cpu"
+        ) from None
+    return listed if process.returncode == 0 else ""
 
 
 def _parsed(listing: str) -> dict[str, list[str]]:

@@ -22,15 +22,24 @@ class InputError(RetortError):
     exit_code = 2
 
 
-_REFUSALS = {
-    errno.ENOSPC: "free some space there",
-    errno.EDQUOT: "free some space there or raise the quota",
+_SPACE = "free some space on that disk"
+_RIGHTS = "give this user the right to it or name another place"
+_FOLDER = "name a folder there"
+REMEDIES = {
+    errno.ENOSPC: _SPACE,
+    errno.EDQUOT: f"{_SPACE} or raise the quota",
     errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
-    errno.EROFS: "make it writable or name another folder",
-    errno.EACCES: "make it writable or name another folder",
-    errno.EPERM: "make it writable or name another folder",
+    errno.EROFS: "make it writable or name another place",
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+    errno.ENOTDIR: _FOLDER,
+    errno.EEXIST: _FOLDER,
+    errno.EISDIR: "name a file there",
 }
-_NEVER_OF_READING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+"""What the operating system may refuse through nobody's defect, and what to do before running again."""
+
+_OF_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+_OF_ANY_ACCESS = {errno.EACCES, errno.EPERM}
 
 
 def disk_refusal(error: BaseException, folder: Path) -> tuple[str, str] | None:
@@ -39,15 +48,21 @@ def disk_refusal(error: BaseException, folder: Path) -> tuple[str, str] | None:
     Libraries wrap it: it may be the cause of the error, or a number in the message of one that Rust raised.
     """
     for found in _chain(error):
-        code = found.errno if isinstance(found, OSError) else None
-        wrapped = re.search(r"\(os error (\d+)\)", str(found))
-        if code is None and wrapped:
-            code = int(wrapped[1])
-        elif code is None and isinstance(found, OSError) and "requested and" in str(found):
-            code = errno.ENOSPC  # numpy's word for a short write
-        if code in _REFUSALS and (code in _NEVER_OF_READING or _concerns(found, folder)):
-            return os.strerror(code), _REFUSALS[code]
+        number = _number(found)
+        if number in _OF_WRITING or (number in _OF_ANY_ACCESS and _concerns(found, folder)):
+            return os.strerror(number), REMEDIES[number]
     return None
+
+
+def _number(error: BaseException) -> int:
+    """The operating system's number of what went wrong; 0: unknown."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    if wrapped := re.search(r"\(os error (\d+)\)", str(error)):
+        return int(wrapped[1])
+    if isinstance(error, OSError) and "requested and" in str(error):
+        return errno.ENOSPC  # numpy's word for a short write
+    return 0
 
 
 def _concerns(error: BaseException, folder: Path) -> bool:
@@ -62,21 +77,6 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-
-
-_SPACE = "make room on the disk and run the same command again"
-_RIGHTS = "give this user the right to it, or name another place"
-REMEDIES = {
-    errno.ENOSPC: _SPACE,
-    errno.EDQUOT: _SPACE,
-    errno.EACCES: _RIGHTS,
-    errno.EPERM: _RIGHTS,
-    errno.EROFS: _RIGHTS,
-    errno.ENOTDIR: "name a folder there",
-    errno.EEXIST: "name a folder there",
-    errno.EISDIR: "name a file there",
-}
-"""What the operating system may refuse through nobody's defect, and what to do."""
 
 
 def run_cli(main: Callable[[], None]) -> None:
@@ -95,9 +95,10 @@ def run_cli(main: Callable[[], None]) -> None:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
     except OSError as error:
-        if error.errno not in REMEDIES:
+        number = _number(error)
+        if number not in REMEDIES:
             raise
         name = error.filename2 or error.filename  # of a renaming: where to
         place = "" if name is None else f"{name}: "
-        print(f"error: {place}{error.strerror}; {REMEDIES[error.errno]}", file=sys.stderr)
+        print(f"error: {place}{os.strerror(number)}; {REMEDIES[number]} and run again", file=sys.stderr)
         raise SystemExit(RetortError.exit_code) from None

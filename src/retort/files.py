@@ -157,20 +157,37 @@ def verify(path: Path) -> None:
     Raises:
         RetortError: its bytes have changed since.
     """
+    wanted = _sealed(path)
+    if wanted is not None and path.exists() and wanted != sha256_of(path):
+        raise RetortError(
+            f"{path}: damaged, it is not what was written (see {SEAL} beside it); remove {path.parent} and "
+            "run the same command again: the step that makes it runs anew"
+        )
+
+
+def recorded_hash(path: Path) -> str:
+    """Hex SHA-256 of an existing file: the one its seal holds, else that of its bytes.
+
+    What is sealed is not read: it stands for what was written, and whoever loads the file compares
+    (:func:`verify`).
+
+    Raises:
+        RetortError: the seal is damaged.
+    """
+    return _sealed(path) or sha256_of(path)
+
+
+def _sealed(path: Path) -> str | None:
+    """The hash of a file in the seal beside it; ``None``: it is not listed there, or there is no seal."""
     record = path.parent / SEAL
-    if not record.exists() or not path.exists():
-        return
+    if not record.exists():
+        return None
     known = read_json(record)
     if not isinstance(known, dict):
         raise RetortError(
             f"{record}: is no list of hashes; remove {path.parent} and run the same command again"
         )
-    wanted = known.get(path.name)
-    if wanted is not None and wanted != sha256_of(path):
-        raise RetortError(
-            f"{path}: damaged, it is not what was written (see {SEAL} beside it); remove {path.parent} and "
-            "run the same command again: the step that makes it runs anew"
-        )
+    return known.get(path.name)
 
 
 def write_text(path: Path | str, text: str) -> None:

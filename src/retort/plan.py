@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from retort.cells import TEACHER_SEED, Cell, cells
+from retort.cells import Cell, cells
 from retort.config.messages import nearest
 from retort.config.model import Config, pair_models
 from retort.errors import InputError
@@ -23,9 +23,10 @@ from retort.recipes.glmd import FINE_TUNE, LANGUAGE_MODEL, METHODS
 from retort.recipes.glmd_variants import VARIANTS
 from retort.recipes.own import module_name, own_methods
 from retort.schooling import TEACHER_ROW, Schooling
-from retort.stages import Architecture, Compression, Stage, Truncation, value_types
+from retort.stages import Architecture, Compression, Leading, Stage, Truncation, value_types
 from retort.students import architecture, columns, student_architecture
-from retort.texts import CORPUS, raw_names, text_names
+from retort.texts import CORPUS, paper_section, raw_names, text_names, text_papers
+from retort.tracks import TEACHER_SEED
 
 _SETTINGS = "retort.training.setup:prepare_process"
 _ENTRY = {
@@ -85,6 +86,10 @@ class Plan:
             InputError: a pair that no method runs on, or a quirk to try that cannot be switched.
         """
         return cells(self)
+
+    def cells_of(self, paper: str) -> tuple[Cell, ...]:
+        """The entries of one paper's tables."""
+        return tuple(cell for cell in self.cells if cell.paper == paper)
 
     @cached_property
     def methods(self) -> tuple[Method, ...]:
@@ -155,7 +160,16 @@ class Plan:
         """
         if stage.schooling is None:
             return 1
-        return max(self.config.models[m.architecture.name].devices for m in (stage, *stage.teachers))
+        return max(self._devices[m.architecture.name] for m in (stage, *stage.teachers))
+
+    @cached_property
+    def _devices(self) -> dict[str, int]:
+        """By symbol of a model; no two have the same."""
+        found = {symbol: model.devices for symbol, model in self.config.models.items()}
+        for paper in text_papers(self.config):
+            for track in paper_section(self.config, paper).tracks.values():
+                found |= {symbol: model.devices for symbol, model in track.models.items()}
+        return found
 
     def code(self, stage: Stage) -> str:
         """Fingerprint of all code that a stage's result depends on."""
@@ -163,7 +177,14 @@ class Plan:
         own = None if self.config.recipes is None else Path(self.config.recipes)
         files = {} if own is None else {module_name(own): own}
         several = () if stage.imported else (_SEVERAL,)
-        return fingerprint(sorted({*entry, *several, *value_types(stage.objective)}), files)
+        values = (
+            stage.objective,
+            stage.architecture,
+            stage.schooling,
+            stage.truncated and stage.truncated.part,
+        )
+        read = [kind for value in values for kind in value_types(value)]
+        return fingerprint(sorted({*entry, *several, *read}), files)
 
     def pretrained(self, name: str) -> Stage:
         """A teacher's pretraining stage, or its import."""
@@ -251,7 +272,7 @@ class Plan:
             source = next((t for t in teachers if t.phase == "task"), teachers[0])
         # Between equal widths nothing is cut off, whichever way: such stages are the same.
         equal = source.architecture.width == self.architecture(student).width
-        return Truncation(source, method.cut.fused or equal)
+        return Truncation(source, Leading(method.cut.fused or equal))
 
     def architecture(self, name: str) -> Architecture:
         """The architecture of a model symbol.

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from retort.errors import InputError
-from retort.files import digest_of, read_json, sha256_of, write_json
+from retort.files import digest_of, read_json, recorded_hash, write_json
 from retort.revision import Revision, revision
 
 VERSION = 2
@@ -92,7 +92,7 @@ class Origin:
         stage: the resolved stage as JSON data.
         code: fingerprint of the code the stage needs.
         texts: folders of the encoded data it stands on; the card holds the hash of each raw file behind them.
-        inputs: files and folders it read; the card holds the hash of each file.
+        inputs: files and folders it read; the card holds the recorded hash of each file.
         request: what its process was asked.
     """
 
@@ -208,13 +208,13 @@ def read_card(path: Path, fields: Mapping[str, type | tuple[type, ...]] = FIELDS
 
 
 def _hashes(inputs: Iterable[Path]) -> dict[str, str]:
-    """SHA-256 of each file, folders opened."""
+    """SHA-256 of each file as it was recorded when it was made, folders opened."""
     found: dict[str, str] = {}
     for path in sorted(map(Path, inputs)):
         if not path.exists():
             raise InputError(f"{path}: no such file; the run card needs all inputs to be there still")
         files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-        found |= {str(file): sha256_of(file) for file in files}
+        found |= {str(file): recorded_hash(file) for file in files}
     return found
 
 

@@ -14,7 +14,7 @@ from retort.config.messages import nearest
 from retort.config.model import TASKS, Config
 from retort.errors import InputError
 from retort.files import read_text
-from retort.stages import Corpus, Muon, Optimiser, Pretraining, TaskRun
+from retort.stages import ClozeRun, Corpus, Muon, Optimiser, Pretraining
 
 Role = Literal["teacher", "student"]
 
@@ -53,7 +53,7 @@ class Schooling:
         batch = max(1, round(run.batch_size * batch_share))
         return Pretraining(optimiser, corpus, run.steps, batch, math.gcd(batch, run.micro_batch_size))
 
-    def runs(self, method: str, pair: str, tasks: Sequence[str], role: Role) -> tuple[TaskRun, ...]:
+    def runs(self, method: str, pair: str, tasks: Sequence[str], role: Role) -> tuple[ClozeRun, ...]:
         """A method's runs on tasks: one each, or one at every point of the search, small values first.
 
         The table of hyper-parameters goes before the general values, a search before both.
@@ -69,10 +69,10 @@ class Schooling:
             found.append(self._run(task, *self.rates.get((method, pair, task), (batch, rate))))
         return tuple(found)
 
-    def _run(self, task: str, batch: int, rate: float) -> TaskRun:
+    def _run(self, task: str, batch: int, rate: float) -> ClozeRun:
         settings = self._tasks
         optimiser = settings.optimiser.model_dump() | {"learning_rate": rate}
-        return TaskRun(
+        return ClozeRun(
             task=task,
             text=self._texts[task],
             optimiser=Optimiser(**optimiser | {"betas": tuple(optimiser["betas"])}),

@@ -11,10 +11,24 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from retort.distill.objective import Objective, Phase
 from retort.files import digest_of
+from retort.models.hf.architecture import Slices, TextArchitecture
+from retort.papers import Scoring, paper_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from retort.data.layouts import TextFamily
+    from retort.data.text_samples import Noise
+    from retort.evaluation.decoding import Decoding, Sampling
+    from retort.models.builders import Builder
+    from retort.recipes import Sequences
+    from retort.training.lessons import Lesson
+    from retort.training.probes import View
+    from retort.training.streams import Source
 
 _AT = "@"
 """Between task and point in the name of a run; no task has it."""
@@ -41,6 +55,12 @@ class Architecture:
     factorised: int | None = None
     trigram: int | None = None
     bottleneck: tuple[int, int] | None = None
+
+    def builder(self) -> Builder:
+        """What makes, reads and writes such models (imports torch)."""
+        from retort.models.glm_builder import GLMBuilder
+
+        return GLMBuilder(self)
 
 
 @dataclass(frozen=True)
@@ -69,6 +89,14 @@ class Muon:
 
 
 @dataclass(frozen=True)
+class LensOptimiser:
+    """Peak rate and decay of lenses that have an optimiser of their own; its curve is the student's."""
+
+    learning_rate: float
+    weight_decay: float
+
+
+@dataclass(frozen=True)
 class Optimiser:
     """AdamW (and Muon for hidden matrices where given) and the learning-rate curve of both.
 
@@ -90,15 +118,56 @@ class Optimiser:
     floor: float
     decay_share: float = 1.0
     muon: Muon | None = None
+    lenses: LensOptimiser | None = None
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """How pretraining samples are drawn and masked (see :mod:`retort.data.samples`)."""
+    """How a GLM's pretraining samples are drawn and masked (see :mod:`retort.data.samples`)."""
 
     samples: Literal["documents", "windows"]
     max_length: int
     masking: Literal["paper", "mixture"]
+
+    @property
+    def length(self) -> int:
+        """Tokens of a sample."""
+        return self.max_length
+
+    def source(self, text: Path, seed: int) -> Source[Any]:
+        """The samples of the encoded corpus in a folder."""
+        from retort.training.glm_lessons import BlockSamples
+
+        return BlockSamples(self, text, seed)
+
+    @property
+    def view(self) -> View:
+        """How students are laid beside their teachers."""
+        from retort.training.probes import GLM_VIEW
+
+        return GLM_VIEW
+
+
+@dataclass(frozen=True)
+class TextCorpus:
+    """How a transformers model's pretraining samples are drawn (see :mod:`retort.data.text_samples`)."""
+
+    family: TextFamily
+    length: int
+    noise: Noise
+
+    def source(self, text: Path, seed: int) -> Source[Any]:
+        """The samples of the encoded corpora in a folder."""
+        from retort.training.text_lessons import CorpusSamples
+
+        return CorpusSamples(self, text, seed)
+
+    @property
+    def view(self) -> View:
+        """How students are laid beside their teachers."""
+        from retort.training.probes import TEXT_VIEW
+
+        return TEXT_VIEW
 
 
 @dataclass(frozen=True)
@@ -106,7 +175,7 @@ class Pretraining:
     """Length and batches of a pretraining run."""
 
     optimiser: Optimiser
-    corpus: Corpus
+    corpus: Corpus | TextCorpus
     steps: int
     batch_size: int
     micro_batch_size: int
@@ -114,13 +183,15 @@ class Pretraining:
 
 @dataclass(frozen=True)
 class TaskRun:
-    """Length and batches of the training on one task.
+    """Length and batches of the training on one task; subclasses say what kind of task.
 
     Attributes:
         text: name of the task's encoded examples (see :attr:`retort.plan.Plan.text`).
         evaluations: on dev, evenly spaced; ``per_epoch``: after each epoch. One before training
             is always made.
-        padding: ``longest`` pads to the batch's longest row, ``fixed`` to ``max_length``.
+        padding: ``longest`` pads to the batch's longest row, ``fixed`` to the limit of the task.
+        signals: whether its teachers' signals are stored once, for all who learn from them.
+        paper: whose task it is.
     """
 
     task: str
@@ -129,22 +200,181 @@ class TaskRun:
     epochs: int
     batch_size: int
     micro_batch_size: int | None
-    max_length: int
     padding: Literal["longest", "fixed"]
     evaluations: int | Literal["per_epoch"]
+
+    signals: ClassVar[bool] = False
+    paper: ClassVar[str]
+
+    @property
+    def scoring(self) -> Scoring:
+        """How the task is scored."""
+        return paper_of(self.paper).task(self.task)
+
+    @property
+    def reads_signals(self) -> bool:
+        """Whether it reads what its teachers stored."""
+        return self.signals
+
+    @property
+    def classes(self) -> int | None:
+        """Outputs of a classifier that the model needs; ``None``: it answers in words."""
+        return None
+
+    @property
+    def length(self) -> int:
+        """Tokens of the longest sequence."""
+        raise NotImplementedError
+
+    def lesson(self, corpus: Path, text: Path) -> Lesson:
+        """What is read and how it is judged (imports torch).
+
+        Args:
+            corpus: folder of the encoded corpus, with the tokenizer.
+            text: folder of the task's encoded examples.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class ClozeRun(TaskRun):
+    """A GLM on a SuperGLUE task, as a cloze."""
+
+    max_length: int
+
+    signals: ClassVar[bool] = True
+    paper: ClassVar[str] = "glmd"
+
+    @property
+    def length(self) -> int:
+        """Tokens of the longest sequence."""
+        return self.max_length
+
+    def lesson(self, corpus: Path, text: Path) -> Lesson:
+        """See :class:`TaskRun`."""
+        from retort.training.glm_lessons import ClozeLesson
+
+        return ClozeLesson(self, text)
+
+
+@dataclass(frozen=True)
+class ClassRun(TaskRun):
+    """A transformers model that classifies the texts of a GLUE task."""
+
+    family: TextFamily
+    source: int
+
+    paper: ClassVar[str] = "cka"
+
+    @property
+    def classes(self) -> int:
+        """Classes of the task; one output for a regression."""
+        from retort.data.glue.tasks import spec_of
+
+        return max(1, len(spec_of(self.task).labels))
+
+    @property
+    def length(self) -> int:
+        """Tokens of the longest text."""
+        return self.source
+
+    def lesson(self, corpus: Path, text: Path) -> Lesson:
+        """See :class:`TaskRun`."""
+        from retort.training.text_lessons import ClassLesson
+
+        return ClassLesson(self, corpus, text)
+
+
+@dataclass(frozen=True)
+class PairRun(TaskRun):
+    """An encoder-decoder that writes the targets of a summarisation or translation set."""
+
+    family: TextFamily
+    source: int
+    target: int
+    decoding: Decoding
+
+    paper: ClassVar[str] = "cka"
+
+    @property
+    def length(self) -> int:
+        """Tokens of the longest source or target."""
+        return max(self.source, self.target)
+
+    def lesson(self, corpus: Path, text: Path) -> Lesson:
+        """See :class:`TaskRun`."""
+        from retort.training.text_lessons import PairLesson
+
+        return PairLesson(self, corpus, text)
+
+
+@dataclass(frozen=True)
+class PromptRun(TaskRun):
+    """A causal model that learns to follow instructions.
+
+    Attributes:
+        train, sets: names of the sets that it learns from, and is judged by.
+        longest: tokens of a prompt with its response.
+        learn_end: whether the end of a response is a target.
+        sampling, drawn: how responses are drawn on dev, and with which seed.
+        sequences: whose responses it learns.
+    """
+
+    family: TextFamily
+    train: tuple[str, ...]
+    sets: tuple[str, ...]
+    longest: int
+    learn_end: bool
+    sampling: Sampling
+    drawn: int
+    sequences: Sequences
+
+    paper: ClassVar[str] = "atkd"
+
+    @property
+    def scoring(self) -> Scoring:
+        """The mean over the sets of each one's metric."""
+        return Scoring("prompts", self.sets, self.sets, (1.0,) * len(self.sets))
+
+    @property
+    def reads_signals(self) -> bool:
+        """Responses of the teacher."""
+        return self.sequences.from_teacher
+
+    @property
+    def length(self) -> int:
+        """Tokens of the longest sequence."""
+        return self.longest
+
+    def lesson(self, corpus: Path, text: Path) -> Lesson:
+        """See :class:`TaskRun`."""
+        from retort.training.prompt_lessons import PromptLesson
+
+        return PromptLesson(self, corpus, text)
+
+
+@dataclass(frozen=True)
+class Leading:
+    """Start a GLM from a teacher's first layers and leading dimensions.
+
+    Attributes:
+        fused: cut the fused query-key-value matrix as one block (quirk ``fused-truncation``).
+    """
+
+    fused: bool = True
 
 
 @dataclass(frozen=True)
 class Truncation:
-    """Start from a teacher's first layers and leading dimensions.
+    """Start from a part of a teacher.
 
     Attributes:
         source: the stage that made the teacher.
-        fused: cut the fused query-key-value matrix as one block (quirk ``fused-truncation``).
+        part: which.
     """
 
     source: Stage
-    fused: bool = True
+    part: Leading | Slices
 
 
 @dataclass(frozen=True)
@@ -156,7 +386,7 @@ class Stage:
         architecture: of the model that is trained.
         objective: what is minimised.
         init: the stage whose result it starts from; ``None``: random initialisation.
-        truncated: start from the first layers and leading dimensions of this stage's result instead.
+        truncated: start from a part of a teacher instead.
         teachers: the stages that made the teachers, nearest or smallest first.
         compression: vocabulary compression of the student, built from ``mapped_by``.
         mapped_by: pretrained teacher whose word embeddings decide the vocabulary map.
@@ -169,7 +399,7 @@ class Stage:
     """
 
     phase: Phase
-    architecture: Architecture
+    architecture: Architecture | TextArchitecture
     objective: Objective
     schooling: Pretraining | tuple[TaskRun, ...] | None
     data: str

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from judged_runs import TextRun
 from small_runs import Run
 
 from retort.files import write_text
@@ -31,3 +32,9 @@ def ledger(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def texts_run(tmp_path: Path) -> TextRun:
+    """An empty run of the paper on transformers models."""
+    return TextRun(tmp_path / "results" / "pocket")

@@ -7,12 +7,18 @@ import csv
 from small_runs import TASKS, rights
 
 from retort.claims.evidence import Evidence
-from retort.claims.ledger import Cell
+from retort.claims.kinds import Cell
+
+
+def sample(results):
+    """The score of KD on RTE."""
+    (found,) = Evidence(results, draws=50).samples([Cell(method="KD", pair="T1-S1")], "RTE")
+    return found
 
 
 def test_after_a_search_the_chosen_run_s_predictions_count(run):
     plain = run.add("KD", {1: rights(40), 2: rights(60)}).results()
-    before = Evidence(plain, draws=50).sample(Cell(method="KD", pair="T1-S1"), "RTE")
+    before = sample(plain)
     path = run.root / "glmd" / "scores.csv"
     with path.open(newline="") as stream:
         head, *rows = csv.reader(stream)
@@ -23,6 +29,6 @@ def test_after_a_search_the_chosen_run_s_predictions_count(run):
     with path.open("w", newline="") as stream:
         named = [[*row[:last], f"{row[task]}@8-0.1"] for row in rows]
         csv.writer(stream).writerows([[*head, "run"], *named])
-    after = Evidence(type(plain)(run.root), draws=50).sample(Cell(method="KD", pair="T1-S1"), "RTE")
+    after = sample(type(plain)(run.root))
     assert before is not None and after is not None
     assert before.value == after.value == 75 and (before.examples == after.examples).all()

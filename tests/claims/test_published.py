@@ -3,7 +3,8 @@ import csv
 import pytest
 
 from retort.claims.judging import Judges
-from retort.claims.ledger import Cell, ledger_path, read_ledger
+from retort.claims.kinds import Cell
+from retort.claims.ledger import ledger_path, read_ledger
 from retort.claims.published import PaperScores, slope_weights
 from retort.reporting.results import PUBLISHED, Results
 
@@ -16,7 +17,7 @@ def paper(tmp_path_factory):
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
     judges = Judges(Results(tmp_path_factory.mktemp("none")), 10)
-    return {claim.id: judges.published(claim) for claim in read_ledger(ledger_path("glmd"))}
+    return {claim.id: judges.published(claim) for claim in read_ledger(ledger_path("glmd"), "glmd")}
 
 
 def cell(text):
@@ -49,7 +50,7 @@ def test_effects_are_those_of_the_paper_by_hand(published, claim, effect):
 
 def test_the_paper_supports_what_it_states(published):
     """Its own numbers have the sign that the claims say, whatever a run finds."""
-    for claim in read_ledger(ledger_path("glmd")):
+    for claim in read_ledger(ledger_path("glmd"), "glmd"):
         effect = published[claim.id]
         if claim.test.kind in ("greater", "best_of", "trend"):
             assert effect > 0, claim.id

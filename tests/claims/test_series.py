@@ -1,6 +1,6 @@
 import pytest
 
-from retort.claims.ledger import Cell, Correlation, Coverage
+from retort.claims.kinds import Cell, Correlation, Coverage
 from retort.claims.series import covered, read_correlations, wanted
 from retort.errors import InputError
 

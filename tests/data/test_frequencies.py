@@ -61,7 +61,8 @@ def test_shipped_table_has_the_recorded_facts(real_data, golden, tmp_path):
     assert (found.counts == 0).sum() == facts["zero_count_ids"]
     assert found.reserved == facts["n_always_kept"]
     for name, coverage in facts["coverage"].items():
-        assert found.coverage(int(name.split("->")[1])) == pytest.approx(coverage, abs=1e-12)
+        kept = found.order[: int(name.split("->")[1])]
+        assert found.counts[kept].sum() / found.counts.sum() == pytest.approx(coverage, abs=1e-12)
     tokenizer = Tokenizer.from_vocab(real_data / "tokenizers" / "bert-base-uncased" / "vocab.txt")
     assert reserved_ids(tokenizer) == {row[0] for row in facts["always_kept"]}
     found.write(tmp_path / "again.tsv", tokenizer)
@@ -94,20 +95,10 @@ def test_reserved_first_then_falling_counts(counts, data):
         keys = [(-counts[i], first[i]) for i in block]
         assert keys == sorted(keys)
     assert found.order[found.ranks].tolist() == list(range(len(counts)))
-    coverages = [found.coverage(k) for k in range(len(counts) + 1)]
-    assert coverages == sorted(coverages)
-    assert coverages[0] == 0
-    assert coverages[-1] == pytest.approx(1.0 if sum(counts) else 0.0)
 
 
-def test_curves_follow_the_ranking():
-    found = rank(np.array([0, 6, 1, 3]), np.array([9, 1, 2, 3]), {0})
-    curve = found.curve()
-    assert curve.number.tolist() == [0, 6, 3, 1]
-    np.testing.assert_allclose(curve.cumulative, [0, 0.6, 0.9, 1.0])
-    task = found.curve(count_ids([[2, 2, 3], [2]], 4))
-    assert task.number.tolist() == [0, 0, 1, 3]
-    np.testing.assert_allclose(task.share, [0, 0, 0.25, 0.75])
+def test_texts_are_counted_by_token():
+    assert count_ids([[2, 2, 3], [2]], 4).tolist() == [0, 0, 3, 1]
 
 
 HEADER = "origin_no\tsort_id\ttoken\tnumber\tfrequency\n"

@@ -14,7 +14,6 @@ from tokenizers import decoders, models, normalizers
 from retort.data.instructions.formats import Instruction
 from retort.data.instructions.templates import prompt_parts
 from retort.data.layouts import layout_of, specials_of
-from retort.data.prompt_batches import batch_of_prompts
 from retort.data.prompt_examples import (
     PromptExample,
     PromptFrame,
@@ -23,6 +22,7 @@ from retort.data.prompt_examples import (
     save_prompts,
     with_responses,
 )
+from retort.data.text_sets import batch_of_prompts
 from retort.data.text_tokenizer import LLAMA_SPECIALS, TextTokenizer
 from retort.errors import InputError
 
@@ -118,11 +118,13 @@ def test_shots_go_first(most):
     shots = (("one?", "two"), ("three?", "four"))
     item = Instruction("k", "", "six?", ("five",), "five", "", shots)
     tokenizer, layout, _ = encode("gpt_neox")
-    (found,) = encode_prompts([item], tokenizer, layout, PromptFrame("bare", most, 70))
-    whole = [tokenizer.ids("".join(prompt_parts(item, "bare", count))) for count in (2, 1, 0)]
+    (found,) = encode_prompts([item], tokenizer, layout, PromptFrame("plain", most, 70))
+    whole = [tokenizer.ids("".join(prompt_parts(item, "plain", count))) for count in (2, 1, 0)]
     assert [len(ids) for ids in whole] == [21, 13, 5]
     assert found.prompt.tolist() == next(ids for ids in whole if len(ids) <= most)
     assert found.response.tolist() == [tokenizer.id_of("\u2581five"), 0]
+    (chat,) = encode_prompts([item], tokenizer, layout, PromptFrame("plain", 60, 70, chat_questions=True))
+    assert chat.prompt.tolist() == tokenizer.ids("".join(prompt_parts(item, "plain", 2, chat=True)))
 
 
 def test_lengths_without_room_are_refused():

@@ -9,10 +9,12 @@ from causal_models import FAMILIES, model_of, prompts_of, setup
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from retort.data.prompt_batches import batch_of_prompts
 from retort.data.prompt_examples import PromptExample, with_responses
+from retort.data.text_sets import batch_of_prompts
 from retort.errors import InputError
-from retort.evaluation.completion import RELEASED, Sampling, complete, draw, uniform_numbers
+from retort.evaluation.completion import complete, draw, uniform_numbers
+from retort.evaluation.decoding import RELEASED_SAMPLING as RELEASED
+from retort.evaluation.decoding import Sampling
 
 transformers = pytest.importorskip("transformers")
 CPU = torch.device("cpu")

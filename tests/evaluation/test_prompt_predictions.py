@@ -8,7 +8,8 @@ from dataclasses import replace
 import torch
 from causal_models import model_of, prompts_of, setup
 
-from retort.evaluation.completion import Sampling, complete
+from retort.evaluation.completion import complete
+from retort.evaluation.decoding import Sampling
 from retort.evaluation.prompt_predictions import evaluate_prompts, write_responses
 from retort.evaluation.response_metrics import distinct
 

@@ -74,7 +74,7 @@ def test_a_full_disk_stops_a_step_which_goes_on_when_there_is_room(forge, small_
     sizes = [path.stat().st_size for leaf in leaves for path in (leaf, *leaf.rglob("*")) if path.is_file()]
     ballast = fill(forge.live, int(share * sum(sizes)))
     ended = forge.attempt(step)
-    told(ended, forge.live, "cannot be written (No space left on device)", "free some space there")
+    told(ended, forge.live, "cannot be written (No space left on device)", "free some space on that disk")
     ballast.unlink()
     ended = forge.attempt(step)
     assert ended.code == 0, ended.printed
@@ -118,7 +118,7 @@ def test_a_read_only_results_folder_is_one_line(forge, small_disk, kind):
         ended = forge.attempt(step)
     finally:
         subprocess.run(["mount", "-o", "remount,rw", str(forge.live)], check=True)
-    told(ended, forge.live, "Read-only file system", "make it writable or name another folder")
+    told(ended, forge.live, "Read-only file system", "make it writable or name another place")
 
 
 def test_a_read_only_data_folder_is_enough(forge, tmp_path):
@@ -154,7 +154,7 @@ def read_only(folder: Path):
 @pytest.mark.parametrize("write", [lambda f: write_json(f / "new" / "a.json", {}), lambda f: enter(f / "b")])
 def test_a_folder_without_the_right_to_write_is_one_line(tmp_path, write):
     for folder in read_only(tmp_path):
-        with pytest.raises(RetortError, match="cannot be written .*; make it writable or name") as error:
+        with pytest.raises(RetortError, match="cannot be written .*; .* or name another place") as error:
             write(folder)
         assert "\n" not in str(error.value)
 

@@ -14,8 +14,8 @@ from retort.errors import REMEDIES, run_cli
 
 NUMBER = "expected a whole number, 1 or more"
 NEED_CONFIG = (
-    *("check_gates", "collect_scores", "distill_task", "encode_text", "map_vocabulary", "prepare_data"),
-    *("pretrain", "show_plan", "teacher_signals"),
+    *("check_gates", "collect_scores", "distill_task", "encode_text", "map_vocabulary", "measure_speed"),
+    *("prepare_data", "pretrain", "show_plan", "teacher_signals"),
 )
 NEED_RESULTS = ("export_reference", "judge_claims", "make_figure", "make_report", "make_table", "summarise")
 
@@ -37,6 +37,8 @@ USAGE = [
     ("encode_text --config smoke --part", "argument --part: expected one argument"),
     ("bench --repeats 0", f"--repeats: given '0', {NUMBER}"),
     ("bench --starts 1.5", f"--starts: given '1.5', {NUMBER}"),
+    ("bench_peers --repeats 0", f"--repeats: given '0', {NUMBER}"),
+    ("collect_scores --config smoke --paper atdk", "--paper: invalid choice: 'atdk' (choose from"),
     ("watch . --every soon", "--every: invalid float value: 'soon'"),
 ]  # fmt: skip
 
@@ -70,7 +72,20 @@ def test_what_the_system_refuses_is_one_line(capsys, number):
     with pytest.raises(SystemExit) as ended:
         run_cli(main)
     assert ended.value.code == 1
-    assert capsys.readouterr().err == f"error: results/x: {os.strerror(number)}; {REMEDIES[number]}\n"
+    assert (
+        capsys.readouterr().err
+        == f"error: results/x: {os.strerror(number)}; {REMEDIES[number]} and run again\n"
+    )
+
+
+def test_a_short_write_of_numpy_is_a_full_disk(capsys):
+    def main():
+        raise OSError("1000 requested and 512 written")
+
+    with pytest.raises(SystemExit):
+        run_cli(main)
+    said = capsys.readouterr().err
+    assert said == f"error: {os.strerror(errno.ENOSPC)}; {REMEDIES[errno.ENOSPC]} and run again\n"
 
 
 def test_a_file_that_our_code_forgot_keeps_its_traceback():
@@ -86,10 +101,7 @@ def test_a_full_disk(tmp_path):
     code = "from retort.errors import run_cli\nrun_cli(lambda: open('/dev/full', 'w').write('x' * 10**6))"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended.returncode == 1
-    assert (
-        ended.stderr
-        == "error: No space left on device; make room on the disk and run the same command again\n"
-    )
+    assert ended.stderr == "error: No space left on device; free some space on that disk and run again\n"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")

@@ -14,12 +14,13 @@ from retort.distill.distances import MSE, Distance
 from retort.distill.layermaps import Uniform
 from retort.distill.objective import hard, match
 from retort.quirks import LEDGER, rows_of
-from retort.recipes import Method, cka, finetune
+from retort.recipes import Method, atkd, cka, finetune
 from retort.recipes.__main__ import PAGES as PAPERS
 from retort.recipes.describe import anchor, described, display, inline, page, prose, quirks_of
 from retort.recipes.glmd import GLMD, KD, METHODS
 
-PAGES = {"glmd": (METHODS, PAPERS["glmd"]()), "cka": (cka.METHODS, PAPERS["cka"]())}
+OF = {"glmd": METHODS, "cka": cka.METHODS, "atkd": atkd.METHODS}
+PAGES = {paper: (methods, PAPERS[paper]()) for paper, methods in OF.items()}
 EACH_PAGE = pytest.mark.parametrize("paper", PAGES)
 
 
@@ -133,6 +134,27 @@ def test_markdown_leaves_every_formula_alone(paper):
 )
 def test_what_a_section_of_the_second_page_says(name, sentence):
     assert sentence in sections(PAGES["cka"][1])[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("SFT", "The same stage is part of every method on this page."),
+        ("SeqKD", "Learns on these answers: the teacher's."),
+        ("ImitKD", "Learns on these answers: the student's."),
+        ("GKD", "the student's in 50 % of the updates, drawn at random, the data's own in the others."),
+        ("f-distill", "the student's in 50 % of the updates, drawn at random, the teacher's in the others."),
+        ("Supervised KD + ATKD", "from stage 1, taught by the fine-tuned teacher:"),
+        ("Quirks", "Instead: `quirks: {median-split: as_released}`"),
+    ],
+)
+def test_what_a_section_of_the_third_page_says(name, sentence):
+    assert sentence in sections(PAGES["atkd"][1])[name]
+
+
+def test_the_same_loss_on_other_answers_is_another_stage():
+    assert "[SFT](#sft)" not in sections(PAGES["atkd"][1])["SeqKD"]
+    assert "Learns on" not in sections(PAGES["atkd"][1])["Supervised KD"]
 
 
 def test_stages_of_other_starts_are_not_shared():

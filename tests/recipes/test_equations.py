@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 
 import retort.distill.alignment
+import retort.distill.decoupled
 import retort.distill.distances
+import retort.distill.divergences
 import retort.distill.edits
 import retort.distill.ensembles
 import retort.distill.granularities
 import retort.distill.layermaps
 import retort.distill.lenses
+import retort.distill.positions
 import retort.distill.relations
 import retort.distill.schedules
 from retort.distill.distances import KL, MSE, Distance
@@ -228,6 +231,9 @@ def test_an_own_primitive_without_a_renderer_is_an_error(monkeypatch):
 MODULES = (
     retort.distill.alignment,
     retort.distill.distances,
+    retort.distill.decoupled,
+    retort.distill.divergences,
+    retort.distill.positions,
     retort.distill.relations,
     retort.distill.granularities,
     retort.distill.layermaps,
@@ -253,10 +259,10 @@ def listed():
 def test_every_listed_block_has_a_formula_a_meaning_and_a_word():
     written = {
         **formulas.SCHEDULES, **formulas.LAYERS, **formulas.STEPS,
-        **equations.DISTANCES, **equations.ENSEMBLES, **equations.EDITS,
+        **equations.DISTANCES, **equations.MASKS, **equations.ENSEMBLES, **equations.EDITS,
     }  # fmt: skip
     explained = {kind for entries in notation.SECTIONS.values() for kind in entries}
-    assert len(listed()) > 35
+    assert len(listed()) > 43
     for kind in listed():
         assert kind in written, kind
         assert kind in explained, kind

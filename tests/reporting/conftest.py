@@ -5,20 +5,24 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+from text_runs import make_text_results, text_config
 
-from retort.config import load
+from retort.config import Config, load
 from retort.data.frequencies import rank
 from retort.data.superglue.tasks import SPECS
 from retort.data.tokenizer import COMMANDS, Tokenizer
 from retort.evaluation.collect import CHOICES
 from retort.files import write_json, write_text
-from retort.reporting.exhibits import FIGURES, write_figure
+from retort.reporting.exhibits import exhibits_of, write_figure
 from retort.reporting.page import write_page
 from retort.reporting.results import PUBLISHED, Results
 from retort.reporting.scores import COLUMNS
+from retort.reporting.tables import write_table
 from retort.texts import text_names
 
 LEVEL = {"GLM": 88.0, "KD": 46.0, "PD": 60.0, "TinyBERT": 80.0, "GLMD-vc": 86.0, "GLMD": 82.0}
@@ -186,10 +190,12 @@ def make_text(text: Path, names: dict[str, str]) -> None:
             save_examples(text / names[task], split, examples)
 
 
-def make_results(folder: Path) -> Path:
-    """results/<scale> of a finished run."""
+def make_results(folder: Path, **more: Any) -> Path:
+    """results/<scale> of a finished run; ``more``: sections of its configuration, each as a whole."""
     root = folder / "results" / "pocket"
-    config = load("pocket", {"methods": list(LEVEL)[1:], "pairs": ["T1-S1"], "seeds": [1, 2, 3]})
+    given = {"papers": ["glmd"], "methods": list(LEVEL)[1:], "pairs": ["T1-S1"], "seeds": [1, 2, 3]}
+    values = json.loads(load("pocket", given).model_dump_json()) | more
+    config = Config.model_validate_json(json.dumps(values))
     write_text(root / "config.json", config.model_dump_json())
     rows = score_rows()
     write_scores(root / "glmd" / "scores.csv", rows)
@@ -220,11 +226,45 @@ def shared_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def two_papers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with the paper on transformers models, shared by tests that change nothing."""
+    both = {"papers": ["glmd", "cka"], "cka": text_config()}
+    root = make_results(tmp_path_factory.mktemp("two"), **both)
+    make_text_results(root)
+    return root
+
+
+@pytest.fixture
+def texts(two_papers: Path) -> Results:
+    """What that run says of the paper on transformers models."""
+    return Results(two_papers, "cka")
+
+
+@pytest.fixture(scope="session")
+def both_pages(two_papers: Path, page: Path) -> Path:
+    """The page of both papers, with judged claims; the first paper's figures are those of its own page."""
+    shutil.copytree(page.parent.parent / "glmd" / "figures", two_papers / "glmd" / "figures")
+    for paper in ("glmd", "cka"):
+        text = CLAIMS if paper == "glmd" else CLAIMS.replace("Table", "Abstract")
+        write_text(two_papers / paper / "claims.csv", text)
+    for name, table in exhibits_of("cka").tables.items():
+        if name not in ("claims", "quirk_effects"):
+            write_table(table(Results(two_papers, "cka")), two_papers / "cka" / "tables")
+    return draw(two_papers, ("cka",))
+
+
+def draw(root: Path, papers: tuple[str, ...]) -> Path:
+    """Draw all figures and write the page."""
+    for paper in papers:
+        for name in exhibits_of(paper).figures:
+            write_figure(Results(root, paper), name, root / paper / "figures")
+    path = root / "report" / "index.html"
+    write_page(root, PUBLISHED, path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def page(shared_root: Path) -> Path:
     """The page of that run, with judged claims."""
     write_text(shared_root / "glmd" / "claims.csv", CLAIMS)
-    for name in FIGURES:
-        write_figure(Results(shared_root), name, shared_root / "glmd" / "figures")
-    path = shared_root / "report" / "index.html"
-    write_page(shared_root, PUBLISHED, path)
-    return path
+    return draw(shared_root, ("glmd",))

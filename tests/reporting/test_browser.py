@@ -157,7 +157,7 @@ def test_a_score_leads_to_its_runs_and_a_run_to_its_card(reader):
 
 
 def test_a_card_opens_by_address_and_closes_by_button(reader, page):
-    name = reader.run("document.querySelector('#runs a[data-run]').hash")
+    name = reader.run("document.querySelector('details.runs a[data-run]').hash")
     reader.open(page.as_uri() + name)
     assert reader.run(OPEN)
     assert reader.run(TITLE) == "Pretraining"
@@ -212,7 +212,7 @@ def test_every_word_can_be_read(reader, scheme):
     *worst, (written, _) = reader.run(CONTRAST)
     assert written > 300
     assert worst[0][0] >= 4.5, worst
-    reader.run("document.querySelector('#runs a[data-run]').click()")
+    reader.run("document.querySelector('details.runs a[data-run]').click()")
     *worst, _ = reader.run(CONTRAST.replace("'body *'", "'#card *'"))
     assert worst[0][0] >= 4.5, worst
 
@@ -249,7 +249,7 @@ def test_page_is_readable_without_its_script(browser, page):
         time.sleep(0.1)
         assert browser.run("document.querySelectorAll('th button').length") == 0
         assert browser.run(f"{METHODS}.length") > 5
-        link = browser.run("document.querySelector('#runs a[data-run]').getAttribute('href')")
+        link = browser.run("document.querySelector('details.runs a[data-run]').getAttribute('href')")
         assert (page.parent / link).is_file()
         assert browser.run("document.querySelector('noscript p') !== null")
     finally:

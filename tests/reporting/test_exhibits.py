@@ -17,10 +17,11 @@ from retort.claims.judging import judge
 from retort.claims.ledger import ledger_path
 from retort.claims.writing import write_claims
 from retort.config import REPOSITORY
-from retort.fingerprint import fingerprint
-from retort.reporting.exhibits import FIGURES, JUDGED, JUDGED_BY, TABLES, Exhibit
+from retort.fingerprint import CodeGraph, fingerprint
+from retort.reporting.exhibit import Exhibit
+from retort.reporting.exhibits import exhibits_of
 from retort.reporting.results import Results
-from retort.texts import CORPUS, text_names
+from retort.texts import CORPUS, paper_of_part, text_names
 
 
 class Watch:
@@ -55,15 +56,22 @@ def watch() -> Watch:
     return Watch()
 
 
-EXHIBITS: dict[str, Exhibit[Any]] = {**TABLES, **FIGURES}
+GLMD = exhibits_of("glmd")
+PAPERS = ("glmd", "cka")
+EXHIBITS: dict[tuple[str, str], Exhibit[Any]] = {
+    (paper, name): exhibit
+    for paper in PAPERS
+    for name, exhibit in (*exhibits_of(paper).tables.items(), *exhibits_of(paper).figures.items())
+}
 
 
 @pytest.fixture(scope="module")
-def run(page, tmp_path_factory) -> Path:
-    """A finished run with figures and an empty list of judged claims."""
+def run(both_pages, tmp_path_factory) -> Path:
+    """A finished run of both papers with figures and empty lists of judged claims."""
     folder = tmp_path_factory.mktemp("exhibits") / "pocket"
-    shutil.copytree(page.parent.parent, folder)
-    write_claims([], folder / "glmd" / "claims.csv")
+    shutil.copytree(both_pages.parent.parent, folder)
+    for paper in PAPERS:
+        write_claims([], folder / paper / "claims.csv")
     return folder
 
 
@@ -79,20 +87,31 @@ def folders(root):
     return REPOSITORY / "resources", REPOSITORY / "config", root
 
 
-@pytest.mark.parametrize("name", EXHIBITS)
-def test_an_exhibit_reads_what_the_list_says(watch, run, name):
-    exhibit = EXHIBITS[name]
+@pytest.mark.parametrize(("paper", "name"), EXHIBITS)
+def test_an_exhibit_reads_what_the_list_says(watch, run, paper, name):
+    exhibit = EXHIBITS[paper, name]
 
     def make():
-        made = exhibit(Results(run))
-        if name in FIGURES:
+        made = exhibit(Results(run, paper))
+        if name in exhibits_of(paper).figures:
             made.figure()
 
     repository, ours = by_place(watch.reads(make, *folders(run)), run)
     assert repository == set(exhibit.reads)
-    assert {place for place in ours if place.startswith("glmd/")} == {f"glmd/{n}.csv" for n in exhibit.of}
-    assert any(place.endswith("distances.jsonl") for place in ours) == bool(exhibit.logs)
-    names = text_names(Results(run).config)
+    assert {place for place in ours if place.startswith(PAPERS)} == {f"{paper}/{n}.csv" for n in exhibit.of}
+    corpus = {place for place in ours if re.fullmatch(r"stages/[^/]*/distances.jsonl", place)}
+    assert bool(corpus) == bool(exhibit.logs)
+    learned = {place for place in ours if re.search(r"/tasks/[^/]*/(metrics.json|distances.jsonl)$", place)}
+    assert bool(learned) == exhibit.runs
+    if paper == "glmd":
+        check_texts(exhibit, ours, text_names(Results(run).config))
+    else:
+        assert exhibit.text == "none" and not any(place.startswith("text/") for place in ours)
+
+
+def check_texts(exhibit, ours, names):
+    """Of the first paper, whose word tables are as long as the vocabulary."""
+    names = {part: name for part, name in names.items() if paper_of_part(part)[0] == "glmd"}
     texts = {place.split("/")[1] for place in ours if place.startswith("text/")}
     sizes = {place for place in ours if re.fullmatch("stages/.*/config.json", place)}  # rows of word tables
     everything = "all" if texts == set(names.values()) else ""
@@ -106,12 +125,24 @@ def test_claims_are_judged_by_what_the_list_says(watch, run, tmp_path):
     shutil.copytree(run / "glmd" / "figures", results.root / "glmd" / "figures")
     found = watch.reads(lambda: judge(results, ledger, draws=10), *folders(results.root))
     repository, ours = by_place(found, results.root)
-    assert repository == {*JUDGED_BY, ledger.relative_to(REPOSITORY).as_posix()}
+    assert repository == {*GLMD.judged_by, ledger.relative_to(REPOSITORY).as_posix()}
     own = {place for place in ours if not place.startswith("stages/")}  # predictions and sizes of scored runs
-    assert own == {"config.json", "glmd/scores.csv", *(f"glmd/figures/{name}.csv" for name in JUDGED)}
+    assert own == {"config.json", "glmd/scores.csv", *(f"glmd/figures/{name}.csv" for name in GLMD.judged)}
 
 
-@pytest.mark.parametrize("name", EXHIBITS)
-def test_an_exhibit_s_code_is_its_own(name):
-    codes = {other: fingerprint([exhibit.code]) for other, exhibit in EXHIBITS.items()}
+@pytest.mark.parametrize(("paper", "name"), EXHIBITS)
+def test_an_exhibit_s_code_is_its_own(paper, name):
+    codes = {other: fingerprint([EXHIBITS[paper, other].code]) for of, other in EXHIBITS if of == paper}
     assert list(codes.values()).count(codes[name]) == 1
+
+
+def test_a_paper_s_exhibits_do_not_hang_on_the_other_s_code():
+    """What both use lies beside the rooms of either."""
+    graph = CodeGraph(REPOSITORY / "src" / "retort", "retort")
+    rooms = {
+        "glmd": re.compile(r"retort\.reporting\.cka\b"),
+        "cka": re.compile(r"retort\.reporting\.(table\d|ablations|glmd_exhibits|figure3|figure5)"),
+    }
+    for (paper, name), exhibit in EXHIBITS.items():
+        found = {module for module, _ in graph.closure(exhibit.code) if rooms[paper].match(module)}
+        assert found == set(), (paper, name)

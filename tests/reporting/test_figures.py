@@ -11,14 +11,15 @@ from retort.files import write_text
 from retort.plan import Plan
 from retort.reporting import figure2, figure5, heatmap
 from retort.reporting.distances import COLUMNS, correlate, pretraining_log, read_log, series
-from retort.reporting.exhibits import FIGURES, kept_words, write_figure
+from retort.reporting.exhibits import exhibits_of, write_figure
 from retort.reporting.figure3 import CORPUS, long_tail
+from retort.reporting.glmd_exhibits import kept_words
 from retort.reporting.results import Results
 
 DRAWN = {"figure2": (figure2, figure2.figure2), "figure5": (figure5, figure5.figure5)}
 
 
-@pytest.mark.parametrize("name", list(FIGURES))
+@pytest.mark.parametrize("name", list(exhibits_of("glmd").figures))
 def test_files_are_the_same_bytes_when_drawn_again(results_root, tmp_path, name):
     first = write_figure(Results(results_root), name, tmp_path / "a")
     second = write_figure(Results(results_root), name, tmp_path / "b")

@@ -7,48 +7,20 @@ import shutil
 import subprocess
 import sys
 from dataclasses import fields
-from html.parser import HTMLParser
 
 import pytest
+from html_pages import read
 
 from retort.errors import InputError
 from retort.quirks import LEDGER
-from retort.reporting.exhibits import FIGURES, TABLES
+from retort.reporting.exhibits import exhibits_of
 from retort.reporting.first_screen import duration, facts, gates
 from retort.reporting.headline import headline, plain_lines
 from retort.reporting.page import label, write_page
 from retort.reporting.results import PUBLISHED, Results
 from retort.reporting.verdicts import Claim
 
-VOID = {"meta", "img", "input", "br", "link"}
-
-
-class Reader(HTMLParser):
-    """Collects addresses, ids and text; fails on elements that do not nest."""
-
-    def __init__(self):
-        super().__init__(convert_charrefs=True)
-        self.open, self.addresses, self.ids, self.text, self.scripts = [], [], [], [], []
-
-    def handle_starttag(self, tag, attributes):
-        values = dict(attributes)
-        self.addresses += [(tag, values[name]) for name in ("src", "href", "action") if name in values]
-        self.ids += [values["id"]] if "id" in values else []
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        (self.scripts if self.open and self.open[-1] in ("script", "style") else self.text).append(data)
-
-
-def read(path):
-    reader = Reader()
-    reader.feed(path.read_text(encoding="utf-8"))
-    assert reader.open == []
-    return reader
+TABLES, FIGURES = exhibits_of("glmd").tables, exhibits_of("glmd").figures
 
 
 def test_page_is_one_file_that_needs_no_network(page):
@@ -131,15 +103,15 @@ def test_gates_show_what_was_asked_and_reached(results_root):
 
 def test_facts_without_a_single_card_leave_the_machine_out(results_root):
     (results_root / "stages").rename(results_root / "gone")
-    names = [name for name, _ in facts(Results(results_root))]
+    names = [name for name, _ in facts([Results(results_root)])]
     assert "Scale" in names
     assert "Machine" not in names
 
 
 def test_runs_of_older_configurations_are_not_counted(results_root):
-    before = dict(facts(Results(results_root)))["Training time"]
+    before = dict(facts([Results(results_root)]))["Training time"]
     (results_root / "stages" / "S1.task.KD.s1.KD-1").rename(results_root / "stages" / "S1.task.KD.s1.older")
-    after = dict(facts(Results(results_root)))["Training time"]
+    after = dict(facts([Results(results_root)]))["Training time"]
     assert before == "2:24:00 h over 144 runs"
     assert after == "2:15:00 h over 135 runs"  # 8 tasks, and the pretraining that nothing else starts from
 
@@ -193,6 +165,8 @@ def test_times_have_units(seconds, text):
         ("table3_held_out", "Table 3, held out"),
         ("figure12", "Figure 12"),
         ("cost", "Cost"),
+        ("glue_held_out", "GLUE, held out"),
+        ("one_recipe", "One recipe"),
     ],
 )
 def test_exhibits_have_names_for_people(name, text):

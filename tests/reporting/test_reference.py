@@ -8,7 +8,7 @@ import pytest
 
 from retort.errors import InputError
 from retort.files import read_json, write_json
-from retort.reporting.exhibits import TABLES
+from retort.reporting.exhibits import exhibits_of
 from retort.reporting.reference import about, write_reference
 from retort.reporting.results import Results
 from retort.reporting.tables import write_table
@@ -17,7 +17,7 @@ from retort.reporting.tables import write_table
 @pytest.fixture
 def results(results_root):
     found = Results(results_root)
-    write_table(TABLES["table3"](found), results_root / "glmd" / "tables")
+    write_table(exhibits_of("glmd").tables["table3"](found), results_root / "glmd" / "tables")
     figures = results_root / "glmd" / "figures"
     figures.mkdir(exist_ok=True)
     (figures / "overview.png").write_bytes(b"a picture")

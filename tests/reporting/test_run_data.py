@@ -58,7 +58,7 @@ def test_no_log_is_no_curve(tmp_path):
 
 def test_every_run_is_there_once_and_shares_its_stage_and_texts(results_root):
     results = Results(results_root)
-    data = run_data(results)
+    data = run_data([results])
     assert len(data["runs"]) == len(results.runs)
     assert set(data["stages"]) == {run.stage for run in results.runs}
     assert len(data["texts"]) == len(set(data["texts"]))
@@ -82,7 +82,7 @@ def test_a_card_of_an_older_version_has_its_own_command(results_root):
         for name in ("rerun", "processor_seconds", "git_changes"):
             del card[name]
         path.write_text(json.dumps(card))
-    data = run_data(Results(results_root))
+    data = run_data([Results(results_root)])
     for run in data["runs"].values():
         command = data["texts"][run["again"]]
         assert command == f"python scripts/train.py --stage {run['stage']}" and run["processor"] is None
@@ -103,5 +103,5 @@ def test_what_no_commit_holds_is_said(commit, changes, text):
 
 def test_two_thousand_runs_fit_into_a_page(results_root):
     """A run costs about 2 kB even with full curves, so the largest scale on one machine stays small."""
-    data = run_data(Results(results_root))
+    data = run_data([Results(results_root)])
     assert len(embedded(data)) / len(data["runs"]) < 2500

@@ -12,7 +12,6 @@ from retort.training.probes import (
     Probe,
     linear_cka,
     mean_kl,
-    probe_sites,
     relation_distances,
     shapes_compare,
 )
@@ -21,6 +20,15 @@ from retort.training.probes import (
 def family(seed, layers=2, width=16, heads=2, vocab=30, dropout=0.0):
     torch.manual_seed(seed)
     return GLMFamily(GLM(GLMConfig(layers, width, heads, vocab, 20, dropout)).double())
+
+
+def probe_sites(layers):
+    found = {Site("hidden", layer) for layer in layers}
+    return frozenset(
+        found
+        | {Site(name, layer) for name in ("scores", "q", "k", "v") for layer in layers if layer}
+        | {WORDS}
+    )
 
 
 def measure(student, teacher, batch, kept=None):

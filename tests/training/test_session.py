@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -9,11 +10,14 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
 
 from retort.config.model import as_text
+from retort.files import seal
+from retort.models import checkpoint
 from retort.models.checkpoint import WEIGHTS
 from retort.training import finished, interruption
 from retort.training.interruption import Interrupted
@@ -141,6 +145,7 @@ def test_kept_results_of_other_inputs_are_not_used(workshop, tmp_path):
     run_stage(stage, job, train_tasks)
     path = copy.plan.layout.stage(stage.init) / WEIGHTS
     path.write_bytes(path.read_bytes()[:-4] + b"\0\0\0\0")
+    seal(path.parent)
     trained = []
     run_stage(stage, job, lambda *given: trained.append(given))
     assert trained == [(stage, job)]
@@ -155,11 +160,30 @@ def test_results_are_kept_whole_or_not_at_all(workshop, tmp_path, monkeypatch, k
     def die(*arguments):
         raise killed
 
-    monkeypatch.setattr("retort.training.pretraining.save_glm", die)
+    monkeypatch.setattr("retort.models.glm_builder.save_glm", die)
     with pytest.raises(killed):
         run_stage(stage, job, pretrain)
     assert not copy.plan.layout.kept(scratch_folder(stage, job)).exists()
     assert not copy.plan.layout.stage(stage).exists()
+
+
+# Reading
+
+
+@pytest.mark.parametrize(("method", "number", "train"), STAGES)
+def test_no_model_is_hashed_but_when_it_is_loaded(workshop, tmp_path, monkeypatch, method, number, train):
+    stage = workshop.stage(method, number)
+    copy = workshop.without(stage, tmp_path)
+    loaded, hashed = [], []
+    load, digest = checkpoint.load_file, hashlib.file_digest
+    monkeypatch.setattr(checkpoint, "load_file", lambda path: (loaded.append(path), load(path))[1])
+    monkeypatch.setattr(
+        hashlib, "file_digest", lambda file, kind: (hashed.append(Path(file.name)), digest(file, kind))[1]
+    )
+    run_stage(stage, copy.job(stage), train)
+    # What the stage made itself is hashed for its seal, before it has its final place.
+    read = [path for path in hashed if path.suffix == ".safetensors" and "stages" in path.parts]
+    assert loaded and sorted(read) == sorted(loaded)
 
 
 # Two at a time

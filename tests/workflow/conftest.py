@@ -100,3 +100,18 @@ def smoke(root, tmp_path_factory) -> Run:
     ended = made.snakemake()
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return Run(made, ended.stdout + ended.stderr)
+
+
+@pytest.fixture(scope="session")
+def clone(smoke, root, tmp_path_factory) -> Tree:
+    """The finished run with sources, rules and resources of its own. Changed by tests, and changed back."""
+    folder = tmp_path_factory.mktemp("reruns") / "clone"
+    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for name in ("Snakefile", "config.yaml"):
+        folder.mkdir(exist_ok=True)
+        shutil.copy2(root / name, folder / name)
+    for name in ("rules", "config", "resources", "scripts", "src", "envs", "profiles"):
+        shutil.copytree(root / name, folder / name, ignore=ignored)
+    for name in ("results", ".snakemake"):  # links: nobody writes into a file that is there
+        shutil.copytree(smoke.tree.folder / name, folder / name, symlinks=True, copy_function=os.link)
+    return Tree(folder)

@@ -10,17 +10,17 @@ difference vary less, so intervals are rather too wide than too narrow.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from retort.claims.ledger import WITHOUT_RECORD, Cell
+from retort.claims.answers import read_answers
+from retort.claims.kinds import Cell, tasks_of
 from retort.claims.spreads import Pool, Spread, pool
-from retort.claims.tallies import read_predictions, tally, task_scores
-from retort.data.superglue.tasks import SPECS, TASKS
 from retort.errors import InputError
-from retort.evaluation.metrics import task_score
 from retort.files import digest_of, verify
+from retort.papers import paper_of
 from retort.reporting.scores import PAPER, select
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ _SEED = 20
 _ROLES = ("teacher", "student", "variant")
 _ROUNDING = 0.002
 """Scores are stored with six digits."""
+Tasks = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -67,45 +68,59 @@ class Evidence:
 
     def __init__(self, results: Results, draws: int = DRAWS) -> None:
         self._results = results
+        self._paper = paper_of(results.paper)
         self._draws = draws
         self._tasks: dict[tuple[Cell, str], dict[str, tuple[float, np.ndarray]]] = {}
-        self._samples: dict[tuple[Cell, str], Sample | None] = {}
-        self._pools: dict[str, Pool | None] = {}
-        self._resamples: dict[str, tuple[list[str], np.ndarray]] = {}
+        self._samples: dict[tuple[Cell, str, Tasks], Sample | None] = {}
+        self._pools: dict[Tasks, Pool | None] = {}
+        self._resamples: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
 
-    def sample(self, cell: Cell, scope: str) -> Sample | None:
-        """The score of a cell; ``None`` where no seed has all tasks of the scope.
+    def samples(self, cells: Sequence[Cell], scope: str) -> list[Sample | None]:
+        """Scores that can be compared: averages over the tasks that all of these cells have.
+
+        Args:
+            cells: of one comparison. Those that have nothing of the scope do not count.
+            scope: one of :func:`retort.claims.kinds.scopes`.
+
+        Returns:
+            One for each cell; ``None`` where no seed has all the tasks.
 
         Raises:
             InputError: predictions are missing or are not those behind the scores.
         """
-        if (cell, scope) not in self._samples:
-            self._samples[cell, scope] = self._sample(cell, scope)
-        return self._samples[cell, scope]
+        tasks = self.shared(cells, scope)
+        return [self._known(cell, scope, tasks) for cell in cells]
 
-    def tasks(self, scope: str) -> tuple[str, ...]:
-        """The tasks of this run that a scope averages."""
-        if scope in TASKS:
-            return (scope,)
-        without = "ReCoRD" if scope == WITHOUT_RECORD else None
-        return tuple(task for task in self._results.config.tasks if task != without)
+    def shared(self, cells: Sequence[Cell], scope: str) -> Tasks:
+        """The tasks of a scope that all cells have that have any."""
+        every = [had for had in (self.had(cell, scope) for cell in cells) if had]
+        return tuple(task for task in (every[0] if every else ()) if all(task in had for had in every))
 
-    def pool(self, scope: str) -> Pool | None:
+    def had(self, cell: Cell, scope: str) -> Tasks:
+        """The tasks of a scope that a cell was trained on."""
+        found = {task for by_task in self._scores.get(cell, {}).values() for task in by_task}
+        return tuple(task for task in tasks_of(self._paper.name, scope) if task in found)
+
+    def _known(self, cell: Cell, scope: str, tasks: Tasks) -> Sample | None:
+        place = cell, scope, tasks
+        if place not in self._samples:
+            self._samples[place] = self._sample(cell, scope, tasks)
+        return self._samples[place]
+
+    def _pool(self, tasks: Tasks) -> Pool | None:
         """What all rows of the run say about the variance of this score between seeds."""
-        if scope not in self._pools:
-            rows = [list(self._by_seed(cell, scope).values()) for cell in self._runs]
-            self._pools[scope] = pool(rows)
-        return self._pools[scope]
+        if tasks not in self._pools:
+            self._pools[tasks] = pool([list(self._by_seed(cell, tasks).values()) for cell in self.runs])
+        return self._pools[tasks]
 
-    def _sample(self, cell: Cell, scope: str) -> Sample | None:
+    def _sample(self, cell: Cell, scope: str, tasks: Tasks) -> Sample | None:
         import numpy as np
 
-        values = self._by_seed(cell, scope)
+        values = self._by_seed(cell, tasks)
         if not values:
             return None
-        tasks = self.tasks(scope)
         drawn = [[self._task(cell, task)[seed][1] for task in tasks] for seed in values]
-        known = self.pool(scope)
+        known = self._pool(tasks)
         spread = None if known is None else known.spread(list(values.values()))
         shifts = np.zeros(self._draws)
         if spread is not None:
@@ -114,10 +129,9 @@ class Evidence:
         mean = float(np.mean(list(values.values())))
         return Sample(mean, np.mean(drawn, axis=(0, 1)), shifts, spread, len(values))
 
-    def _by_seed(self, cell: Cell, scope: str) -> dict[str, float]:
-        """Score of each seed that has all tasks of the scope."""
+    def _by_seed(self, cell: Cell, tasks: Tasks) -> dict[str, float]:
+        """Score of each seed that has all the tasks."""
         found = self._scores.get(cell, {})
-        tasks = self.tasks(scope)
         return {
             seed: sum(by_task[task] for task in tasks) / len(tasks)
             for seed, by_task in found.items()
@@ -125,7 +139,7 @@ class Evidence:
         }
 
     @cached_property
-    def _runs(self) -> dict[Cell, dict[tuple[str, str], Path]]:
+    def runs(self) -> dict[Cell, dict[tuple[str, str], Path]]:
         """Folder of the scored run by seed and task, of every cell that was trained."""
         found: dict[Cell, dict[tuple[str, str], Path]] = {}
         for row in trained_rows(self._results).to_dict("records"):
@@ -136,45 +150,50 @@ class Evidence:
 
     @cached_property
     def _scores(self) -> dict[Cell, dict[str, dict[str, float]]]:
-        """Score by cell, seed and task, paired metrics averaged."""
+        """Score by cell, seed and task."""
         metrics: dict[tuple[Cell, str, str], dict[str, float]] = {}
         for row in trained_rows(self._results).to_dict("records"):
             cell = Cell(method=row["method"], pair=row["pair"])
             metrics.setdefault((cell, row["seed"], row["task"]), {})[row["metric"]] = row["value"]
         found: dict[Cell, dict[str, dict[str, float]]] = {}
         for (cell, seed, task), values in metrics.items():
-            if set(values) == set(SPECS[task].metrics):
-                found.setdefault(cell, {}).setdefault(seed, {})[task] = task_score(task, values)
+            scoring = self._paper.task(task)
+            if set(values) == set(scoring.metrics):
+                found.setdefault(cell, {}).setdefault(seed, {})[task] = scoring.score(values)
         return found
 
     def _task(self, cell: Cell, task: str) -> dict[str, tuple[float, np.ndarray]]:
         """Score of a task and its draws [draws] by seed."""
         if (cell, task) not in self._tasks:
-            folders = {seed: folder for (seed, name), folder in self._runs[cell].items() if name == task}
+            folders = {seed: folder for (seed, name), folder in self.runs[cell].items() if name == task}
             self._tasks[cell, task] = {
                 seed: self._drawn(cell, task, seed, folder) for seed, folder in folders.items()
             }
         return self._tasks[cell, task]
 
     def _drawn(self, cell: Cell, task: str, seed: str, folder: Path) -> tuple[float, np.ndarray]:
+        import numpy as np
+
         path = folder / "predictions.jsonl"
         verify(path)
-        predictions = read_predictions(task, path)
-        sums = tally(task, predictions)
-        keys = [item.key for item in predictions]
+        answers = read_answers(task, self._paper.task(task), path)
         if task not in self._resamples:
-            self._resamples[task] = keys, resampling(task, len(sums), self._draws)
+            weights = resampling(self._place(task), answers.records, self._draws)
+            self._resamples[task] = answers.keys, weights
         first, weights = self._resamples[task]
-        if keys != first:
+        if answers.keys != first:
             raise InputError(f"{path}: other examples than those of other runs; run the stage again")
-        value = float(task_scores(task, sums.sum(0)))
+        value = float(answers.scores(np.ones((1, answers.records)))[0])
         stored = self._scores[cell].get(seed, {}).get(task, value)
         if abs(value - stored) > _ROUNDING:
             raise InputError(
                 f"{path}: these predictions score {value:.3f} on {task}, scores.csv has {stored:.3f}; "
                 "collect the scores again"
             )
-        return value, task_scores(task, weights @ sums)
+        return value, answers.scores(weights)
+
+    def _place(self, task: str) -> int:
+        return list(self._paper.tasks).index(task)
 
 
 def trained_rows(results: Results) -> pd.DataFrame:
@@ -183,9 +202,15 @@ def trained_rows(results: Results) -> pd.DataFrame:
     return rows[rows["role"].isin(_ROLES) & (rows["stage"] != "")]
 
 
-def resampling(task: str, records: int, draws: int) -> np.ndarray:
-    """How often each record is in each draw, float64 [draws, records]; the same at every call."""
+def resampling(stream: int, records: int, draws: int) -> np.ndarray:
+    """How often each record is in each draw, float64 [draws, records]; the same at every call.
+
+    Args:
+        stream: one a task.
+        records: that are drawn from, as many as there are.
+        draws: how many.
+    """
     import numpy as np
 
-    random = np.random.default_rng([_SEED, TASKS.index(task)])
+    random = np.random.default_rng([_SEED, stream])
     return random.multinomial(records, np.full(records, 1 / records), size=draws).astype(float)

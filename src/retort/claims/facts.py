@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retort.claims.evidence import trained_rows
-from retort.claims.ledger import Cell, Correlation, Coverage, Size
+from retort.claims.evidence import Evidence, trained_rows
+from retort.claims.kinds import Cell, Correlation, Coverage, Size
+from retort.claims.places import groups
+from retort.claims.probes import STRONGEST, probed
 from retort.claims.series import Correlated, covered, read_correlations, wanted
 from retort.claims.spreads import Pool, pool
 from retort.claims.verdicts import Finding, Verdict, above, not_run
@@ -19,11 +22,9 @@ if TYPE_CHECKING:
     from retort.reporting.results import Results
 
 _Z = 1.96
-_STRONGEST = 0.999
-"""Correlation that a perfect one counts as: Fisher's z has no end."""
 
 
-def judge_correlation(test: Correlation, figures: Path) -> Finding:
+def judge_correlation(test: Correlation, figures: Path, evidence: Evidence) -> Finding:
     """Compare rank correlations with a threshold.
 
     Evidence is over seeds: the points of one run follow each other and are not independent. Of one pair of
@@ -31,6 +32,8 @@ def judge_correlation(test: Correlation, figures: Path) -> Finding:
     (:mod:`retort.claims.spreads`). Of the features it is a range: those whose correlation is zero or
     negative in every seed, and in any.
     """
+    if test.figure == "probes":
+        return _probes(test, evidence)
     everywhere = wanted(test, read_correlations(figures / f"{test.figure}.csv"))
     found = [correlated for correlated in everywhere if correlated.cell == test.cell]
     if not found:
@@ -39,6 +42,18 @@ def judge_correlation(test: Correlation, figures: Path) -> Finding:
         return _share(test, found)
     rows = {correlated.cell: _scores(correlated.rhos) for correlated in everywhere}
     return _mean(test, rows[test.cell], pool(list(rows.values())))
+
+
+def _probes(test: Correlation, evidence: Evidence) -> Finding:
+    """Of the CKA distances of runs, on all pairs that are meant."""
+    everywhere = probed(test.against, test.stage, evidence)
+    cells = [cell for (cell,) in groups((test.cell,), evidence)]
+    rhos = [rho for cell in cells for rho in everywhere.get(cell, ())]
+    if not rhos:
+        return Finding("not run", note=f"no {test.stage} run of {test.cell} has measured distances")
+    found = _mean(test, _scores(rhos), pool([_scores(known) for known in everywhere.values()]))
+    note = f"{test.stage} runs, mean over layers of hidden states"
+    return replace(found, note="; ".join(text for text in (found.note, note) if text))
 
 
 def _share(test: Correlation, found: list[Correlated]) -> Finding:
@@ -59,7 +74,7 @@ def _not_positive(found: list[Correlated], of_seeds: Callable[[Sequence[float]],
 
 def _scores(rhos: Sequence[float]) -> list[float]:
     """Fisher's z, on which correlations vary alike whether strong or weak."""
-    return [math.atanh(min(max(rho, -_STRONGEST), _STRONGEST)) for rho in rhos]
+    return [math.atanh(min(max(rho, -STRONGEST), STRONGEST)) for rho in rhos]
 
 
 def _mean(test: Correlation, scores: Sequence[float], known: Pool | None) -> Finding:

@@ -12,38 +12,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retort.claims.contrasts import Contrast, difference, together
+from retort.claims.contrasts import Contrast, difference
+from retort.claims.demonstrations import judge_demonstration
 from retort.claims.evidence import DRAWS, Evidence, Sample
 from retort.claims.facts import judge_correlation, judge_coverage, judge_size
-from retort.claims.ledger import (
+from retort.claims.kinds import (
     BestOf,
     Cell,
-    Claim,
     Comparison,
     Correlation,
+    Cost,
     Count,
     Coverage,
+    Demonstration,
+    Fact,
     Greater,
+    NoWorse,
+    SameNetwork,
     Size,
+    Speed,
+    Start,
     Trend,
+    Unjudged,
     Within,
-    cells_of,
-    read_ledger,
 )
-from retort.claims.published import PaperScores, slope_weights
-from retort.claims.verdicts import Finding, Verdict, above, not_run
-from retort.config.messages import nearest
-from retort.errors import InputError
-from retort.recipes.glmd_variants import VARIANTS
+from retort.claims.known import check_known
+from retort.claims.ledger import Claim, read_ledger
+from retort.claims.machines import judge_cost, judge_network, judge_speed, judge_start
+from retort.claims.places import groups
+from retort.claims.published import PaperScores
+from retort.claims.rules import counted, each, noted, trend, within
+from retort.claims.verdicts import Finding, not_run
 
 if TYPE_CHECKING:
     from retort.reporting.results import Results
 
-POINTS = "points"
 Rule = Callable[[list[Sample]], Finding]
 
 
@@ -63,25 +69,10 @@ def judge(results: Results, ledger: Path, draws: int = DRAWS) -> list[Judgement]
         InputError: the ledger does not hold or names unknown cells, or predictions are missing or not those
             behind the scores.
     """
-    claims = read_ledger(ledger)
-    _check_known(claims, results, ledger)
+    claims = read_ledger(ledger, results.paper)
+    check_known(claims, results, ledger)
     judges = Judges(results, draws)
     return [Judgement(claim, judges.finding(claim), judges.published(claim)) for claim in claims]
-
-
-def _check_known(claims: Sequence[Claim], results: Results, ledger: Path) -> None:
-    """A misspelt cell would only ever be "not run", so each has to be the paper's, a variant or the run's."""
-    rows = results.published_table("table3")
-    methods = {*rows["method"], *results.scores["method"], *(variant.method.name for variant in VARIANTS)}
-    pairs = {*rows["config"], *results.scores["pair"], *results.config.pairs}
-    for claim in claims:
-        for cell in cells_of(claim.test):
-            if cell.method not in methods:
-                remedy = nearest(cell.method, sorted(methods))
-                raise InputError(f"{ledger}: claim {claim.id}: no method {cell.method!r}; {remedy}")
-            if cell.pair not in pairs:
-                remedy = nearest(cell.pair, sorted(pairs - {""}))
-                raise InputError(f"{ledger}: claim {claim.id}: no pair {cell.pair!r}; {remedy}")
 
 
 class Judges:
@@ -101,139 +92,110 @@ class Judges:
     def finding(self, claim: Claim) -> Finding:
         """What the run says."""
         test = claim.test
+        return self._scores(test) if isinstance(test, Comparison) else self._fact(test)
+
+    def published(self, claim: Claim) -> float | None:
+        """The effect that the paper's numbers show, else the one its ledger holds; ``None``: not printed."""
+        test = claim.test
+        shown = self._paper.effect(test) if isinstance(test, Comparison) else None
+        return claim.published if shown is None else shown
+
+    def _fact(self, test: Fact) -> Finding:
         if isinstance(test, Correlation):
-            return judge_correlation(test, self._figures)
+            return judge_correlation(test, self._figures, self._evidence)
         if isinstance(test, Coverage):
             return judge_coverage(test, self._figures)
         if isinstance(test, Size):
             return judge_size(test, self._results)
-        return self._scores(test)
-
-    def published(self, claim: Claim) -> float | None:
-        """The effect that the paper's numbers show; ``None`` where they are not printed."""
-        test = claim.test
-        if isinstance(test, Correlation | Coverage | Size):
-            return claim.published
-        return self._paper.effect(test)
+        if isinstance(test, Cost):
+            return judge_cost(test, self._evidence)
+        if isinstance(test, SameNetwork):
+            return judge_network(test, self._evidence)
+        if isinstance(test, Speed):
+            return judge_speed(test, self._results)
+        if isinstance(test, Start):
+            return judge_start(test, self._evidence)
+        if isinstance(test, Demonstration):
+            return judge_demonstration(test)
+        assert isinstance(test, Unjudged)
+        return Finding("not run", note=test.reason)
 
     def _scores(self, test: Comparison) -> Finding:
         if isinstance(test, Greater):
-            return self._complete([test.higher, test.lower], test, _greater)
+            return self._differences(test, (test.higher, test.lower))
+        if isinstance(test, NoWorse):
+            found = self._differences(test, (test.cell, test.reference), -test.margin)
+            return noted(found, f"margin {test.margin:g} points")
         if isinstance(test, Trend):
-            return self._complete(test.rising, test, _trend)
+            return self._complete(test.rising, test, trend)
         if isinstance(test, Within):
-            return self._complete([test.reference, *test.cells], test, lambda s: _within(s, test.margin))
+            return self._complete([test.reference, *test.cells], test, lambda s: within(s, test.margin))
         if isinstance(test, BestOf):
             return self._best(test)
         return self._count(test)
 
+    def _differences(self, test: Greater | NoWorse, cells: tuple[Cell, Cell], least: float = 0.0) -> Finding:
+        """The first minus the second exceeds ``least``, wherever both ran."""
+        pairs = groups(cells, self._evidence)
+        found = {pair: self._difference(pair, test) for pair in pairs}
+        ran = {pair: contrast for pair, contrast in found.items() if contrast is not None}
+        if not ran:
+            return not_run(self._missing(pairs[0] if pairs else cells, test))
+        finding, place = each(list(ran.values()), least)
+        decided = list(ran)[place]
+        shown = f"closest of {len(ran)} pairs: {decided[0].pair}" if len(ran) > 1 else ""
+        if not shown and pairs != [cells]:
+            shown = f"at {' and '.join(dict.fromkeys(cell.pair for cell in decided))}"
+        return noted(finding, shown, self._over(decided, test))
+
+    def _difference(self, cells: Sequence[Cell], test: Comparison) -> Contrast | None:
+        higher, lower = self._evidence.samples(cells, test.score)
+        return None if higher is None or lower is None else difference(higher, lower)
+
+    def _missing(self, cells: Sequence[Cell], test: Comparison) -> list[Cell]:
+        samples = self._evidence.samples(cells, test.score)
+        return [cell for cell, sample in zip(cells, samples, strict=True) if sample is None]
+
+    def _over(self, cells: Sequence[Cell], test: Comparison) -> str:
+        """Which tasks an average is over, where not all cells have the same."""
+        shared = self._evidence.shared(cells, test.score)
+        if all(self._evidence.had(cell, test.score) == shared for cell in cells):
+            return ""
+        return f"over the tasks that all have: {', '.join(shared)}"
+
     def _complete(self, cells: Sequence[Cell], test: Comparison, rule: Rule) -> Finding:
         """Apply a rule that needs all cells."""
-        samples = {cell: self._evidence.sample(cell, test.score) for cell in cells}
-        missing = [cell for cell, sample in samples.items() if sample is None]
-        return not_run(missing) if missing else rule([s for s in samples.values() if s is not None])
+        placed = groups(cells, self._evidence)
+        if not placed:
+            return not_run(cells)
+        (chosen,) = placed
+        missing = self._missing(chosen, test)
+        samples = [s for s in self._evidence.samples(chosen, test.score) if s is not None]
+        return not_run(missing) if missing else noted(rule(samples), self._over(chosen, test))
 
     def _best(self, test: BestOf) -> Finding:
-        rest = self._paper.rivals(test)
-        best = self._evidence.sample(test.best, test.score)
-        rivals = {cell: self._evidence.sample(cell, test.score) for cell in rest}
-        ran = {cell: sample for cell, sample in rivals.items() if sample is not None}
-        if best is None or not ran:
-            return not_run([test.best] if best is None else list(rest))
-        contrasts = [difference(best, rival) for rival in ran.values()]
-        found, place = _each(contrasts)
+        placed = groups((test.best, *self._paper.rivals(test)), self._evidence)
+        if not placed:
+            return not_run([test.best])
+        best, *rest = placed[0]
+        contrasts = {rival: self._difference((best, rival), test) for rival in rest}
+        ran = {rival: contrast for rival, contrast in contrasts.items() if contrast is not None}
+        if not ran:
+            alone = self._evidence.samples((best,), test.score)
+            return not_run([best] if alone == [None] else rest)
+        found, place = each(list(ran.values()))
         notes = [f"closest of {len(ran)}: {list(ran)[place].method}"] if len(ran) > 1 else []
         if len(ran) < len(rest):
             notes.append(f"{len(ran)} of {len(rest)} rivals were run")
             if found.verdict == "supported":
                 found = replace(found, verdict="undecided", needed="the rivals that were not run")
-        return _noted(found, *notes)
+        return noted(found, *notes, self._over((best, list(ran)[place]), test))
 
     def _count(self, test: Count) -> Finding:
-        contrasts = []
-        for higher, lower in test.comparisons:
-            pair = [self._evidence.sample(cell, test.score) for cell in (higher, lower)]
-            if pair[0] is not None and pair[1] is not None:
-                contrasts.append(difference(pair[0], pair[1]))
+        every = [self._difference(pair, test) for pair in test.comparisons]
+        contrasts = [contrast for contrast in every if contrast is not None]
         if not contrasts:
             return not_run([cell for pair in test.comparisons for cell in pair])
-        missing = len(test.comparisons) - len(contrasts)
-        found = _counted(contrasts, test.least, missing)
-        return (
-            _noted(found, f"{len(contrasts)} of {len(test.comparisons)} comparisons were run")
-            if missing
-            else found
-        )
-
-
-def _greater(samples: list[Sample]) -> Finding:
-    contrast = difference(samples[0], samples[1])
-    low, high = contrast.interval
-    return _finding(contrast, above(low, high, 0.0), abs(contrast.value))
-
-
-def _within(samples: list[Sample], margin: float) -> Finding:
-    contrasts = [difference(other, samples[0]) for other in samples[1:]]
-    wide = together(contrasts)
-    apart = [i for i, (low, high) in enumerate(wide) if low > margin or high < -margin]
-    inside = all(-margin < low and high < margin for low, high in (c.interval for c in contrasts))
-    shown = max(apart or range(len(contrasts)), key=lambda i: abs(contrasts[i].value))
-    verdict: Verdict = "contradicted" if apart else "supported" if inside else "undecided"
-    found = _finding(contrasts[shown], verdict, abs(margin - abs(contrasts[shown].value)))
-    if not inside:
-        found = replace(found, low=wide[shown][0], high=wide[shown][1])
-    return _noted(found, f"margin {margin:g} points")
-
-
-def _each(contrasts: Sequence[Contrast]) -> tuple[Finding, int]:
-    """All contrasts are positive; also which one decides.
-
-    The interval reported is the one the verdict follows from: its lower end is that of the contrast alone,
-    its upper end that of all together.
-    """
-    lows = [contrast.interval[0] for contrast in contrasts]
-    highs = [high for _, high in together(contrasts)]
-    verdict: Verdict = "contradicted" if min(highs) < 0 else "supported" if min(lows) > 0 else "undecided"
-    ends = highs if verdict == "contradicted" else lows
-    place = ends.index(min(ends))
-    found = _finding(contrasts[place], verdict, abs(contrasts[place].value))
-    return replace(found, high=highs[place]), place
-
-
-def _trend(samples: list[Sample]) -> Finding:
-    slope = Contrast(tuple(samples), tuple(slope_weights(len(samples))))
-    low, high = slope.interval
-    steps = [difference(after, before) for before, after in pairwise(samples)]
-    reversed_steps = sum(high < 0 for _, high in together(steps))
-    verdict = "contradicted" if reversed_steps else above(low, high, 0.0)
-    found = replace(_finding(slope, verdict, abs(slope.value)), unit="points a step")
-    return _noted(found, f"{reversed_steps} steps go the other way") if reversed_steps else found
-
-
-def _counted(contrasts: Sequence[Contrast], least: int, missing: int) -> Finding:
-    ends = together(contrasts)
-    low = sum(low > 0 for low, _ in ends)
-    high = missing + len(ends) - sum(high < 0 for _, high in ends)
-    number = sum(contrast.value > 0 for contrast in contrasts)
-    verdict: Verdict = "supported" if low >= least else "contradicted" if high < least else "undecided"
-    shown = min(contrasts, key=lambda contrast: abs(contrast.value))
-    found = _finding(shown, verdict, abs(shown.value))
-    return replace(
-        found, effect=float(number), low=float(low), high=float(high), unit=f"of {len(ends) + missing}"
-    )
-
-
-def _finding(contrast: Contrast, verdict: Verdict, half_width: float) -> Finding:
-    """A finding on one contrast; capped where nothing is known about seeds."""
-    low, high = contrast.interval
-    note = ""
-    if not contrast.seeds_known:
-        verdict, note = "undecided", "one seed: spread over seeds unknown"
-    elif contrast.seeds == 1:
-        note = "one seed: spread over seeds taken from other rows"
-    needed = contrast.needed(half_width) if verdict == "undecided" else ""
-    return Finding(verdict, contrast.value, low, high, POINTS, contrast.seeds, needed, note)
-
-
-def _noted(found: Finding, *notes: str) -> Finding:
-    return replace(found, note="; ".join(note for note in (found.note, *notes) if note))
+        missing = len(every) - len(contrasts)
+        found = counted(contrasts, test.least, missing)
+        return noted(found, f"{len(contrasts)} of {len(every)} comparisons were run" if missing else "")

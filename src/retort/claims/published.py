@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from retort.claims.ledger import (
+from retort.claims.kinds import (
     AVERAGE,
     BASELINES,
     WITHOUT_RECORD,
@@ -16,6 +16,7 @@ from retort.claims.ledger import (
     Comparison,
     Count,
     Greater,
+    NoWorse,
     Trend,
 )
 from retort.data.superglue.tasks import SPECS, TASKS
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _ROWS = {variant.method.name: (variant.table, str(variant.row)) for variant in VARIANTS}
 """Where the paper prints the score of a variant."""
+_PRINTED = "glmd"
+"""Of the other papers no table of results is known to us."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,11 @@ class PaperScores:
         self._results = results
 
     def rivals(self, test: BestOf) -> tuple[Cell, ...]:
-        """The rows that ``best`` is compared with."""
+        """The rows that ``best`` is compared with.
+
+        Raises:
+            InputError: ``baselines`` of a paper whose table is not known here.
+        """
         if test.rest != BASELINES:
             return tuple(cell for cell in test.rest if isinstance(cell, Cell))
         rows = self._results.published_table("table3").to_dict("records")
@@ -74,7 +81,12 @@ class PaperScores:
         return Printed(sum(whole) / len(whole), 2) if len(whole) == len(tasks) else None
 
     def effect(self, test: Comparison) -> float | None:
-        """The effect that the paper's numbers show, by the same rule as a run's effect."""
+        """The effect that the paper's numbers show, by the same rule as a run's effect.
+
+        ``None`` where a score is not printed, and for a paper of which no table of results is known here.
+        """
+        if self._results.paper != _PRINTED:
+            return None
         cells = self._compared(test)
         found = [self.score(cell, test.score) for cell in cells]
         printed = [score for score in found if score is not None]
@@ -86,6 +98,8 @@ class PaperScores:
     def _compared(self, test: Comparison) -> tuple[Cell, ...]:
         if isinstance(test, Greater):
             return test.higher, test.lower
+        if isinstance(test, NoWorse):
+            return test.cell, test.reference
         if isinstance(test, BestOf):
             return test.best, *self.rivals(test)
         if isinstance(test, Trend):
@@ -120,7 +134,7 @@ def _effect(test: Comparison, values: Sequence[float], decimals: int) -> float:
         return round(slope, decimals)
     if isinstance(test, BestOf):
         return round(first - max(rest), decimals)
-    if isinstance(test, Greater):
+    if isinstance(test, Greater | NoWorse):
         return round(first - rest[0], decimals)
     changes = [value - first for value in rest]
     largest = max(changes, key=abs)

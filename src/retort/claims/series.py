@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from retort.claims.ledger import Cell, Correlation, Coverage
+from retort.claims.kinds import Cell, Correlation, Coverage
 from retort.errors import InputError
 
 _NAMES = {

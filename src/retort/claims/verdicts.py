@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from retort.claims.ledger import Cell
+from retort.claims.kinds import Cell
 
 Verdict = Literal["supported", "contradicted", "undecided", "not run"]
 VERDICTS: tuple[Verdict, ...] = ("supported", "contradicted", "undecided", "not run")

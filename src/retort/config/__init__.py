@@ -19,20 +19,22 @@ from retort.config.model import (
     Data,
     Gates,
     HubData,
-    HubDataset,
     LearningRates,
-    Limits,
     Model,
-    Muon,
-    Optimiser,
     PocketData,
     Pretraining,
-    PretrainingOptimiser,
-    PretrainingRun,
     Task,
     TaskTraining,
     Vocabulary,
     pair_models,
+)
+from retort.config.sections import (
+    HubDataset,
+    Limits,
+    Muon,
+    Optimiser,
+    PretrainingOptimiser,
+    PretrainingRun,
 )
 
 __all__ = [

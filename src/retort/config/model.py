@@ -10,50 +10,42 @@ import json
 import re
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
+
+from retort.config.sections import (
+    Count,
+    HubDataset,
+    Limits,
+    Optimiser,
+    PartialShare,
+    Positive,
+    PretrainingRun,
+    Score,
+    Section,
+    Seed,
+    number,
+)
+from retort.config.texts import TextPaper
 
 Task = Literal["BoolQ", "CB", "COPA", "MultiRC", "ReCoRD", "RTE", "WiC", "WSC"]
 TASKS: tuple[str, ...] = get_args(Task)
 PAIR = re.compile(r"(?:\w+|\(\w+(?:,\w+)+\))(?:-\w+)+")
 
 
-def _number(value: Any) -> Any:
-    """YAML 1.1 reads ``1e-5`` (no point) as text; people mean the number."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
-
-
 def _per_task(value: Any) -> Any:
     """One number for all tasks is written as such and becomes one entry a task."""
-    number = _number(value)
-    if isinstance(number, int | float) and not isinstance(number, bool):
-        return dict.fromkeys(TASKS, number)
+    read = number(value)
+    if isinstance(read, int | float) and not isinstance(read, bool):
+        return dict.fromkeys(TASKS, read)
     return value
 
 
-Number = Annotated[float, BeforeValidator(_number, json_schema_input_type=float)]
-Positive = Annotated[Number, Field(gt=0)]
-Share = Annotated[Number, Field(ge=0, le=1)]
-PartialShare = Annotated[Number, Field(ge=0, lt=1)]
-Score = Annotated[Number, Field(ge=0, le=100)]
-Count = Annotated[int, Field(gt=0)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
 PerTaskCount = Annotated[
     dict[Task, Count], BeforeValidator(_per_task, json_schema_input_type=Count | dict[Task, Count])
 ]
 PerTaskRate = Annotated[
     dict[Task, Positive], BeforeValidator(_per_task, json_schema_input_type=Positive | dict[Task, Positive])
 ]
-
-
-class Section(BaseModel):
-    """Base of all sections: strict types, no unknown keys, immutable."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class PocketData(Section):
@@ -67,16 +59,6 @@ class PocketData(Section):
     )
 
 
-class HubDataset(Section):
-    """One data set of the Hugging Face hub."""
-
-    name: str = Field(description="Repository of the data set, owner/name.")
-    subset: str | None = Field(description="Configuration of the data set; null = its only one.")
-    split: str = Field(description="Split to read, in the syntax of `datasets`.")
-    column: str = Field(description="Column that holds the text.")
-    revision: str | None = Field(description="Commit or branch to pin; null = the newest.")
-
-
 class HubData(Section):
     """Where the hub holds things (used where ``data.source`` is ``hub``)."""
 
@@ -86,14 +68,6 @@ class HubData(Section):
     tokenizer: str | None = Field(
         description="Repository with the vocab.txt, unless data.vocabulary names a file; null = train one."
     )
-
-
-class Limits(Section):
-    """Upper bounds on how much of the data is used; null = all of it."""
-
-    train: Count | None = Field(description="Training examples of each task.")
-    dev: Count | None = Field(description="Development examples of each task.")
-    corpus: Count | None = Field(description="Documents of the corpus.")
 
 
 class Vocabulary(Section):
@@ -148,48 +122,6 @@ class Model(Section):
     )
     trigram: Count | None = Field(default=None, description="MobileBERT-like embedding width.")
     bottleneck: Bottleneck | None = Field(default=None, description="MobileBERT-like inverted bottleneck.")
-
-
-class Optimiser(Section):
-    """AdamW (decoupled weight decay) and the shape of its learning-rate curve."""
-
-    betas: tuple[PartialShare, PartialShare] = Field(description="Decay rates of the two moments.")
-    eps: Positive = Field(description="Added to the root of the second moment.")
-    weight_decay: Number = Field(ge=0, description="Decoupled weight decay (not on layer norms and biases).")
-    clip_norm: Positive | None = Field(description="Global gradient norm is clipped to this; null = never.")
-    schedule: Literal["cosine", "linear", "constant"] = Field(description="Form of the decay after warm-up.")
-    warmup: PartialShare = Field(
-        description="Share of the decay steps in which the rate rises linearly from 0."
-    )
-    floor: Share = Field(description="Rate at the end of the decay, as a share of the peak.")
-
-
-class Muon(Section):
-    """Muon for the hidden matrices; AdamW keeps embeddings, norms and biases."""
-
-    learning_rate: Positive = Field(description="Peak rate of the hidden matrices.")
-    momentum: PartialShare = Field(description="Nesterov momentum.")
-    newton_schulz_steps: Count = Field(description="Iterations of the orthogonalisation.")
-    weight_decay: Number = Field(ge=0, description="Decoupled weight decay of the hidden matrices.")
-
-
-class PretrainingOptimiser(Optimiser):
-    """The optimiser of a pretraining run."""
-
-    learning_rate: Positive = Field(description="Peak rate (of AdamW).")
-    decay_share: Annotated[Number, Field(gt=0, le=1)] = Field(
-        description="Share of the steps over which the rate decays; flat afterwards."
-    )
-    muon: Muon | None = Field(description="Muon for the hidden matrices; null = AdamW for all.")
-
-
-class PretrainingRun(Section):
-    """One pretraining run: how long and with which optimiser."""
-
-    steps: Count = Field(description="Updates.")
-    batch_size: Count = Field(description="Samples of one update.")
-    micro_batch_size: Count = Field(description="Samples of one forward pass; divides batch_size.")
-    optimiser: PretrainingOptimiser = Field(description="Optimiser and learning-rate curve.")
 
 
 class Pretraining(Section):
@@ -286,7 +218,9 @@ class Config(Section):
     scale: str = Field(
         pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Name of the scale: config/scales/<scale>.yaml."
     )
-    papers: tuple[Literal["glmd"], ...] = Field(min_length=1, description="Papers to reproduce.")
+    papers: tuple[Literal["glmd", "cka", "atkd"], ...] = Field(
+        min_length=1, description="Papers to reproduce."
+    )
     tasks: tuple[Task, ...] = Field(min_length=1, description="SuperGLUE tasks.")
     methods: tuple[str, ...] = Field(min_length=1, description="Methods, named as in the paper's Table 3.")
     variants: Variants = Field(description="Ablations.")
@@ -318,7 +252,13 @@ class Config(Section):
     task_training: TaskTraining = Field(description="Training on the tasks.")
     compression: Compression = Field(description="Vocabulary compression.")
     gates: Gates = Field(description="Least scores of a teacher.")
-    quirks: dict[str, Literal["as_run", "as_published", "fixed"]] = Field(
+    cka: TextPaper | None = Field(
+        default=None, description="The CKA paper; null where papers does not name it."
+    )
+    atkd: TextPaper | None = Field(
+        default=None, description="The ATKD paper; null where papers does not name it."
+    )
+    quirks: dict[str, Literal["as_run", "as_published", "fixed", "as_released", "as_reimplemented"]] = Field(
         default_factory=dict, description="Switches by quirk id; quirks that are not named run as_run."
     )
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from retort.costs.flops import output_width, parameters
 from retort.costs.sizes import Sizes
 from retort.costs.stage_work import once_a_task
+from retort.costs.text_work import text_parameters
+from retort.models.hf.architecture import TextArchitecture
 from retort.stages import Stage, TaskRun
 
 _FLOAT = 4
@@ -42,7 +44,10 @@ class Disk:
 
 def model_bytes(stage: Stage, sizes: Sizes) -> float:
     """One set of a stage's weights."""
-    return float(_FLOAT * parameters(stage.architecture, sizes.compressed(stage.compression)))
+    model = stage.architecture
+    if isinstance(model, TextArchitecture):
+        return _FLOAT * text_parameters(model, sizes.text_rows(stage))
+    return float(_FLOAT * parameters(model, sizes.compressed(stage.compression)))
 
 
 def state_bytes(stage: Stage, sizes: Sizes) -> float:
@@ -52,13 +57,14 @@ def state_bytes(stage: Stage, sizes: Sizes) -> float:
 
 def signals_bytes(teacher: Stage, sizes: Sizes) -> float:
     """Stored signals of a fine-tuned teacher: hidden states without padding, and a word table a task."""
-    return sum(signals_file(teacher, run, sizes) for run in once_a_task(teacher).values())
+    return sum(signals_file(teacher, run, sizes) for run in once_a_task(teacher).values() if run.signals)
 
 
 def signals_file(teacher: Stage, run: TaskRun, sizes: Sizes) -> float:
     """Stored signals of one task."""
+    assert not isinstance(teacher.architecture, TextArchitecture)
     task = sizes.tasks[run.task]
-    tokens = task.train * task.train_rows * min(task.length, run.max_length)
+    tokens = task.train * task.train_rows * min(task.length, run.length)
     return _FLOAT * output_width(teacher.architecture) * (tokens + sizes.rows)
 
 

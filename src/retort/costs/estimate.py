@@ -66,7 +66,7 @@ class Estimate:
         """Fine-tuned stages whose signals are stored, by id."""
         stages = self.plan.stages.values()
         found = [t for s in stages if s.phase == "task" for t in s.teachers if t.phase == "task"]
-        return {stage.id: stage for stage in found}
+        return {stage.id: stage for stage in found if all(run.signals for run in stage.runs.values())}
 
     @cached_property
     def signals(self) -> dict[str, Work]:
@@ -84,7 +84,7 @@ class Estimate:
                 found[name] = Job(name, _SMALL_JOB, (stage.mapped_by.id,), devices=0)
                 needs.append(name)
             if stage.phase == "task" and stage.teachers:
-                taught = [SIGNALS + teacher.id for teacher in stage.teachers if teacher.phase == "task"]
+                taught = [SIGNALS + teacher.id for teacher in stage.teachers if teacher.id in self.teachers]
                 needs += dict.fromkeys(taught)
             devices = self.plan.devices(stage)
             found[stage.id] = Job(stage.id, self.seconds(stage) / devices, tuple(needs), devices)

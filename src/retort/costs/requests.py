@@ -63,7 +63,10 @@ class Requests:
         stage, sizes = self._plan.stage(name), self._estimate.sizes
         held = state_bytes(stage, sizes) + sum(model_bytes(teacher, sizes) for teacher in stage.teachers)
         for teacher in stage.teachers:
-            held += max((signals_file(teacher, run, sizes) for run in teacher.runs.values()), default=0.0)
+            held += max(
+                (signals_file(teacher, run, sizes) for run in teacher.runs.values() if run.signals),
+                default=0.0,
+            )
         return _megabytes(_PROCESS[self._kind] + held / 1e6, attempt)
 
     def text_megabytes(self, attempt: int = 1) -> int:

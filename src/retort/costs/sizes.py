@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retort.config.loading import REPOSITORY
 from retort.config.model import Config
+from retort.costs.text_sizes import TextSize, expected_texts
 from retort.files import read_json
-from retort.stages import Compression, Corpus
-from retort.texts import CORPUS
+from retort.stages import Compression, Corpus, Stage, TaskRun
+from retort.texts import CORPUS, paper_of_part
 
 if TYPE_CHECKING:
     from retort.plan import Plan
@@ -74,6 +75,8 @@ class Sizes:
         rows: of the word table; ``words``: real entries among them.
         documents, tokens: of the corpus.
         tasks: by name.
+        texts: of transformers models, by the name of the encoded task; ``text_words``: rows of a word table,
+            by the name of the encoded corpus.
         measured: whether they were read from encoded text.
     """
 
@@ -83,6 +86,16 @@ class Sizes:
     tokens: int
     tasks: dict[str, TaskSize]
     measured: bool
+    texts: dict[str, TextSize] = field(default_factory=dict)
+    text_words: dict[str, int] = field(default_factory=dict)
+
+    def text(self, run: TaskRun) -> TextSize:
+        """Of a run on a task of transformers models."""
+        return self.texts[run.text]
+
+    def text_rows(self, stage: Stage) -> int:
+        """Rows of the word table of a transformers model."""
+        return self.text_words[stage.data]
 
     def sample(self, corpus: Corpus) -> Sample:
         """What a pretraining sample looks like."""
@@ -117,17 +130,22 @@ _MASKING = {"paper": (1.09, 0.197, 1.05), "mixture": (1.17, 0.364, 1.08)}
 
 def sizes_of(plan: Plan) -> Sizes:
     """Sizes of a plan's data, read from the encoded text if all of it is there."""
-    folders = {part: plan.layout.text(name) for part, name in plan.text.items()}
-    if all((folder / "summary.json").is_file() for folder in folders.values()):
-        return _measured(folders)
+    glmd = {part: name for part, name in plan.text.items() if paper_of_part(part)[0] == "glmd"}
+    folders = {part: plan.layout.text(name) for part, name in glmd.items()}
+    if folders and all((folder / "summary.json").is_file() for folder in folders.values()):
+        return _with_texts(_measured(folders), plan.config)
     return expected_sizes(plan.config)
 
 
 def expected_sizes(config: Config) -> Sizes:
     """Sizes of a configuration's data by what is known about them, whether they were made or not."""
-    if config.data.source == "pocket":
-        return _generated(config)
-    return _known(config)
+    found = _generated(config) if config.data.source == "pocket" else _known(config)
+    return _with_texts(found, config)
+
+
+def _with_texts(sizes: Sizes, config: Config) -> Sizes:
+    tasks, words = expected_texts(config)
+    return replace(sizes, texts=tasks, text_words=words)
 
 
 def _measured(folders: dict[str, Path]) -> Sizes:

@@ -17,10 +17,12 @@ from retort.costs.flops import (
 from retort.costs.reads import Reads, cacheable, reads
 from retort.costs.sizes import Sizes, TaskSize
 from retort.costs.terms import Rows, Widths, layer_term, word_term
+from retort.costs.text_work import responses_work, text_work
 from retort.costs.work import NOTHING, Work, total
 from retort.data.superglue.tasks import spec_of
 from retort.models.features import Shape
-from retort.stages import Pretraining, Stage, TaskRun
+from retort.models.hf.architecture import TextArchitecture
+from retort.stages import Architecture, Corpus, Pretraining, Stage, TaskRun
 
 _ROWS_AT_ONCE = 128
 """Rows of one forward pass of an evaluation."""
@@ -57,14 +59,22 @@ class StageWork:
         return self.student + self.teachers + self.evaluation
 
 
+def glm(stage: Stage) -> Architecture:
+    """The architecture of a stage that is counted here: a GLM's."""
+    assert isinstance(stage.architecture, Architecture)
+    return stage.architecture
+
+
 def shape(stage: Stage, sizes: Sizes) -> Shape:
     """Depth, width, heads and vocabulary of a stage's model."""
-    model = stage.architecture
+    model = glm(stage)
     return Shape(model.layers, model.width, model.heads, sizes.compressed(stage.compression))
 
 
 def stage_work(stage: Stage, sizes: Sizes) -> StageWork:
     """Work of a stage, all its runs together."""
+    if isinstance(stage.architecture, TextArchitecture):
+        return StageWork(*text_work(stage, sizes))
     if isinstance(stage.schooling, Pretraining):
         return _pretraining(stage, stage.schooling, sizes)
     runs = stage.schooling or ()
@@ -80,12 +90,13 @@ def stage_work(stage: Stage, sizes: Sizes) -> StageWork:
 
 
 def _pretraining(stage: Stage, schooling: Pretraining, sizes: Sizes) -> StageWork:
+    assert isinstance(schooling.corpus, Corpus)
     sample = sizes.sample(schooling.corpus)
     rows = min(schooling.micro_batch_size, schooling.batch_size)
     parts = math.ceil(schooling.batch_size / rows)
     batch = Rows(rows, sample.padded, rows * sample.tokens, rows * sample.predicted)
     student, teachers = _micro_batch(stage, batch, sizes, None)
-    optimiser = update(stage.architecture, sizes.compressed(stage.compression), schooling.optimiser)
+    optimiser = update(glm(stage), sizes.compressed(stage.compression), schooling.optimiser)
     host = Work(host=schooling.batch_size * sample.tokens)
     steps = schooling.steps
     return StageWork(
@@ -104,13 +115,13 @@ def task_work(stage: Stage, run: TaskRun, sizes: Sizes) -> StageWork:
     examples = min(run.micro_batch_size or run.batch_size, run.batch_size)
     parts = run.epochs * math.ceil(task.train / examples)
     steps = run.epochs * math.ceil(task.train / run.batch_size)
-    length = min(task.longest, run.max_length) if run.padding == "longest" else float(run.max_length)
-    real = min(task.length, run.max_length)
+    length = min(task.longest, run.length) if run.padding == "longest" else float(run.length)
+    real = min(task.length, run.length)
     rows = examples * task.train_rows
     share = task.train / (examples * math.ceil(task.train / examples))  # the last batch is smaller
     batch = Rows(rows * share, length, rows * share * real, rows * share * max(1.0, task.answer))
     student, teachers = _micro_batch(stage, batch, sizes, run.task)
-    optimiser = update(stage.architecture, sizes.compressed(stage.compression), run.optimiser)
+    optimiser = update(glm(stage), sizes.compressed(stage.compression), run.optimiser)
     host = Work(host=run.epochs * task.train * task.train_rows * real)
     shapes = tuple(shape(teacher, sizes) for teacher in stage.teachers)
     stored = [
@@ -133,10 +144,10 @@ def evaluation_work(stage: Stage, run: TaskRun, task: TaskSize, sizes: Sizes) ->
     """All evaluations on dev, the one before training included."""
     times = 1 + (run.epochs if run.evaluations == "per_epoch" else run.evaluations)
     rows = task.dev * task.dev_rows
-    length = min(task.length, run.max_length)
+    length = min(task.length, run.length)
     chunks = math.ceil(rows / _ROWS_AT_ONCE)
     batch = Rows(rows / chunks, length, rows / chunks * length, rows / chunks * max(1.0, task.answer))
-    once = forward(stage.architecture, batch.rows, length) + _classes(stage, batch, run.task, sizes, False)
+    once = forward(glm(stage), batch.rows, length) + _classes(stage, batch, run.task, sizes, False)
     return times * (chunks * once + Work(host=rows * length))
 
 
@@ -147,15 +158,17 @@ def once_a_task(stage: Stage) -> dict[str, TaskRun]:
 
 def signals_work(teacher: Stage, sizes: Sizes) -> Work:
     """One pass of a fine-tuned teacher over the training examples of all its tasks."""
+    if isinstance(teacher.architecture, TextArchitecture):
+        return responses_work(teacher, sizes)
     found = NOTHING
     for run in once_a_task(teacher).values():
         task = sizes.tasks[run.task]
         chunks = math.ceil(task.train / _STORED_AT_ONCE)
         rows = task.train * task.train_rows / chunks
-        length = min(task.longest, run.max_length)
+        length = min(task.longest, run.length)
         batch = Rows(rows, length, rows * length, rows * max(1.0, task.answer))
         classes = _classes(teacher, batch, run.task, sizes, False)
-        once = forward(teacher.architecture, rows, length) + classes + Work(host=rows * length)
+        once = forward(glm(teacher), rows, length) + classes + Work(host=rows * length)
         found += chunks * once
     return found
 
@@ -170,13 +183,13 @@ def _micro_batch(stage: Stage, batch: Rows, sizes: Sizes, task: str | None) -> t
     seen = reads(stage.objective, ours, theirs)
     work = _student_passes(stage, batch, seen)
     if task is None:
-        predicted = word_logits(batch.predicted, ours.vocab, output_width(stage.architecture), trained=True)
+        predicted = word_logits(batch.predicted, ours.vocab, output_width(glm(stage)), trained=True)
         work += seen.gold * predicted
     else:
         work += seen.gold * _classes(stage, batch, task, sizes, True)
     terms, logits = _terms(stage, batch, ours, theirs, seen)
     teachers = [
-        times * forward(teacher.architecture, batch.rows, batch.length, visible)
+        times * forward(glm(teacher), batch.rows, batch.length, visible)
         for teacher, times, visible in zip(
             stage.teachers, seen.teacher_passes, seen.teacher_visible, strict=True
         )
@@ -189,12 +202,12 @@ def _micro_batch(stage: Stage, batch: Rows, sizes: Sizes, task: str | None) -> t
 
 
 def _student_passes(stage: Stage, batch: Rows, seen: Reads) -> Work:
-    model, rows, length = stage.architecture, batch.rows, batch.length
+    model, rows, length = glm(stage), batch.rows, batch.length
     if seen.kept == 1:
         there = forward(model, rows, length, seen.visible)
         back = backward(model, rows, length, seen.visible, seen.depth)
         return seen.student_passes * (there + back)
-    teacher = stage.teachers[0].architecture
+    teacher = glm(stage.teachers[0])
     own = 3 * model.layers * blocks(model, rows, length)
     other = teacher.layers * blocks(teacher, rows, length) * 2  # its weights get no gradient
     return 3 * around(model, rows, length) + seen.kept * own + (1 - seen.kept) * other
@@ -205,8 +218,8 @@ def _terms(
 ) -> tuple[Work, Work]:
     """Work of the objective's terms: with the student's share, and teacher logits apart."""
     widths = Widths(
-        output_width(stage.architecture),
-        tuple(output_width(teacher.architecture) for teacher in stage.teachers),
+        output_width(glm(stage)),
+        tuple(output_width(glm(teacher)) for teacher in stage.teachers),
     )
     encoders = stage.objective.ensemble.encoders
     found, logits = NOTHING, NOTHING
@@ -223,7 +236,7 @@ def _terms(
 
 def _classes(stage: Stage, batch: Rows, task: str, sizes: Sizes, trained: bool) -> Work:
     """Class scores: a few verbalizers at one position, or whole words at all positions of an answer."""
-    width = output_width(stage.architecture)
+    width = output_width(glm(stage))
     if sizes.tasks[task].answer:
         return word_logits(batch.predicted, sizes.compressed(stage.compression), width, trained)
     return word_logits(batch.rows, len(spec_of(task).verbalizers), width, trained)

@@ -16,7 +16,8 @@ from retort.distill.alignment import CKA
 from retort.distill.distances import BatchDistance, GatheringDistance
 from retort.distill.granularities import RowStructure, TokenStructure
 from retort.distill.lenses import Attend, Concat, FirstToken, Gram, MeanTokens, Project
-from retort.distill.objective import Term
+from retort.distill.objective import Mask, Term
+from retort.distill.positions import Positions, TokenGroup
 from retort.distill.relations import ContrastiveCosine, RelationAngle, RelationKL
 from retort.distill.schedules import Clock
 from retort.models.features import Shape
@@ -49,8 +50,12 @@ class Rows:
         """Positions, padding included."""
         return self.rows * self.length
 
-    def positions(self, mask: str) -> float:
-        """Positions that a mask lets count."""
+    def positions(self, mask: Mask) -> float:
+        """Positions that a mask lets count; hard and easy words by their share."""
+        if isinstance(mask, TokenGroup):
+            return self.predicted * (mask.share if mask.group == "hard" else 1 - mask.share)
+        if isinstance(mask, Positions):
+            return self.padded - self.predicted if mask.of == "ignored" else self.predicted
         return {"none": self.padded, "valid": self.valid, "predicted": self.predicted}[mask]
 
 
@@ -65,13 +70,15 @@ class Widths:
 def word_term(term: Term, batch: Rows, student: Shape, widths: Widths) -> tuple[Work, Work]:
     """Word logits of the student and of all teachers, over the words that the student has.
 
-    A gated term needs the logits once more in the backward pass.
+    A gated term needs the logits once more in the backward pass. Words are ranked by the teachers' logits, of
+    hard and easy ones together: each group's share of that is counted with it.
     """
     positions = batch.positions(term.mask)
     times = 1 if term.above is None else 2
     ours = word_logits(positions, student.vocab, widths.student, trained=True)
     theirs = [word_logits(positions, student.vocab, width, trained=False) for width in widths.teachers]
-    return times * len(theirs) * ours, times * total(theirs)
+    ranked = 1 if isinstance(term.mask, Positions) and term.mask.ranks else 0
+    return times * len(theirs) * ours, (times + ranked) * total(theirs)
 
 
 def layer_term(term: Term, batch: Rows, student: Shape, teacher: Shape) -> Work:

@@ -80,6 +80,10 @@ class GLMBatch:
             choices=None if self.choices is None else self.choices.to(device),
         )
 
+    def split(self, size: int) -> list[GLMBatch]:
+        """Micro-batches of ``size`` examples, see :func:`split`."""
+        return split(self, size)
+
 
 def collate(
     examples: Sequence[GLMExample], length: int | None = None, keys: Sequence[str] | None = None

@@ -30,21 +30,6 @@ _CHUNK = 1 << 22  # tokens counted at once
 
 
 @dataclass(frozen=True)
-class Curve:
-    """Token counts along a frequency ranking (the long tail of Figure 3).
-
-    Attributes:
-        number: int64 [V]; count of the token of each rank.
-        share: float64 [V]; the same over the total.
-        cumulative: float64 [V]; running sum of the shares.
-    """
-
-    number: np.ndarray
-    share: np.ndarray
-    cumulative: np.ndarray
-
-
-@dataclass(frozen=True)
 class Frequencies:
     """Counts of a corpus and the ranking they give.
 
@@ -64,16 +49,6 @@ class Frequencies:
         ranks = np.empty_like(self.order)
         ranks[self.order] = np.arange(len(self.order))
         return ranks
-
-    def coverage(self, kept: int) -> float:
-        """Share of the corpus's tokens that are among the first ``kept`` ranks."""
-        return float(self.counts[self.order[:kept]].sum() / max(self.counts.sum(), 1))
-
-    def curve(self, counts: np.ndarray | None = None) -> Curve:
-        """Counts along this ranking: the corpus's own, or those of another text (int [V] by id)."""
-        number = (self.counts if counts is None else counts)[self.order]
-        share = number / max(number.sum(), 1)
-        return Curve(number, share, np.cumsum(share))
 
     def write(self, path: Path | str, tokenizer: Tokenizer) -> None:
         """Write the table as tab-separated text in the layout of the file that GLMKD ships.

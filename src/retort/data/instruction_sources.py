@@ -59,6 +59,13 @@ def open_instructions(root: Path, out: Path, contents: InstructionContents) -> d
     return manifest
 
 
+def instruction_files(root: Path, contents: InstructionContents) -> list[Path]:
+    """The files of a folder that :func:`open_instructions` reads, as far as they are there."""
+    folder = root / "corpus"
+    corpus = sorted([*folder.glob("*.txt"), *folder.glob("*.jsonl")]) if contents.corpus else []
+    return [path for path in (*(file_of(name, root) for name in contents.sets), *corpus) if path.exists()]
+
+
 def fetch_instructions(
     out: Path, contents: InstructionContents, corpora: Sequence[HubCorpus] = ()
 ) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from retort.config.model import Config
 from retort.data.corpus import EncodedCorpus, encode_corpus, read_documents
 from retort.data.frequencies import count_corpus
+from retort.data.manifests import Manifest, read_manifest, summarise
 from retort.data.pocket.world import generate_corpus, generate_task
 from retort.data.sources import HubCorpus, fetch_hub, fetch_vocabulary, open_folder
 from retort.data.store import limit, save_examples
@@ -21,12 +21,11 @@ from retort.data.superglue.instances import load_task
 from retort.data.superglue.tasks import Split
 from retort.data.tokenizer import Tokenizer
 from retort.errors import InputError
-from retort.files import atomic_folder, read_json, seal, sha256_of, write_json
+from retort.files import atomic_folder, write_json
 from retort.layout import Layout
 from retort.texts import CORPUS, raw_names, text_names
 
 SPLITS: tuple[Split, ...] = ("train", "val")
-Manifest = dict[str, Any]
 
 
 def provide(config: Config, part: str, out: Path) -> None:
@@ -122,7 +121,7 @@ def encode_text(config: Config, manifest_path: Path, out: Path) -> None:
         InputError: a file that is gone or changed since it was checked, an empty corpus, or one that gives
             no vocabulary.
     """
-    manifest = _manifest(manifest_path)
+    manifest = read_manifest(manifest_path)
     paths = [manifest_path.parent / path for path in manifest["corpus"]]
     with atomic_folder(out) as temporary:
         tokenizer = _tokenizer(config, manifest["vocab_txt"], paths)
@@ -138,7 +137,7 @@ def encode_text(config: Config, manifest_path: Path, out: Path) -> None:
             "documents": len(corpus),
             "tokens": int(corpus.total_tokens),
         }
-        _summarise(temporary, sizes, manifest)
+        summarise(temporary, sizes, manifest)
 
 
 def encode_examples(config: Config, task: str, manifest_path: Path, corpus: Path, out: Path) -> None:
@@ -155,7 +154,7 @@ def encode_examples(config: Config, task: str, manifest_path: Path, corpus: Path
         InputError: a file that is gone or changed since it was checked, an answer word missing from the
             vocabulary, a sequence that cannot be shortened.
     """
-    manifest = _manifest(manifest_path)
+    manifest = read_manifest(manifest_path)
     tokenizer = Tokenizer.load(corpus / "tokenizer.json")
     length = config.task_training.max_length[task]  # type: ignore[index]
     limits = {"train": config.data.limits.train, "val": config.data.limits.dev}
@@ -166,7 +165,7 @@ def encode_examples(config: Config, task: str, manifest_path: Path, corpus: Path
             examples = limit(encode_task(task, raw, tokenizer, length, split), limits[split])
             save_examples(temporary, split, examples)
             counts[split] = len(examples)
-        _summarise(temporary, counts, manifest)
+        summarise(temporary, counts, manifest)
 
 
 def prepare(config: Config, layout: Layout) -> None:
@@ -179,29 +178,6 @@ def prepare(config: Config, layout: Layout) -> None:
             encode_text(config, manifest, text[part])
         else:
             encode_examples(config, part, manifest, text[CORPUS], text[part])
-
-
-def _summarise(folder: Path, sizes: dict[str, int], manifest: Manifest) -> None:
-    """Write ``summary.json``. It stands for the folder, so it says what the bytes of every file are."""
-    encoded = {
-        path.relative_to(folder).as_posix(): sha256_of(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-    write_json(folder / "summary.json", sizes | {"sha256": manifest["sha256"], "encoded": encoded})
-    seal(folder)
-
-
-def _manifest(path: Path) -> Manifest:
-    """A manifest whose files still hold what they did when it was written."""
-    manifest: Manifest = read_json(path)
-    for name, digest in manifest["sha256"].items():
-        file = path.parent / name
-        if not file.is_file() or sha256_of(file) != digest:
-            raise InputError(
-                f"{file}: is gone or changed since it was checked; remove {path} and prepare the data again"
-            )
-    return manifest
 
 
 def _tokenizer(config: Config, vocab_txt: str | None, corpus: Sequence[Path]) -> Tokenizer:

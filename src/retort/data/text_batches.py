@@ -89,36 +89,47 @@ def causal_batch(tokens: Rows, prompts: Sequence[int], pad: int) -> TextBatch:
     return _batch(ids, valid, targets, follows & (index + 1 >= torch.tensor(prompts)[:, None]), valid)
 
 
-def seq2seq_batch(sources: Rows, targets: Rows, pad: int, start: int | None) -> TextBatch:
+def seq2seq_batch(
+    sources: Rows,
+    targets: Rows,
+    pad: int,
+    start: int | None,
+    lengths: tuple[int | None, int | None] = (None, None),
+) -> TextBatch:
     """For encoder-decoders: the decoder reads ``start`` and the targets but their last word.
 
     Args:
         sources, targets: words with all special tokens.
         pad: fills up rows.
         start: ``None``: each row's own last word, as mBART puts the language code in front.
+        lengths: columns of sources and targets; ``None``: the longest row's.
     """
-    ids, attended = _pad(sources, pad)
-    gold, valid = _pad(targets, pad)
+    ids, attended = _pad(sources, pad, lengths[0])
+    gold, valid = _pad(targets, pad, lengths[1])
     first = torch.tensor([[row[-1] if start is None else start] for row in targets])
     shifted = torch.cat((first, gold[:, :-1]), dim=1)
     return replace(_batch(ids, attended, gold, valid, valid), decoder_tokens=shifted)
 
 
 def class_batch(
-    tokens: Rows, segments: Rows | None, labels: Sequence[int] | Sequence[float], pad: int
+    tokens: Rows,
+    segments: Rows | None,
+    labels: Sequence[int] | Sequence[float],
+    pad: int,
+    length: int | None = None,
 ) -> TextBatch:
     """For classifiers of a sentence or a pair of sentences; float labels are scores to regress on."""
-    ids, valid = _pad(tokens, pad)
+    ids, valid = _pad(tokens, pad, length)
     nothing = torch.zeros_like(valid)
     plain = _batch(ids, valid, torch.zeros_like(ids), nothing, valid)
-    kinds = None if segments is None else _pad(segments, 0)[0]
+    kinds = None if segments is None else _pad(segments, 0, length)[0]
     return replace(plain, segments=kinds, labels=torch.tensor(labels))
 
 
-def _pad(rows: Sequence[Sequence[int]], fill: int) -> tuple[Tensor, Tensor]:
-    """int64 [B, S] padded on the right, and bool [B, S], false on padding."""
+def _pad(rows: Sequence[Sequence[int]], fill: int, length: int | None = None) -> tuple[Tensor, Tensor]:
+    """int64 [B, S] padded on the right to ``length`` or the longest row, and bool [B, S], false there."""
     sizes = torch.tensor([len(row) for row in rows])
-    longest = int(sizes.max())
+    longest = int(sizes.max()) if length is None else length
     ids = torch.tensor([[*row, *[fill] * (longest - len(row))] for row in rows], dtype=torch.int64)
     return ids, torch.arange(longest)[None] < sizes[:, None]
 

@@ -73,6 +73,15 @@ def open_texts(root: Path, out: Path, contents: TextContents) -> dict[str, Any]:
     return manifest
 
 
+def text_files(root: Path, contents: TextContents) -> list[Path]:
+    """The files of a folder that :func:`open_texts` reads, as far as they are there."""
+    glue = [root / "glue" / task / file for task in contents.glue for file in glue_spec(task).splits.values()]
+    pairs = [path for task in contents.pairs for split in _HUB_SPLITS for path in files_of(task, split, root)]
+    corpus = sorted((root / "corpus").glob("*.txt")) if contents.corpus else []
+    named = [*glue, *pairs, *corpus, *(root / "multilingual" / f"{code}.txt" for code in contents.languages)]
+    return [path for path in named if path.exists()]
+
+
 def fetch_texts(
     out: Path,
     contents: TextContents,

@@ -74,6 +74,12 @@ class TextTokenizer:
         words = [index for index in ids if index not in self._special_ids]
         return str(self._engine.decode(words, skip_special_tokens=False)).strip()
 
+    def engine(self) -> Engine:
+        """A copy for programs that know the ``tokenizers`` package; it adds nothing at either end."""
+        from tokenizers import Tokenizer as Engine
+
+        return Engine.from_str(self._engine.to_str())
+
     def save(self, path: Path | str) -> None:
         """Write all of it as one JSON file."""
         write_json(
@@ -180,33 +186,6 @@ class TextTokenizer:
             words = learn_pieces(counts, budget)
         vocabulary = {token: i for i, token in enumerate([*specials, *words, *characters])}
         return cls(_spaced_pieces(vocabulary, unknown), specials)
-
-
-def read_or_train(
-    files: Sequence[Path], size: int, specials: Sequence[str], texts: Iterable[str]
-) -> TextTokenizer:
-    """The tokenizer that some files hold; without any, one of at most ``size`` tokens is trained on texts.
-
-    Args:
-        files: ``vocab.txt``; ``vocab.json`` and ``merges.txt``; or ``tokenizer.json``.
-        size: most tokens of one that is trained.
-        specials: its special tokens.
-        texts: what it is trained on, read only then.
-
-    Raises:
-        InputError: a file is missing or not understood, or the texts do not do.
-    """
-    by_suffix = {path.suffix: path for path in files}
-    if not by_suffix:
-        return TextTokenizer.train(texts, size, specials)
-    if ".txt" in by_suffix and ".json" not in by_suffix:
-        return TextTokenizer.from_vocab(by_suffix[".txt"])
-    if ".txt" in by_suffix:
-        return TextTokenizer.from_byte_pairs(by_suffix[".json"], by_suffix[".txt"], specials)
-    if ".json" not in by_suffix:
-        named = ", ".join(path.name for path in files)
-        raise InputError(f"tokenizer files {named}: not understood; give vocab.txt or tokenizer.json")
-    return TextTokenizer.from_file(by_suffix[".json"], specials)
 
 
 def _read(path: Path | str) -> str:

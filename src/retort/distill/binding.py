@@ -10,32 +10,32 @@ import torch
 from torch import Tensor, nn
 
 from retort.distill.chains import lens_modules, lens_name, parts_of, tensors_of
-from retort.distill.distances import BatchDistance, GatheringDistance, full_precision
+from retort.distill.distances import BatchDistance, GatheringDistance, TargetDistance, full_precision
 from retort.distill.ensembles import examples_of
 from retort.distill.gathering import Gathered, forget, random_state
-from retort.distill.layermaps import DRAWN, LayerMap, Pair
+from retort.distill.layermaps import Pair
 from retort.distill.lenses import Moment
 from retort.distill.objective import Objective, Term
+from retort.distill.passes import Passes
+from retort.distill.positions import Positions
+from retort.distill.reading import Reading
 from retort.distill.rows import (
     Losses,
     Seen,
     by_row,
     mean_share,
-    nothing,
     position_mask,
     reduced,
     scaled,
-    word_rows,
 )
 from retort.distill.schedules import Clock, Place, value_of
+from retort.distill.word_terms import WordTerms, check, key_of, known_of
 from retort.models.features import (
     CLASS,
     HARD,
-    UNCHANGED,
     WORDS,
     Family,
     Features,
-    Patch,
     Shape,
     Site,
     Totals,
@@ -52,6 +52,7 @@ class _Settings:
     clock: Clock
     totals: Totals
     weights: Tensor | None
+    words: WordTerms
     gathered: Gathered | None = None
 
 
@@ -78,11 +79,13 @@ class BoundObjective(nn.Module):
             raise ValueError("this objective compares with a teacher, but there is none")
         if any(term.edited and isinstance(term.by, GatheringDistance) for term in objective.terms):
             raise ValueError("a distance of the whole batch cannot be taken of an edited pass")
+        check(objective, compressed=kept_words is not None)
         self.objective = objective
         self.student = student
         self.teachers = tuple(teachers)
         self.kept_words = kept_words
-        self._fixed_pairs: dict[tuple[LayerMap, int, int], list[Pair]] = {}
+        self.reading = Reading(objective, student, teachers)
+        self.passes = Passes(objective, self.reading)
         self.names = [f"{index}-{term.site}" for index, term in enumerate(objective.terms)]
         self.lenses = nn.ModuleDict()
         for number, shape in enumerate(teachers):
@@ -99,101 +102,79 @@ class BoundObjective(nn.Module):
 
     def student_sites(self, clock: Clock, edited: bool = False) -> frozenset[Site]:
         """What the student must record in the untouched (or the edited) pass."""
-        sites = set() if edited else set(self.objective.ensemble.student_sites(self.student.layers))
-        for teacher in self.teachers or (self.student,):
-            sites |= self._sites(clock, teacher, edited, of_teacher=False)
-        return frozenset(sites)
+        return self.reading.student_sites(clock, edited)
 
     def teacher_sites(self, clock: Clock, number: int, edited: bool = False) -> frozenset[Site]:
         """What a teacher must record; empty if it need not run."""
-        if not self.teachers:
-            return frozenset()
-        ensemble, shape = self.objective.ensemble, self.teachers[number]
-        sites = set() if edited else set(ensemble.teacher_sites(number, shape.layers))
-        if number >= ensemble.encoders:
-            sites |= self._sites(clock, shape, edited, of_teacher=True)
-        return frozenset(sites)
+        return self.reading.teacher_sites(clock, number, edited)
 
     def cacheable(self, number: int, stored: frozenset[Site]) -> bool:
         """Whether a teacher never need run, because ``stored`` sites are all that is ever read of it."""
-        edit = self.objective.edit
-        sites = {Site(term.site) for term in self.objective.terms if term.by is not None}
-        sites |= self.objective.ensemble.teacher_sites(number, self.teachers[number].layers)
-        return edit is None and sites <= stored
-
-    def _sites(self, clock: Clock, teacher: Shape, edited: bool, of_teacher: bool) -> set[Site]:
-        found: set[Site] = set()
-        for term in self.objective.terms:
-            if term.edited == edited and not self._silent(term, clock):
-                found |= self._term_sites(term, clock, teacher, of_teacher)
-        edit = self.objective.edit
-        if edit is not None and edit.second_pass and not edited:
-            sources = edit.sources(clock, self.student, teacher)
-            layers = sources.teacher if of_teacher else sources.student
-            found |= {Site(edit.site, layer) for layer in layers}
-        return found
-
-    def _term_sites(self, term: Term, clock: Clock, teacher: Shape, of_teacher: bool) -> set[Site]:
-        if term.site == "hard":
-            return set() if of_teacher else {HARD}
-        if term.layers is None:
-            return {Site(term.site)}
-        pairs = self._pairs(term, clock, teacher)
-        return {
-            Site(term.site, layer)
-            for pair in pairs
-            for layer in (pair.teacher if of_teacher else pair.student)
-        }
-
-    def _pairs(self, term: Term, clock: Clock, teacher: Shape) -> list[Pair]:
-        """A map's pairs; those that hold for a whole run are found once."""
-        layers, depths = term.layers, (self.student.depth(term.site), teacher.depth(term.site))
-        assert layers is not None
-        if isinstance(layers, DRAWN):
-            return layers.pairs(clock, *depths)
-        if (layers, *depths) not in self._fixed_pairs:
-            self._fixed_pairs[layers, *depths] = layers.pairs(clock, *depths)
-        return self._fixed_pairs[layers, *depths]
-
-    def _silent(self, term: Term, clock: Clock) -> bool:
-        """Whether a term weighs nothing at this moment, on any of its layers (of which it may have none)."""
-        layers = self.student.depth(term.site)
-        if term.layers is None:
-            return value_of(term.weight, clock, Place(-1, layers)) == 0
-        places = {pair.student[0] for teacher in self.teachers for pair in self._pairs(term, clock, teacher)}
-        return all(value_of(term.weight, clock, Place(i, layers)) == 0 for i in places)
+        return self.reading.cacheable(number, stored)
 
     def losses(
         self, batches: Sequence[Any], student: Family, teachers: Sequence[Family], clock: Clock
     ) -> Iterator[Losses]:
         """The loss of each micro-batch of a global batch, in order; to be used up one at a time.
 
-        Terms that gather something from all micro-batches get it in a first pass without gradients, whose
-        random draws (dropout) the second pass repeats.
+        Terms that gather something from all micro-batches get it in a first pass without gradients. Where the
+        student runs in it, the second pass repeats its random draws (dropout); where words are chosen, only
+        the teachers run, and what they show is kept.
+
+        Raises:
+            ValueError: they are a part of the global batch, of which something is to be gathered.
         """
-        if len(batches) == 1 or not any(isinstance(t.by, GatheringDistance) for t in self.objective.terms):
+        if len(batches) == 1 or not self.objective.gathers:
             yield from (self.loss(batch, student, teachers, clock) for batch in batches)
             return
+        rows, here = batches[0].totals.rows, sum(len(batch.valid) for batch in batches)
+        if here != rows:
+            raise ValueError(f"something is gathered from a whole batch of {rows} rows, and these are {here}")
         gathered, states = Gathered(), []
-        for batch in batches:
+        sums = any(isinstance(term.by, GatheringDistance) for term in self.objective.terms)
+        for number, batch in enumerate(batches):
             states.append(random_state(batch.valid.device))
             with torch.no_grad():
-                self._gather(batch, student, teachers, clock, gathered)
-        for batch, state in zip(batches, states, strict=True):
-            forget(state, batch.valid.device)
-            yield self.loss(batch, student, teachers, clock, gathered)
+                if sums:
+                    self._gather_sums(batch, student, teachers, clock, gathered)
+                if any(mask.scope == "batch" for mask in self.objective.choices):
+                    self._gather_words(batch, student, teachers, clock, gathered, number)
+        for number, (batch, state) in enumerate(zip(batches, states, strict=True)):
+            if sums:  # otherwise no student ran, and nothing was drawn
+                forget(state, batch.valid.device)
+            yield self.loss(batch, student, teachers, clock, gathered, number)
 
-    def _gather(
+    def _gather_words(
+        self,
+        batch: Any,
+        student: Family,
+        teachers: Sequence[Family],
+        clock: Clock,
+        gathered: Gathered,
+        number: int,
+    ) -> None:
+        """Run the teachers on a micro-batch, and note what they say of the words to choose among."""
+        patch = self.passes.patches(batch, student, teachers, clock)[1]
+        shown = self.passes.shown(batch, teachers, clock, patch, edited=False)
+        gathered.shown.append(shown)
+        for term in self.objective.terms:
+            if isinstance(term.mask, Positions) and term.mask.scope == "batch":
+                for teacher, features in enumerate(shown):
+                    if WORDS in features.values:
+                        key = key_of(term, term.mask, teacher)
+                        gathered.note(key, number, known_of(term.mask, features))
+
+    def _gather_sums(
         self, batch: Any, student: Family, teachers: Sequence[Family], clock: Clock, gathered: Gathered
     ) -> None:
-        """Add what a micro-batch has for the terms that gather."""
-        seen = self._first_pass(batch, student, teachers, clock, without=_HEADS)
+        """Add what a micro-batch has for the distances that gather."""
+        seen = self.passes.first(batch, student, teachers, clock, without=_HEADS)
         first = self.objective.ensemble.encoders
         for name, term in zip(self.names, self.objective.terms, strict=True):
-            if isinstance(term.by, GatheringDistance) and not self._silent(term, clock):
+            if isinstance(term.by, GatheringDistance) and not self.reading.silent(term, clock):
                 where = position_mask(seen.student, term.mask, term.site)
                 for number, theirs in enumerate(seen.teachers[first:], start=first):
-                    for pair in self._pairs(term, clock, self.teachers[number]):
+                    for pair in self.reading.pairs(term, clock, self.teachers[number]):
                         tensors = tensors_of(term, pair, seen.student, theirs)
                         ours, other = self._through(name, term, pair, tensors, seen.student, clock, number)
                         gathered.add((name, number, pair), term.by.gathered(ours, other, where))
@@ -205,6 +186,7 @@ class BoundObjective(nn.Module):
         teachers: Sequence[Family],
         clock: Clock,
         gathered: Gathered | None = None,
+        number: int = 0,
     ) -> Losses:
         """Run student and teachers on a micro-batch and compare them.
 
@@ -215,18 +197,20 @@ class BoundObjective(nn.Module):
             batch: with the totals of its global batch.
             student, teachers: as in :meth:`__init__`.
             clock: the training clock.
-            gathered: from all micro-batches of the global batch; see :meth:`losses`.
+            gathered: from all micro-batches of the global batch, of which this is the one with that
+                ``number``; see :meth:`losses`.
 
         Raises:
             ValueError: no term has any weight at this moment.
         """
-        first = self._first_pass(batch, student, teachers, clock)
+        kept = gathered.shown[number] if gathered is not None and gathered.shown else None
+        first = self.passes.first(batch, student, teachers, clock, kept=kept)
         second: Seen | None = None
         edit = self.objective.edit
         if edit is not None and edit.second_pass:
             both = edit.patches(clock, batch, student, teachers[0], (first.student, first.teachers[0]))
-            second = self._pass(batch, student, teachers, clock, both, edited=True)
-        found = self.compare(first, second, clock, batch.totals, gathered)
+            second = self.passes.run(batch, student, teachers, clock, both, edited=True)
+        found = self.compare(first, second, clock, batch.totals, gathered, number)
         return found.idle() if batch.totals.idle else found
 
     def compare(
@@ -236,6 +220,7 @@ class BoundObjective(nn.Module):
         clock: Clock,
         totals: Totals,
         gathered: Gathered | None = None,
+        number: int = 0,
     ) -> Losses:
         """The loss of features that were recorded already (``second``: in the edited pass)."""
         weights = None
@@ -243,9 +228,10 @@ class BoundObjective(nn.Module):
         if first.teachers and ensemble.by_example:
             weights = ensemble.weights(first.student, first.teachers, clock, self.policy)
         parts: dict[str, Tensor] = {}
-        settings = _Settings(clock, totals, weights, gathered)
+        words = WordTerms(totals, self.kept_words, gathered, number)
+        settings = _Settings(clock, totals, weights, words, gathered)
         for name, term in zip(self.names, self.objective.terms, strict=True):
-            if not self._silent(term, clock):
+            if not self.reading.silent(term, clock):
                 seen = second if term.edited else first
                 assert seen is not None
                 parts[name] = self._share(name, term, seen, settings)
@@ -255,39 +241,6 @@ class BoundObjective(nn.Module):
         if extra is not None:
             parts["ensemble"] = extra * (examples_of(first.student) / totals.examples)
         return Losses(torch.stack(list(parts.values())).sum(), parts)
-
-    def _first_pass(
-        self,
-        batch: Any,
-        student: Family,
-        teachers: Sequence[Family],
-        clock: Clock,
-        without: frozenset[Site] = frozenset(),
-    ) -> Seen:
-        edit = self.objective.edit
-        both = (UNCHANGED, UNCHANGED)
-        if edit is not None and not edit.second_pass:
-            both = edit.patches(clock, batch, student, teachers[0], None)
-        return self._pass(batch, student, teachers, clock, both, edited=False, without=without)
-
-    def _pass(
-        self,
-        batch: Any,
-        student: Family,
-        teachers: Sequence[Family],
-        clock: Clock,
-        patches: tuple[Patch, Patch],
-        edited: bool,
-        without: frozenset[Site] = frozenset(),
-    ) -> Seen:
-        shown = []
-        with torch.no_grad():
-            for number, teacher in enumerate(teachers):
-                want = self.teacher_sites(clock, number, edited) - without
-                shown.append(teacher.observe(batch, want, patches[1]) if want else nothing(batch))
-        return Seen(
-            student.observe(batch, self.student_sites(clock, edited) - without, patches[0]), tuple(shown)
-        )
 
     def _share(self, name: str, term: Term, seen: Seen, settings: _Settings) -> Tensor:
         """A term's weighted rows, summed over this micro-batch and all teachers, over the batch's rows."""
@@ -322,7 +275,7 @@ class BoundObjective(nn.Module):
         assert term.by is not None
         if term.layers is None:
             if term.site == "words":
-                found = word_rows(term, ours, theirs, settings.totals, apart, self.kept_words)
+                found = settings.words.rows(term, ours, theirs, number, apart)
             else:
                 tensors = [ours[CLASS]], [theirs[CLASS]]
                 found = self._compare(name, term, Pair((-1,), (-1,)), tensors, ours, settings, number)
@@ -330,7 +283,7 @@ class BoundObjective(nn.Module):
                 found = torch.where(found > term.above(clock), found, 0.0)
             return scaled(found, value_of(term.weight, clock, Place(-1, layers)))
         rows = []
-        pairs = self._pairs(term, clock, self.teachers[number])
+        pairs = self.reading.pairs(term, clock, self.teachers[number])
         for pair in pairs:
             weight = value_of(term.weight, clock, Place(pair.student[0], layers, len(pairs)))
             if weight != 0:
@@ -354,7 +307,7 @@ class BoundObjective(nn.Module):
         """Send a pair's tensors through the chain and compare what comes out, row by row."""
         mine, other = self._through(name, term, pair, tensors, features, settings.clock, number)
         by, totals = term.by, settings.totals
-        assert by is not None
+        assert by is not None and not isinstance(by, TargetDistance)
         with full_precision(mine):
             if not isinstance(by, BatchDistance):
                 return reduced(term, by, mine, other, features, totals)

@@ -37,6 +37,14 @@ class Distance:
         return 0.0
 
 
+class TargetDistance:
+    """One of word distributions that also looks at which word stands there, so that it has to be told."""
+
+    def at(self, targets: Tensor) -> Distance:
+        """The distance at positions whose words are ``targets``, int64 [n]."""
+        raise NotImplementedError
+
+
 class BatchDistance:
     """Compares the positions or rows of a batch with each other; lives in :mod:`retort.distill.relations`."""
 

@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
 from retort.distill.layermaps import Pair
+from retort.models.features import Features
 
 Key = tuple[str, int, Pair]
 """Term, teacher and pair of layers."""
 
 
+class WordKey(NamedTuple):
+    """Which words, and what is known of them: the same for all terms that choose among them.
+
+    Attributes:
+        teacher: its number; ``edited``: in the edited pass.
+        among: see :attr:`retort.distill.positions.Positions.among`.
+    """
+
+    teacher: int
+    edited: bool
+    among: tuple[str, bool, bool, bool]
+
+
 class Gathered:
-    """Sums over micro-batches."""
+    """Sums over micro-batches, numbers of their words, and what the teachers showed for that.
+
+    Attributes:
+        shown: the teachers' features by micro-batch: kept, so that no teacher runs twice.
+    """
 
     def __init__(self) -> None:
+        self.shown: list[tuple[Features, ...]] = []
         self._sums: dict[Key, Tensor] = {}
+        self._words: dict[WordKey, dict[int, Tensor]] = {}
 
     def __getitem__(self, key: Key) -> Tensor:
         return self._sums[key]
@@ -23,6 +45,16 @@ class Gathered:
     def add(self, key: Key, value: Tensor) -> None:
         """Add what one micro-batch has."""
         self._sums[key] = self._sums[key] + value if key in self._sums else value
+
+    def note(self, key: WordKey, number: int, values: Tensor) -> None:
+        """What the words [n] of the micro-batch with that number are."""
+        self._words.setdefault(key, {})[number] = values
+
+    def words(self, key: WordKey, number: int) -> tuple[Tensor, Tensor, int]:
+        """Values [n] of one micro-batch, those of all [N], and where the former begin among them."""
+        parts = self._words[key]
+        start = sum(len(parts[before]) for before in range(number))
+        return parts[number], torch.cat([parts[each] for each in sorted(parts)]), start
 
 
 def random_state(device: torch.device) -> Tensor:

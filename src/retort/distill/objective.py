@@ -14,14 +14,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from retort.distill.distances import BatchDistance, Distance
+from retort.distill.distances import BatchDistance, Distance, GatheringDistance, TargetDistance
 from retort.distill.edits import Edit
 from retort.distill.ensembles import Ensemble, Mean
 from retort.distill.layermaps import LayerMap
 from retort.distill.lenses import ChainStep
+from retort.distill.positions import Positions
 from retort.distill.schedules import Schedule, Weight
 
-Mask = Literal["none", "valid", "predicted", "shifted"]
+Mask = Literal["none", "valid", "predicted", "shifted"] | Positions
 Norm = Literal["all", "valid"]
 Phase = Literal["pretraining", "task"]
 
@@ -38,16 +39,17 @@ class Term:
         via: lenses and fuses, applied in order.
         weight: number or schedule.
         mask: which positions count; ``shifted``: the valid ones moved one to the right, which is where a
-            decoder reads a word.
+            decoder reads a word. Word terms may have a value that says more
+            (:class:`retort.distill.positions.Positions`).
         norm: what a masked mean divides by: ``all`` positions, as the authors' code does (masked
-            ones contribute their constant), or the ``valid`` ones, as textbooks do.
+            ones contribute their constant), or the ``valid`` ones, as textbooks do and masks by value.
         above: rows whose value is not above this count as 0 (Continuation-KD's gate).
         weighted: whether an ensemble's weights by example apply to it.
         edited: read in the second pass, in which the objective's edit is at work.
     """
 
     site: str
-    by: Distance | BatchDistance | None = None
+    by: Distance | TargetDistance | BatchDistance | None = None
     layers: LayerMap | None = None
     via: tuple[ChainStep, ...] = ()
     weight: Weight = 1.0
@@ -103,9 +105,27 @@ class Objective:
         """Whether rows of a micro-batch are looked at together, so that splitting it changes the loss."""
         return (
             any(isinstance(term.by, BatchDistance) for term in self.terms)
+            or any(mask.scope == "micro_batch" for mask in self.choices)
             or self.ensemble.across_examples
             or (self.edit is not None and self.edit.across_rows)
         )
+
+    @property
+    def choices(self) -> tuple[Positions, ...]:
+        """The masks of its terms that are values."""
+        return tuple(term.mask for term in self.terms if isinstance(term.mask, Positions))
+
+    @property
+    def needs_targets(self) -> bool:
+        """Whether it looks at the words that stand in the text, besides the loss of labels."""
+        by_target = any(isinstance(term.by, TargetDistance) for term in self.terms)
+        return by_target or any(mask.ranks for mask in self.choices)
+
+    @property
+    def gathers(self) -> bool:
+        """Whether a micro-batch has to know something of all the others of its batch."""
+        sums = any(isinstance(term.by, GatheringDistance) for term in self.terms)
+        return sums or any(mask.scope == "batch" for mask in self.choices)
 
 
 _PLAIN: tuple[Ensemble, Edit | None] = (Mean(), None)
@@ -124,9 +144,11 @@ def match(
     return Objective((Term(site, by, layers, via, weight, mask),))
 
 
-def words(by: Distance, mask: Mask = "valid", weight: Weight = 1.0) -> Objective:
+def words(
+    by: Distance | TargetDistance, mask: Mask = "valid", weight: Weight = 1.0, norm: Norm = "all"
+) -> Objective:
     """Compare language-model logits, in whatever phase (GLMD's word-prediction term)."""
-    return Objective((Term("words", by, weight=weight, mask=mask),))
+    return Objective((Term("words", by, weight=weight, mask=mask, norm=norm),))
 
 
 def soft(by: Distance, via: tuple[ChainStep, ...] = (), above: Schedule | None = None) -> Objective:

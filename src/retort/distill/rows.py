@@ -10,8 +10,8 @@ from torch import Tensor
 
 from retort.distill.distances import Distance
 from retort.distill.objective import Mask, Term
-from retort.distill.words import word_distance
-from retort.models.features import WORDS, Features, Totals, WordLogits, moved_right
+from retort.distill.positions import Positions
+from retort.models.features import Features, Totals, moved_right
 
 
 class Losses(NamedTuple):
@@ -51,26 +51,6 @@ def reduced(
     return by(ours * keep, theirs * keep).mean(1)
 
 
-def word_rows(
-    term: Term, ours: Features, theirs: Features, totals: Totals, apart: bool, kept: Tensor | None
-) -> Tensor:
-    """From factorised logits, chunk by chunk: [B] if rows are kept ``apart``, else their sum []."""
-    assert isinstance(term.by, Distance)
-    student: WordLogits = ours[WORDS]
-    teacher: WordLogits = theirs[WORDS]
-    if kept is not None:
-        teacher = teacher.keep(kept)
-    where = position_mask(ours, term.mask, term.site)
-    values = word_distance(student, teacher, where, term.by)
-    sums = values.sum()
-    if apart:
-        sums = values.new_zeros(len(where)).index_add(0, where.nonzero()[:, 0], values)
-    if term.norm == "valid" and term.mask != "none":
-        return sums * (totals.rows / count(totals, term.mask, term.site))
-    masked = (~where).sum(1).to(sums.dtype) if apart else where.numel() - len(values)
-    return (sums + term.by.masked_value(student.weight.shape[0]) * masked) / where.shape[1]
-
-
 def scaled(x: Tensor, weight: float) -> Tensor:
     """``weight * x``, without an operation where it changes nothing: small steps feel each one."""
     return x if weight == 1 else weight * x
@@ -95,7 +75,8 @@ def by_row(weights: Tensor, rows: Tensor, features: Features) -> Tensor:
 
 
 def position_mask(features: Features, mask: Mask, site: str = "") -> Tensor:
-    """bool [B, S]: the positions of a site that ``mask`` lets count; only an encoder's are told apart."""
+    """bool [B, S]: positions of a site that a mask by name lets count; only an encoder's are told apart."""
+    assert not isinstance(mask, Positions)
     valid = features.valid
     if site == "encoder":
         assert features.attended is not None
@@ -110,4 +91,5 @@ def position_mask(features: Features, mask: Mask, site: str = "") -> Tensor:
 def count(totals: Totals, mask: Mask, site: str) -> int:
     """Positions that ``mask`` lets count in the global batch; 1 if there are none, whose sum is 0."""
     valid = totals.attended if site == "encoder" else totals.valid
+    assert not isinstance(mask, Positions)
     return max(1, {"valid": valid, "shifted": totals.shifted}.get(mask, totals.predicted))

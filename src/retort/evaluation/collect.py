@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from retort.cells import Cell
-from retort.data.store import load_examples
-from retort.evaluation.metrics import baseline
-from retort.evaluation.selection import PROTOCOLS, best_run, runs_by_task, selected
+from retort.evaluation.selection import PROTOCOLS, best_run, runs_by_task, scoring_of, selected
 from retort.files import atomic_path, read_json
 from retort.plan import Plan
 from retort.stages import TaskRun
@@ -41,18 +39,17 @@ class Choice:
     points: int
 
 
-def collect_scores(plan: Plan) -> None:
-    """Write ``glmd/scores.csv`` and ``glmd/hyper_parameters.csv`` from the metrics of all cells."""
+def collect_scores(plan: Plan, paper: str) -> None:
+    """Write ``<paper>/scores.csv`` and ``<paper>/hyper_parameters.csv`` from the metrics of its cells."""
+    cells = plan.cells_of(paper)
     groups: dict[tuple[str, str, str], list[Cell]] = {}
-    for cell in plan.cells:
+    for cell in cells:
         groups.setdefault((cell.role, cell.method, cell.pair), []).append(cell)
-    chosen = {row: choices(cells, plan) for row, cells in groups.items()}
-    scores = [
-        row for cell in plan.cells for row in _scores(cell, chosen[cell.role, cell.method, cell.pair], plan)
-    ]
-    folder = plan.layout.root / "glmd"
+    chosen = {row: choices(same, plan) for row, same in groups.items()}
+    scores = [row for cell in cells for row in _scores(cell, chosen[cell.role, cell.method, cell.pair], plan)]
+    folder = plan.layout.root / paper
     _write(folder / "hyper_parameters.csv", CHOICES, _points(chosen))
-    _write(folder / "scores.csv", COLUMNS, [*_baselines(plan), *scores])
+    _write(folder / "scores.csv", COLUMNS, [*_baselines(cells, plan), *scores])
 
 
 def choices(cells: list[Cell], plan: Plan) -> dict[tuple[str, str], Choice]:
@@ -71,7 +68,7 @@ def choices(cells: list[Cell], plan: Plan) -> dict[tuple[str, str], Choice]:
         for task, names in runs_by_task(stages[0]).items():
             runs = {name: [seed[name]["evaluations"] for seed in metrics] for name in names}
             for protocol in PROTOCOLS:
-                name, score = best_run(task, runs, protocol)
+                name, score = best_run(scoring_of(stages[0], task), runs, protocol)
                 settings = stages[0].runs[name]
                 found[task, protocol] = Choice(task, protocol, name, settings, len(cells), score, len(names))
     return found
@@ -84,7 +81,8 @@ def _scores(cell: Cell, chosen: dict[tuple[str, str], Choice], plan: Plan) -> It
         for task in sorted(stage.tasks):
             for protocol in PROTOCOLS:
                 run = chosen[task, protocol].name
-                for metric, value in selected(task, metrics[run]["evaluations"])[protocol].items():
+                found = selected(scoring_of(stage, task), metrics[run]["evaluations"])[protocol]
+                for metric, value in found.items():
                     yield (*head, task, metric, protocol, f"{value:.6g}", stage.id, run)
 
 
@@ -98,12 +96,15 @@ def _points(
             yield (*row, one.task, one.protocol, *numbers)
 
 
-def _baselines(plan: Plan) -> Iterator[tuple[Any, ...]]:
-    for task in plan.config.tasks:
-        examples = load_examples(plan.layout.text(plan.text[task]), "val")
-        for metric, value in baseline(task, examples).items():
-            for protocol in PROTOCOLS:
-                yield ("baseline", "majority", "", "", task, metric, protocol, f"{value:.6g}", "", "")
+def _baselines(cells: Sequence[Cell], plan: Plan) -> Iterator[tuple[Any, ...]]:
+    """What one scores without learning, task by task; families see the same examples."""
+    runs = {run.task: (stage, run) for cell in cells for stage in cell.stages for run in stage.runs.values()}
+    for task, (stage, run) in runs.items():
+        lesson = run.lesson(plan.layout.text(stage.data), plan.layout.text(run.text))
+        for method, metrics in lesson.guesses().items():
+            for metric, value in metrics.items():
+                for protocol in PROTOCOLS:
+                    yield ("baseline", method, "", "", task, metric, protocol, f"{value:.6g}", "", "")
 
 
 def _write(path: Path, columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:

@@ -7,9 +7,7 @@ nothing that runs after is changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -20,38 +18,8 @@ from torch import Tensor
 from retort.data.layouts import Layout
 from retort.data.prompt_examples import PromptExample
 from retort.errors import InputError
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How responses are drawn. Nothing is taken from a model's own settings.
-
-    Attributes:
-        max_new: most tokens of a response, its end token included.
-        temperature: divides the logits; 0 always takes the likeliest word (greedy).
-        top_p: words are drawn from the fewest that have at least this probability together.
-    """
-
-    max_new: int
-    temperature: float = 0.0
-    top_p: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.max_new < 1:
-            raise InputError(f"generation: max_new {self.max_new} leaves no room for a word; raise it")
-        if self.temperature < 0 or not 0 < self.top_p <= 1:
-            raise InputError(
-                f"generation: temperature {self.temperature} and top_p {self.top_p}: use at least 0, and a "
-                "number above 0 and up to 1"
-            )
-
-
-RELEASED: Mapping[str, Sampling] = {
-    "greedy": Sampling(256),
-    "sampled": Sampling(256, temperature=1.0),
-}
-"""The authors' evaluation and rollouts; and that of MiniLLM and its successors, whose ROUGE-L is a mean over
-several seeds."""
+from retort.evaluation.decoding import Sampling
+from retort.evaluation.generation import explicit
 
 
 @torch.no_grad()
@@ -129,23 +97,6 @@ def _completed(
             input_ids=tokens, attention_mask=attended, generation_config=wanted, logits_processor=draws
         )
     return [_cut(row, layout) for row in rows[:, tokens.shape[1] :].tolist()]
-
-
-@contextmanager
-def explicit(model: Any, wanted: Any) -> Iterator[None]:
-    """Let a model generate with the settings ``wanted`` alone, in evaluation mode.
-
-    What is left open in a call is otherwise filled in from the model's own settings (forced tokens, say).
-    Settings and mode are those from before at the end.
-    """
-    own, training = model.generation_config, model.training
-    model.generation_config = wanted
-    model.eval()
-    try:
-        yield
-    finally:
-        model.generation_config = own
-        model.train(training)
 
 
 class Draws:

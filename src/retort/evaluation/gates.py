@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from statistics import fmean
 from typing import Any
 
-from retort.cells import Cell
+from retort.cells import GLMD, Cell
 from retort.errors import RetortError
-from retort.evaluation.metrics import selection_score, superglue_average, task_score
-from retort.evaluation.selection import own_best
+from retort.evaluation.selection import own_best, scoring_of
 from retort.files import read_json, write_json
 from retort.plan import Plan
 from retort.stages import Stage
@@ -19,9 +19,9 @@ def check_gates(plan: Plan) -> None:
     Raises:
         RetortError: a gate is missed; the message names the teacher, the score and the remedy.
     """
-    reports = {cell.pair: _report(cell.stages, plan) for cell in _teachers(plan)}
-    _refuse(reports)
-    write_json(plan.layout.root / "gates.json", reports)
+    judged = [(cell, _report(cell, cell.stages, plan)) for cell in _teachers(plan)]
+    _refuse(judged)
+    write_json(plan.layout.root / "gates.json", {cell.pair: report for cell, report in judged})
 
 
 def check_teachers(plan: Plan, student: Stage) -> None:
@@ -33,52 +33,49 @@ def check_teachers(plan: Plan, student: Stage) -> None:
     Raises:
         RetortError: a gate is missed; the message names the teacher, the score and the remedy.
     """
-    names = {stage.id: cell.pair for cell in _teachers(plan) for stage in cell.stages}
-    shown = [teacher for teacher in student.teachers if teacher.id in names]
-    _refuse({names[teacher.id]: _report((teacher,), plan) for teacher in shown})
+    cells = {stage.id: cell for cell in _teachers(plan) for stage in cell.stages}
+    shown = [(cells[teacher.id], teacher) for teacher in student.teachers if teacher.id in cells]
+    _refuse([(cell, _report(cell, (teacher,), plan)) for cell, teacher in shown])
 
 
 def _teachers(plan: Plan) -> list[Cell]:
     return [cell for cell in plan.cells if cell.role == "teacher"]
 
 
-def _refuse(reports: dict[str, dict[str, Any]]) -> None:
-    missed = [f"{name} {line}" for name, report in reports.items() for line in report["missed"]]
+_LONGER = {GLMD: "pretraining.teacher.steps"}
+_TRACK = "pretraining.teacher.steps or task_training.epochs.teacher of its track"
+"""What makes a teacher learn more."""
+
+
+def _refuse(judged: list[tuple[Cell, dict[str, Any]]]) -> None:
+    missed = [(cell, line) for cell, report in judged for line in report["missed"]]
     if missed:
+        lines = "; ".join(f"{cell.pair} {line}" for cell, line in missed)
+        keys = ", ".join(dict.fromkeys(_LONGER.get(cell.paper, _TRACK) for cell, _ in missed))
         raise RetortError(
-            f"teacher gates: {'; '.join(missed)}. The teacher has not learned enough to teach: give it more "
-            "steps (pretraining.teacher.steps), or lower the gates (gates) if that is meant"
+            f"teacher gates: {lines}. The teacher has not learned enough to teach: give it more steps "
+            f"({keys}), or lower the gates (gates) if that is meant"
         )
 
 
-def _report(stages: tuple[Stage, ...], plan: Plan) -> dict[str, Any]:
+def _report(cell: Cell, stages: tuple[Stage, ...], plan: Plan) -> dict[str, Any]:
     """Scores of a teacher by some of its stages, and what they miss; the average needs all tasks."""
-    gates = plan.config.gates
-    zero_shot: dict[str, dict[str, float]] = {}
-    tuned: dict[str, dict[str, float]] = {}
+    before: dict[str, float] = {}
+    after: dict[str, float] = {}
     for stage in stages:
         metrics = read_json(plan.layout.stage(stage) / "metrics.json")
         for task, run in own_best(stage, metrics).items():
-            evaluations = metrics[run]["evaluations"]
-            zero_shot[task] = evaluations[0]["all"]
-            tuned[task] = max((e["all"] for e in evaluations), key=_selecting(task))
-    average = superglue_average(tuned, tuple(tuned))
+            scoring, evaluations = scoring_of(stage, task), metrics[run]["evaluations"]
+            before[task] = scoring.score(evaluations[0]["all"])
+            after[task] = scoring.score(max((e["all"] for e in evaluations), key=scoring.selection))
+    average, least = fmean(after.values()), cell.least
     missed = [
-        f"scores {task_score(task, zero_shot[task]):.1f} on {task} before fine-tuning, "
-        f"{least:g} are asked for"
-        for task, least in gates.zero_shot.items()
-        if task in zero_shot and task_score(task, zero_shot[task]) < least
+        f"scores {found[task]:.1f} on {task} {when} fine-tuning, {wanted:g} are asked for"
+        for when, found, asked in (("before", before, least.before), ("after", after, least.after))
+        for task, wanted in asked.items()
+        if task in found and found[task] < wanted
     ]
-    least, complete = gates.fine_tuned_average, tuned.keys() == set(plan.config.tasks)
-    if least is not None and complete and average < least:
-        missed.append(f"averages {average:.1f} after fine-tuning, {least:g} are asked for")
-    return {
-        "zero_shot": {task: task_score(task, metrics) for task, metrics in zero_shot.items()},
-        "fine_tuned": {task: task_score(task, metrics) for task, metrics in tuned.items()},
-        "fine_tuned_average": average,
-        "missed": missed,
-    }
-
-
-def _selecting(task: str) -> Any:
-    return lambda metrics: selection_score(task, metrics)
+    complete = after.keys() == set(cell.tasks)
+    if least.average is not None and complete and average < least.average:
+        missed.append(f"averages {average:.1f} after fine-tuning, {least.average:g} are asked for")
+    return {"zero_shot": before, "fine_tuned": after, "fine_tuned_average": average, "missed": missed}

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from retort.data.layouts import Layout
-from retort.data.prompt_batches import batch_of_prompts
 from retort.data.prompt_examples import PromptExample
+from retort.data.text_sets import batch_of_prompts
 from retort.models.features import WORDS, Family, WordLogits
 from retort.models.losses import predicted_logits
 

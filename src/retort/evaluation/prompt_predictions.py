@@ -14,7 +14,8 @@ from retort.data.instructions.sets import spec_of
 from retort.data.layouts import Layout
 from retort.data.prompt_examples import PromptExample
 from retort.data.text_tokenizer import TextTokenizer
-from retort.evaluation.completion import Sampling, complete
+from retort.evaluation.completion import complete
+from retort.evaluation.decoding import Sampling
 from retort.evaluation.response_metrics import ResponseScores, distinct, score_responses
 from retort.files import write_lines
 

@@ -20,7 +20,8 @@ from retort.data.layouts import Layout
 from retort.data.prompt_examples import PromptExample
 from retort.data.text_tokenizer import TextTokenizer
 from retort.errors import InputError
-from retort.evaluation.completion import Sampling, complete
+from retort.evaluation.completion import complete
+from retort.evaluation.decoding import Sampling
 
 Ask = Callable[[Sequence[str]], list[str]]
 """Whoever answers: a reply for each question."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from retort.evaluation.metrics import selection_score, task_score
+from retort.papers import Scoring
 from retort.stages import Stage
 
 Evaluations = Sequence[Mapping[str, Any]]
@@ -32,35 +32,35 @@ PROTOCOLS = {
 }
 
 
-def selected(task: str, evaluations: Evaluations) -> dict[str, dict[str, float]]:
+def selected(scoring: Scoring, evaluations: Evaluations) -> dict[str, dict[str, float]]:
     """Metrics of a run by selection protocol.
 
     ``paper``: the best evaluation on all of dev, reported on the same, as the authors did.
     ``held_out``: the best on one half of dev, reported on the other.
     """
     return {
-        name: dict(_best(task, evaluations, protocol)[protocol.reports])
+        name: dict(_best(scoring, evaluations, protocol)[protocol.reports])
         for name, protocol in PROTOCOLS.items()
     }
 
 
 def best_run(
-    task: str, runs: Mapping[str, Sequence[Evaluations]], protocol: str = PAPER
+    scoring: Scoring, runs: Mapping[str, Sequence[Evaluations]], protocol: str = PAPER
 ) -> tuple[str, float]:
     """The best of several runs on a task that differ in batch size and learning rate.
 
     Args:
-        task: decides the metrics.
+        scoring: of the task.
         runs: for each name, the evaluations of every seed.
         protocol: decides the part of dev that chooses, both in a run and between runs.
 
     Returns:
-        Its name, and the mean over seeds of the task's score (its metrics averaged, 0 to 100) on the part
-        that chooses. Of equally good ones the first.
+        Its name, and the mean over seeds of the task's score on the part that chooses. Of equally good
+        ones the first.
     """
     part = PROTOCOLS[protocol]
     means = {
-        name: fmean(task_score(task, _best(task, found, part)[part.chooses]) for found in seeds)
+        name: fmean(scoring.score(_best(scoring, found, part)[part.chooses]) for found in seeds)
         for name, seeds in runs.items()
     }
     name = max(means, key=means.__getitem__)
@@ -80,11 +80,16 @@ def own_best(stage: Stage, metrics: Mapping[str, Mapping[str, Any]]) -> dict[str
         metrics: what its ``metrics.json`` holds.
     """
     return {
-        task: best_run(task, {name: [metrics[name]["evaluations"]] for name in names})[0]
+        task: best_run(scoring_of(stage, task), {name: [metrics[name]["evaluations"]] for name in names})[0]
         for task, names in runs_by_task(stage).items()
     }
 
 
-def _best(task: str, evaluations: Evaluations, protocol: Protocol) -> Mapping[str, Any]:
+def scoring_of(stage: Stage, task: str) -> Scoring:
+    """How a task of a stage is scored."""
+    return next(run.scoring for run in stage.runs.values() if run.task == task)
+
+
+def _best(scoring: Scoring, evaluations: Evaluations, protocol: Protocol) -> Mapping[str, Any]:
     """The first of the best evaluations of a run."""
-    return max(evaluations, key=lambda e: selection_score(task, e[protocol.chooses]))
+    return max(evaluations, key=lambda e: scoring.selection(e[protocol.chooses]))

@@ -73,6 +73,11 @@ class WordLogits:
         bias = None if self.bias is None else self.bias[ids]
         return WordLogits(self.hidden, self.weight[ids], bias)
 
+    def first(self, size: int) -> WordLogits:
+        """Restrict the vocabulary to its first ``size`` words: a view, nothing is copied."""
+        bias = None if self.bias is None else self.bias[:size]
+        return WordLogits(self.hidden, self.weight[:size], bias)
+
     def dense(self) -> Tensor:
         """All logits [B, S, V]: for tests and tiny models."""
         return F.linear(self.hidden, self.weight, self.bias)
@@ -88,6 +93,7 @@ class Features:
         predicted: bool [B, S], true where a word is predicted against a gold target.
         example_of_row: int64 [B], the example each row belongs to (rows are candidates).
         attended: bool [B, S'], the same as ``valid`` for site ``encoder``; ``None`` where there is none.
+        targets: int64 [B, S], the gold word at each predicted position; ``None`` where no term asks for it.
     """
 
     values: Mapping[Site, Any]
@@ -95,6 +101,7 @@ class Features:
     predicted: Tensor
     example_of_row: Tensor
     attended: Tensor | None = None
+    targets: Tensor | None = None
 
     def __getitem__(self, site: Site) -> Any:
         return self.values[site]

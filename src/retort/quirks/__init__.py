@@ -2,7 +2,8 @@
 
 ``as_run`` is what produced the published numbers and the default. Other switches rewrite a method, so
 that the difference can be measured: ``as_published`` follows a publication (the paper's or the method's
-own), ``fixed`` mends what nobody meant.
+own), ``fixed`` mends what nobody meant. Where released code cannot have made the published numbers, what is
+run follows the publication, and ``as_released`` does what that code does.
 """
 
 from __future__ import annotations
@@ -11,16 +12,17 @@ from collections.abc import Mapping, Sequence
 
 from retort.config.messages import nearest
 from retort.errors import InputError
+from retort.quirks.atkd import ATKD_LEDGER
 from retort.quirks.cka import CKA_LEDGER
 from retort.quirks.ledger import LEDGER
 from retort.quirks.quirk import Quirk
 from retort.quirks.switches import Change
 from retort.recipes import Method
 
-__all__ = ["CKA_LEDGER", "LEDGER", "LEDGERS", "Quirk", "chosen_switches", "rewrite", "rows_of"]
+__all__ = ["ATKD_LEDGER", "CKA_LEDGER", "LEDGER", "LEDGERS", "Quirk", "chosen_switches", "rewrite", "rows_of"]
 
-LEDGERS: tuple[Quirk, ...] = (*LEDGER, *CKA_LEDGER)
-"""Of all papers: that of GLMD, then that of CKA."""
+LEDGERS: tuple[Quirk, ...] = (*LEDGER, *CKA_LEDGER, *ATKD_LEDGER)
+"""Of all papers: that of GLMD, that of CKA, that of ATKD."""
 
 
 def chosen_switches(chosen: Mapping[str, str]) -> list[tuple[Quirk, Change]]:

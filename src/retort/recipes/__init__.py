@@ -15,6 +15,34 @@ from retort.stages import Compression
 
 
 @dataclass(frozen=True)
+class Sequences:
+    """Whose texts a language model learns on: prompts are always the data's.
+
+    Attributes:
+        source: whose answers: the ``data``'s own, the ``teacher``'s, written once for all students, or the
+            ``student``'s, written anew with its present weights. No gradient goes through what is written.
+        share: of the updates that learn on these, drawn for each update; the others learn on ``otherwise``.
+    """
+
+    source: Literal["data", "teacher", "student"] = "data"
+    share: float = 1.0
+    otherwise: Literal["data", "teacher"] = "data"
+
+    @property
+    def from_teacher(self) -> bool:
+        """Whether any are the teacher's."""
+        return "teacher" in (self.source, self.otherwise)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise ValueError(f"share is more than 0 and at most 1, not {self.share}")
+
+
+DATA = Sequences()
+"""The data's own texts."""
+
+
+@dataclass(frozen=True)
 class Step:
     """One stage of a method before it is tied to models, data and a seed.
 
@@ -25,6 +53,7 @@ class Step:
         encoder: put the first teacher as it was before fine-tuning in front of the teachers (RL-KD's
             state encoder).
         batch_share: samples of a pretraining batch as a share of the scale's (Table 5 of the GLMD paper).
+        sequences: whose answers it learns on, where a language model is trained on prompts.
     """
 
     phase: Phase
@@ -32,6 +61,7 @@ class Step:
     carry_lenses: bool = False
     encoder: bool = False
     batch_share: float = 1.0
+    sequences: Sequences = DATA
 
 
 @dataclass(frozen=True)
@@ -79,7 +109,7 @@ class Method:
         embedding: the student's word embeddings: whole, ALBERT-like factorised or
             MobileBERT-like trigram; both of half the student's width.
         tuned_as: row of the table of hyper-parameters that it takes; empty: its own.
-        family: kind of model that it is for.
+        family: kind of model that it is for; ``causal``: any that predicts the next word.
     """
 
     name: str
@@ -93,7 +123,7 @@ class Method:
     compression: Compression | None = None
     embedding: Literal["full", "factorised", "trigram"] = "full"
     tuned_as: str = ""
-    family: Literal["glm"] | Kind = "glm"
+    family: Literal["glm", "causal"] | Kind = "glm"
 
 
 def pretrain(objective: Objective) -> Step:

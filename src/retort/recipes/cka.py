@@ -21,10 +21,8 @@ from retort.distill.objective import Mask, Objective, Term, hard, soft
 from retort.models.hf.architecture import Kind, Slices
 from retort.recipes import Method, Step, finetune, pretrain
 
-_PAPER = (
-    "Dasgupta and Cohn (2025). Improving language model distillation through hidden state matching. ICLR."
-)
-_LIKE = f"{_PAPER} There a baseline, after "
+PAPER = "Dasgupta and Cohn (2025). Improving language model distillation through hidden state matching. ICLR."
+_LIKE = f"{PAPER} There a baseline, after "
 LINEAR_OF = f"{_LIKE}Jiao et al. (2020). TinyBERT: Distilling BERT for natural language understanding."
 COSINE_OF = f"{_LIKE}Sanh et al. (2019). DistilBERT, a distilled version of BERT."
 NONE_OF = f"{_LIKE}Hinton et al. (2015). Distilling the knowledge in a neural network."
@@ -52,7 +50,7 @@ def states(
     return Objective(tuple(Term(site, by, layers, via, mask=mask, norm="valid") for site, mask in sites))
 
 
-_ONE_STACK: tuple[tuple[str, Mask], ...] = (("hidden", "valid"),)
+ONE_STACK: tuple[tuple[str, Mask], ...] = (("hidden", "valid"),)
 _PROJECTED = (SharedProject(),)
 
 CKA_STATES = states(CKA())
@@ -92,7 +90,7 @@ def _method(
     name: str,
     steps: tuple[Step, ...],
     cut: Slices,
-    citation: str = _PAPER,
+    citation: str = PAPER,
 ) -> Method:
     """A method whose student is cut out of the first step's teacher; its name begins with its family."""
     families: dict[str, Kind] = {"BART": "bart", "mBART": "mbart", "T5": "t5", "BERT": "bert"}
@@ -155,16 +153,16 @@ T5 = (
 # Classification: BERT, which reads its corpus unmasked and learns no words of it
 
 
-_CLASSES = finetune(hard() + soft(KL()))
+CLASSES = finetune(hard() + soft(KL()))
 
 
-def _bert(name: str, hidden: Objective | None, cut: Slices, citation: str = _PAPER) -> Method:
+def _bert(name: str, hidden: Objective | None, cut: Slices, citation: str = PAPER) -> Method:
     corpus = tokens(KL()) if hidden is None else tokens(KL()) + hidden
-    return _method(name, (pretrain(corpus), _CLASSES), cut, citation)
+    return _method(name, (pretrain(corpus), CLASSES), cut, citation)
 
 
-_BERT_CKA = states(CKA(), sites=_ONE_STACK)
-_BERT_LINEAR = states(MSE(), _PROJECTED, _ONE_STACK)
+_BERT_CKA = states(CKA(), sites=ONE_STACK)
+_BERT_LINEAR = states(MSE(), _PROJECTED, ONE_STACK)
 BERT = (
     _bert("BERT CKA", _BERT_CKA, BERT_START),
     _bert("BERT CKA 3", _BERT_CKA, BERT_3_START),

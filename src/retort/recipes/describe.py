@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from retort.models.hf.architecture import Slices
 from retort.quirks import LEDGER, LEDGERS, Quirk, rows_of
-from retort.recipes import Cut, Method
+from retort.recipes import DATA, Cut, Method, Sequences
 from retort.recipes.equations import KEPT, Scene, blend, edit, summands
 from retort.recipes.notation import SECTIONS
 from retort.recipes.outline import Part, needs, outline, several_teachers, shared_with
@@ -88,7 +88,8 @@ def ledger(methods: Sequence[Method], quirks: Sequence[Quirk] = LEDGER) -> str:
     lines = [
         "## Quirks",
         "",
-        "Where papers, their code and the methods they cite disagree; what was run is the default.",
+        "Where papers, their code and the methods they cite disagree. What was run is the default; or what "
+        "the paper describes, where what was released cannot have run.",
     ]
     for quirk in quirks:
         switches = ", ".join(f"`quirks: {{{quirk.id}: {name}}}`" for name in quirk.switches)
@@ -208,8 +209,21 @@ def _stage(part: Part, method: Method, methods: Sequence[Method]) -> Iterator[st
         yield ""
 
 
+_WRITERS = {"data": "the data's own", "teacher": "the teacher's", "student": "the student's"}
+
+
+def answers(sequences: Sequences) -> str:
+    """Whose texts a stage learns on, in words."""
+    if sequences.share == 1:
+        return _WRITERS[sequences.source]
+    share = f"{100 * sequences.share:g} % of the updates, drawn at random"
+    return f"{_WRITERS[sequences.source]} in {share}, {_WRITERS[sequences.otherwise]} in the others"
+
+
 def _facts(part: Part, scene: Scene) -> Iterator[str]:
     objective = part.objective
+    if part.step.sequences != DATA:
+        yield f"Learns on these answers: {answers(part.step.sequences)}."
     where = blend(objective.ensemble).where
     if where:
         yield f"Here {prose(where)}."
@@ -226,7 +240,9 @@ def _shared(part: Part, method: Method, methods: Sequence[Method]) -> Iterator[s
     names = shared_with(part, method, methods)
     if names:
         which = "Its first link is" if part.title.startswith("Links") else "The same stage is"
-        yield f"{which} part of {', '.join(f'[{name}](#{anchor(name)})' for name in names)}."
+        listed = ", ".join(f"[{name}](#{anchor(name)})" for name in names)
+        every = len(names) == len(methods) - 1 > 1
+        yield f"{which} part of {'every method on this page' if every else listed}."
 
 
 def _student(method: Method) -> Iterator[str]:

@@ -10,16 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from retort.distill.alignment import CKA, GatheredCKA
-from retort.distill.distances import (
-    KL,
-    MSE,
-    Cosine,
-    CosineEmbedding,
-    ReverseKL,
-    SoftCrossEntropy,
-    SumOfSquares,
-)
 from retort.distill.edits import Edit, ReplaceBlocks, ReplaceSomeBlocks, StandIns, SwapResiduals, SwapTokens
 from retort.distill.ensembles import (
     Ensemble,
@@ -31,10 +21,9 @@ from retort.distill.ensembles import (
     RouteToMeans,
     SumOfSurvivors,
 )
-from retort.distill.granularities import RowStructure, TokenStructure
 from retort.distill.objective import Objective, Term
-from retort.distill.relations import ContrastiveCosine, RelationAngle, RelationKL
 from retort.distill.schedules import Scaled, Weight
+from retort.recipes.comparisons import DISTANCES, MASKS, comparison, mask_name, times
 from retort.recipes.formulas import (
     Indices,
     Tap,
@@ -56,88 +45,7 @@ SITES = {
 KEPT = r"\mathcal{K}"
 LOSS = r"\mathcal{L}"
 _HARD = upright("hard")
-
-
-# Distances
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A distance of two formulas: what stands before it, its name, and what it does to both sides first."""
-
-    name: str
-    factor: str = ""
-    before: str = ""
-    within_batch: bool = False
-
-    def of(self, ours: str, theirs: str, mask: str) -> str:
-        """The distance of two sides; within a batch the mask says what is related."""
-        if self.before:
-            ours, theirs = f"{self.before}({ours})", f"{self.before}({theirs})"
-        given = rf" \mid {upright(mask)}" if self.within_batch and mask != "none" else ""
-        return f"{self.name}({ours}, {theirs}{given})"
-
-
-def _heated(name: str) -> Callable[[Any], Comparison]:
-    def render(value: KL | SoftCrossEntropy) -> Comparison:
-        if value.temperature == 1:
-            return Comparison(upright(name))
-        heat = number(value.temperature)
-        return Comparison(f"{upright(name)}_{{{heat}}}", f"{heat}^2" if value.squared else "")
-
-    return render
-
-
-def _reverse(value: ReverseKL) -> Comparison:
-    """Its square of the temperature is part of it."""
-    heat = number(value.temperature)
-    name = upright("RKL")
-    return Comparison(name if heat == "1" else f"{name}_{{{heat}}}", "" if heat == "1" else f"{heat}^2")
-
-
-def _tokens(value: TokenStructure) -> Comparison:
-    name = f"{upright('Tok')}_{{{value.heads},{value.centres},{value.neighbours}}}"
-    before = "" if value.spans is None else f"{upright('spans')}_{{{number(value.spans)}}}"
-    return Comparison(name, before=before, within_batch=True)
-
-
-def _angle(value: RelationAngle) -> Comparison:
-    window = f",{value.window}" if value.of == "tokens" else ""
-    return Comparison(f"{upright('Angle')}_{{{upright(value.of)}{window}}}", within_batch=True)
-
-
-def _alignment(name: str) -> Callable[[Any], Comparison]:
-    def render(value: CKA) -> Comparison:
-        return Comparison(name + ("^2" if value.squared else ""), within_batch=True)
-
-    return render
-
-
-DISTANCES: dict[type, Callable[[Any], Comparison]] = {
-    KL: _heated("KL"),
-    ReverseKL: _reverse,
-    CKA: _alignment(upright("CKA")),
-    GatheredCKA: _alignment(f"{upright('CKA')}_{{{upright('all')}}}"),
-    SoftCrossEntropy: _heated("CE"),
-    MSE: lambda value: Comparison(upright("MSE")),
-    Cosine: lambda value: Comparison(upright("Cos")),
-    CosineEmbedding: lambda value: Comparison(upright("Cos")),
-    SumOfSquares: lambda value: Comparison(upright("SSE"), within_batch=True),
-    ContrastiveCosine: lambda value: Comparison(upright("Contrast"), within_batch=True),
-    RelationKL: lambda value: Comparison(f"{upright('Rel')}_{{{upright(value.of)}}}", within_batch=True),
-    RelationAngle: _angle,
-    TokenStructure: _tokens,
-    RowStructure: lambda value: Comparison(f"{upright('Row')}_{{{value.heads}}}", within_batch=True),
-}
-
-
-def comparison(value: object) -> Comparison:
-    """How a distance is written."""
-    render = renderer_of(value, DISTANCES, "distance")
-    if render is None:
-        return Comparison(own_name(value))
-    found: Comparison = render(value)
-    return found
+__all__ = ["DISTANCES", "EDITS", "ENSEMBLES", "MASKS", "Scene", "blend", "edit", "equation", "summands"]
 
 
 # Ensembles
@@ -280,7 +188,7 @@ def _term(term: Term, objective: Objective, scene: Scene, teachers: Blend, numbe
     changed = term.edited or first_pass
     if term.by is None:
         loss = rf"\tilde{{{LOSS}}}" if changed else LOSS
-        return _times(_constants(term.weight), f"{loss}_{{{_HARD}}}")
+        return times(_constants(term.weight), f"{loss}_{{{_HARD}}}")
     layers = Indices("", "", "") if term.layers is None else indices(term.layers)
     theirs_name = "(n)" if teachers.weighted else "t"
     ours = Tap(_site(term, "s", layers.student, changed), layers.student, layers.students, "s")
@@ -290,15 +198,15 @@ def _term(term: Term, objective: Objective, scene: Scene, teachers: Blend, numbe
     them = Tap(theirs, layers.teacher, layers.teachers, theirs_name)
     mine, other = chain(term, ours, them, numbers)
     how = comparison(term.by)
-    value = how.of(_listed(mine), _listed(other), term.mask)
+    value = how.of(_listed(mine), _listed(other), mask_name(term.mask))
     if term.above is not None:
         value = f"{upright('gate')}({value}; {schedule(term.above)})"
     if term.mask != "none" and not how.within_batch:
-        value = rf"\langle {value} \rangle_{{{upright(term.mask)}}}"
+        value = rf"\langle {value} \rangle_{{{mask_name(term.mask)}}}"
         value += rf"^{{{upright('only')}}}" if term.norm == "valid" else ""
-    inner = _times([schedule(_bare(term.weight))], value) if by_layer(term.weight) else value
+    inner = times([schedule(_bare(term.weight))], value) if by_layer(term.weight) else value
     sums = [teachers.weighted if term.weighted else teachers.others, layers.total]
-    return _times([*_constants(term.weight), how.factor], " ".join([*filter(None, sums), inner]))
+    return times([*_constants(term.weight), how.factor], " ".join([*filter(None, sums), inner]))
 
 
 def _site(term: Term, name: str, layer: str, changed: bool) -> str:
@@ -329,10 +237,6 @@ def _constants(weight: Weight) -> list[str]:
     else:
         shown = [] if by_layer(rest) else [schedule(rest)]
     return [*([number(factor)] if factor != 1 else []), *shown]
-
-
-def _times(factors: list[str], value: str) -> str:
-    return r" \cdot ".join([*filter(None, factors), value])
 
 
 def equation(objective: Objective, scene: Scene = Scene()) -> str:

@@ -6,16 +6,6 @@ teacher's side; the formulas say what the classes of :mod:`retort.distill` compu
 
 from __future__ import annotations
 
-from retort.distill.alignment import CKA, GatheredCKA
-from retort.distill.distances import (
-    KL,
-    MSE,
-    Cosine,
-    CosineEmbedding,
-    ReverseKL,
-    SoftCrossEntropy,
-    SumOfSquares,
-)
 from retort.distill.edits import ReplaceBlocks, ReplaceSomeBlocks, StandIns, SwapResiduals, SwapTokens
 from retort.distill.ensembles import (
     InverseTeacherLoss,
@@ -26,7 +16,6 @@ from retort.distill.ensembles import (
     RouteToMeans,
     SumOfSurvivors,
 )
-from retort.distill.granularities import RowStructure, TokenStructure
 from retort.distill.layermaps import AllToAll, BlockEnds, Joint, Last, RandomGroup, RandomSubset, Uniform
 from retort.distill.lenses import (
     Attend,
@@ -41,7 +30,6 @@ from retort.distill.lenses import (
     Times,
     Unit,
 )
-from retort.distill.relations import ContrastiveCosine, RelationAngle, RelationKL
 from retort.distill.schedules import (
     AfterCurriculum,
     Complement,
@@ -52,79 +40,9 @@ from retort.distill.schedules import (
     Scaled,
     Steps,
 )
+from retort.recipes.distance_notation import DISTANCES, MASKS
 from retort.recipes.symbols import Entry
 from retort.stages import Compression
-
-DISTANCES: dict[type, Entry] = {
-    KL: Entry(
-        r"\mathrm{KL}_T",
-        r"$\sum_d p_d (\log p_d - \log q_d)$ with $p = \mathrm{softmax}(y / T)$ and "
-        r"$q = \mathrm{softmax}(x / T)$; no index is $T = 1$. Where it is multiplied by $T^2$, the equation "
-        "says so",
-    ),
-    ReverseKL: Entry(
-        r"\mathrm{RKL}_T",
-        r"$\sum_d q_d (\log q_d - \log p_d)$ with the same $p$ and $q$, and gradients through both",
-    ),
-    CKA: Entry(
-        r"\mathrm{CKA}",
-        r"$1 - \lVert X^t Y \rVert / \sqrt{\lVert X^t X \rVert \lVert Y^t Y \rVert}$ in Frobenius norms: "
-        "rows of $X$ and $Y$ are the centred vectors at the tokens of a micro-batch that the mask counts, "
-        r"$t$ transposes; $\epsilon = 10^{-8}$ is added to each norm below the root. It is 1 minus the root "
-        "of linear CKA. With a 2 the fraction is squared, which is 1 minus linear CKA",
-    ),
-    GatheredCKA: Entry(
-        r"\mathrm{CKA}_{\mathrm{all}}",
-        "the same of all tokens of the batch, in however many micro-batches it comes",
-    ),
-    SoftCrossEntropy: Entry(r"\mathrm{CE}_T", r"$- \sum_d p_d \log q_d$ with the same $p$ and $q$"),
-    MSE: Entry(r"\mathrm{MSE}", r"$\frac{1}{D} \sum_d (x_d - y_d)^2$"),
-    Cosine: Entry(
-        r"\mathrm{Cos}",
-        r"$1 - \cos(x, y)$ with $\cos(x, y) = x \cdot y / (\lVert x \rVert \lVert y \rVert)$, "
-        "0 if a vector is zero",
-    ),
-    CosineEmbedding: Entry(
-        r"\mathrm{Cos}", "the same; at a zero vector its slope is that of `torch.nn.CosineEmbeddingLoss`"
-    ),
-    SumOfSquares: Entry(
-        r"\mathrm{SSE}",
-        r"$\sum_b \sum_d (x_{bd} - y_{bd})^2$: summed over the rows $b$ of a micro-batch, too",
-    ),
-    ContrastiveCosine: Entry(
-        r"\mathrm{Contrast}",
-        r"mean over rows $b$ of $l (1 - (\bar{g}_b - g_{bb}) / 2 + g_{bb})$: $g_{bj}$ is the mean of "
-        r"$1 - \cos(x_b, y_j)$ over the $l$ stacked layers and all positions of rows $b$ and $j$, "
-        r"$\bar{g}_b$ its mean over the other rows $j$ of the micro-batch",
-    ),
-    RelationKL: Entry(
-        r"\mathrm{Rel}",
-        r"$\frac{1}{Z} \sum p_{vw} (\log p_{vw} - \log q_{vw})$ over pairs $v \ne w$ of tokens of a row in "
-        r"each layer, or of layers at each token; $p_{vw}$ is the softmax over $w$ of $\cos(y_v, y_w)$, "
-        r"$q_{vw}$ that of $\cos(x_v, x_w)$, and $Z$ counts all pairs, $v = w$ included",
-    ),
-    RelationAngle: Entry(
-        r"\mathrm{Angle}",
-        r"mean of $(\cos(x_v - x_o, x_w - x_o) - \cos(y_v - y_o, y_w - y_o))^2$ over all $o$, $v$, $w$: "
-        "tokens $o$ with $v$ and $w$ in a window around them (its width is the second index; at the ends of "
-        "a row the outermost token repeats), or layers at each token",
-    ),
-    TokenStructure: Entry(
-        r"\mathrm{Tok}_{h,k,l}",
-        r"mean over pairs of tokens $v$, $w$ of a row and $h$ groups of dimensions of "
-        r"$(e_{vw}(x) - e_{vw}(y))^2$, where $e_{vw}(x) = x_v \cdot x_w / \sqrt{d}$ in the $d$ dimensions of "
-        r"a group; plus the mean smooth L1 difference of $\cos(x_o - x_v, x_o - x_w)$ and "
-        "the same of $y$, at the $k$ tokens $o$ that matter most to their row in the teacher and among the "
-        r"$l$ tokens $v$, $w$ that matter most to $o$. $\mathrm{spans}_r(x)$: means of random spans, $r S$ "
-        "in a row of $S$ tokens, in their place",
-    ),
-    RowStructure: Entry(
-        r"\mathrm{Row}_h",
-        r"mean smooth L1 difference of $\cos(\bar{x}_v - \bar{x}_o, \bar{x}_w - \bar{x}_o)$ and the same of "
-        r"$y$ over all triples of rows of a micro-batch in $h$ groups of dimensions; $\bar{x}_o$ is the mean "
-        "of the tokens of row $o$",
-    ),
-}
 
 LAYERS: dict[type, Entry] = {
     Uniform: Entry(
@@ -257,6 +175,7 @@ STUDENTS: dict[type, Entry] = {
 
 SECTIONS: dict[str, dict[type, Entry]] = {
     "Distances": DISTANCES,
+    "Words that are chosen": MASKS,
     "Layers": LAYERS,
     "Lenses and fuses": LENSES,
     "Schedules": SCHEDULES,

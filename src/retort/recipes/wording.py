@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from retort.distill.alignment import CKA, GatheredCKA
+from retort.distill.decoupled import Decoupled
 from retort.distill.distances import (
     KL,
     MSE,
@@ -15,6 +16,14 @@ from retort.distill.distances import (
     ReverseKL,
     SoftCrossEntropy,
     SumOfSquares,
+)
+from retort.distill.divergences import (
+    AlphaBeta,
+    GeneralisedJSD,
+    Jeffreys,
+    SkewKL,
+    SkewReverseKL,
+    TotalVariation,
 )
 from retort.distill.edits import ReplaceBlocks, ReplaceSomeBlocks, StandIns, SwapResiduals, SwapTokens
 from retort.distill.ensembles import (
@@ -42,6 +51,7 @@ from retort.distill.lenses import (
     Unit,
 )
 from retort.distill.objective import Objective, Term
+from retort.distill.positions import Positions, TokenGroup
 from retort.distill.relations import ContrastiveCosine, RelationAngle, RelationKL
 from retort.distill.schedules import (
     AfterCurriculum,
@@ -87,6 +97,25 @@ def _reverse(value: ReverseKL) -> str:
     return "reverse KL" + ("" if value.temperature == 1 else f" at {number(value.temperature)} times T²")
 
 
+def _decoupled(value: Decoupled) -> str:
+    parts = {"target": value.target, "others": value.others}
+    told = " + ".join(name if w == 1 else f"{number(w)} {name}" for name, w in parts.items() if w)
+    return f"{'reverse ' if value.reverse else ''}KL of {told}"
+
+
+def _positions(value: Positions) -> str:
+    ends = ["with the word before" if value.first else "", "" if value.last else "without the last"]
+    scope = "" if value.scope == "batch" else f"by {value.scope.replace('_', '-')}"
+    return ", ".join(filter(None, [value.of, *ends, scope]))
+
+
+def _group(value: TokenGroup) -> str:
+    share = "by the median" if value.split == "median" else f"{number(100 * value.share)} % hard"
+    over = "" if value.mean == "group" else "over all words"
+    rest = _positions(value).removeprefix("predicted").removeprefix(", ")
+    return ", ".join(filter(None, [f"{value.group} words", share, over, rest]))
+
+
 WORDS: dict[type, Callable[[Any], str]] = {
     KL: _heated("KL"),
     ReverseKL: _reverse,
@@ -97,6 +126,15 @@ WORDS: dict[type, Callable[[Any], str]] = {
     Cosine: lambda value: "cosine",
     CosineEmbedding: lambda value: "cosine",
     SumOfSquares: lambda value: "sum of squares",
+    Decoupled: _decoupled,
+    TotalVariation: lambda value: "total variation",
+    GeneralisedJSD: lambda value: f"JSD with {number(value.beta)} of the teacher",
+    Jeffreys: lambda value: f"{number(value.forward)} KL + {number(1 - value.forward)} reverse KL",
+    SkewKL: lambda value: f"KL skewed by {number(value.alpha)}",
+    SkewReverseKL: lambda value: f"reverse KL skewed by {number(value.alpha)}",
+    AlphaBeta: lambda value: f"alpha-beta divergence ({number(value.alpha)}, {number(value.beta)})",
+    Positions: _positions,
+    TokenGroup: _group,
     ContrastiveCosine: lambda value: "contrastive cosine",
     RelationKL: lambda value: f"KL of relations of {value.of}",
     RelationAngle: lambda value: f"angles of {value.of}",
@@ -168,7 +206,8 @@ def _taken(term: Term) -> str:
     site = SITES.get(term.site, term.site)
     lenses = [words_for(step) for step in term.via]
     again = ["in the edited pass"] if term.edited else []
-    return ", ".join([site, *again, *lenses, *(["gated"] if term.above else [])])
+    chosen = [words_for(term.mask)] if isinstance(term.mask, Positions) else []
+    return ", ".join([site, *chosen, *again, *lenses, *(["gated"] if term.above else [])])
 
 
 def layer_maps(objective: Objective) -> str:

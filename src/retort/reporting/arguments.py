@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from retort.config.messages import nearest
 from retort.errors import InputError
 from retort.reporting.results import PUBLISHED, Results
+
+Item = TypeVar("Item")
 
 
 def results_parser(description: str) -> argparse.ArgumentParser:
@@ -28,13 +32,25 @@ def results_parser(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def exhibit_parser(description: str, exhibits: list[str], kind: str) -> argparse.ArgumentParser:
+def exhibit_parser(description: str, kind: str) -> argparse.ArgumentParser:
     """A parser that also takes the names of exhibits, the paper and the output folder."""
     parser = results_parser(description)
-    parser.add_argument("exhibits", nargs="+", choices=exhibits, metavar="EXHIBIT", help=", ".join(exhibits))
+    parser.add_argument("exhibits", nargs="+", metavar="EXHIBIT", help=f"names of {kind}")
     parser.add_argument("--paper", default="glmd", help="whose exhibits (default: %(default)s)")
     parser.add_argument("--out", type=Path, help=f"folder to write to (default: <results>/<paper>/{kind})")
     return parser
+
+
+def chosen(arguments: argparse.Namespace, exhibits: Mapping[str, Item]) -> dict[str, Item]:
+    """Those of a paper's exhibits that the arguments name.
+
+    Raises:
+        InputError: the paper has no such exhibit.
+    """
+    for name in arguments.exhibits:
+        if name not in exhibits:
+            raise InputError(f"{arguments.paper} has no exhibit {name!r}; {nearest(name, list(exhibits))}")
+    return {name: exhibits[name] for name in arguments.exhibits}
 
 
 def results_of(arguments: argparse.Namespace, paper: str | None = None) -> Results:

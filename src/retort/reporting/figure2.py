@@ -69,7 +69,7 @@ def caption(data: pd.DataFrame) -> str:
 
 def method_note(data: pd.DataFrame) -> str:
     """How the correlations were measured and tested, for the captions of all figures that show them."""
-    seeds, points = (_span(data[name].astype(int)) for name in ("seeds", "points"))
+    seeds, points = (span(data[name].astype(int)) for name in ("seeds", "points"))
     return (
         f"{points} evenly spaced steps of a run, mean of {seeds} seed{'' if seeds == '1' else 's'}. "
         "Distances, L_sp and perplexity are those of one fixed batch of samples that come after all that the "
@@ -85,6 +85,7 @@ def method_note(data: pd.DataFrame) -> str:
     )
 
 
-def _span(values: pd.Series) -> str:
+def span(values: pd.Series) -> str:
+    """The least and the largest of some counts, as captions tell them."""
     low, high = values.min(), values.max()
     return str(low) if low == high else f"{low} to {high}"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
 from typing import Any
 
 from retort.config import Config
+from retort.papers import paper_of
 from retort.progress import clock
+from retort.reporting.cka.rows import students_of
 from retort.reporting.results import Results
+from retort.reporting.scores import PAPER, averages, select
 
 
 @dataclass(frozen=True)
@@ -27,13 +31,17 @@ class Gate:
         return self.score >= self.least
 
 
-def facts(results: Results) -> list[tuple[str, str]]:
-    """What was run, on what machine, how long: (name, value) pairs."""
-    config, cards = results.config, [run.card for run in results.runs]
+def facts(papers: Sequence[Results]) -> list[tuple[str, str]]:
+    """What was run, on what machine, how long: (name, value) pairs.
+
+    Args:
+        papers: the results of each.
+    """
+    config, cards = papers[0].config, [run.card for results in papers for run in results.runs]
     found = [
-        ("Scale", f"{config.scale}: {_size(config)}"),
+        ("Scale", f"{config.scale}: {_sizes(papers)}"),
         ("Data", _data(config)),
-        ("Seeds", ", ".join(map(str, config.seeds))),
+        ("Seeds", "; ".join(dict.fromkeys(", ".join(map(str, results.seeds)) for results in papers))),
     ]
     if not cards:
         return found
@@ -67,7 +75,10 @@ def duration(seconds: float) -> str:
 
 
 def gates(results: Results) -> Iterator[Gate]:
-    """The configured least scores beside what the teachers reached."""
+    """The configured least scores beside what the paper's teachers reached."""
+    if results.tracks:
+        yield from _gates_of_tracks(results)
+        return
     asked = results.config.gates
     for teacher, report in results.gates.items():
         for task, least in asked.zero_shot.items():
@@ -78,8 +89,37 @@ def gates(results: Results) -> Iterator[Gate]:
             yield Gate(teacher, "fine-tuned average", average, asked.fine_tuned_average)
 
 
-def _size(config: Config) -> str:
-    numbers = (("method", config.methods), ("pair", config.pairs), ("task", config.tasks))
+def _gates_of_tracks(results: Results) -> Iterator[Gate]:
+    """By the teachers' collected scores: these teachers are trained on their tasks, then looked at."""
+    teachers = select(results.scores, role="teacher", protocol=PAPER)
+    for track in results.tracks.values():
+        for teacher in track.teachers:
+            for task, least in track.gates.items():
+                score = averages(select(teachers, pair=teacher, task=task), (task,), results.paper).summary
+                if score.mean is not None:
+                    yield Gate(teacher, task, score.mean, least)
+
+
+def short_title(paper: str) -> str:
+    """A paper's title without its authors."""
+    return paper_of(paper).title.partition(" (")[0]
+
+
+def _sizes(papers: Sequence[Results]) -> str:
+    if len(papers) == 1:
+        return _size(papers[0])
+    return "; ".join(f"{short_title(results.paper)} {_size(results)}" for results in papers)
+
+
+def _size(results: Results) -> str:
+    config = results.config
+    methods: Sequence[str] = config.methods
+    pairs: Sequence[object] = config.pairs
+    if results.tracks:
+        tracks = results.tracks.values()
+        methods = [name for track in tracks for name in track.methods]
+        pairs = [pair for track in tracks for pair in product(track.teachers, students_of(track))]
+    numbers = (("method", methods), ("pair", pairs), ("task", results.tasks))
     return ", ".join(f"{len(found)} {name}{'s' if len(found) != 1 else ''}" for name, found in numbers)
 
 

@@ -25,6 +25,7 @@ MEASURES = {
 _ITSELF = dict(zip(("loss", "l_sp", "perplexity"), MEASURES, strict=True))
 """The line of each measure that distances are laid against."""
 _SITES = {
+    "encoder": "encoder states",
     "hidden": "hidden states",
     "q": "queries",
     "k": "keys",
@@ -37,6 +38,8 @@ _DISTANCES = {
     "gram_mse": "relation MSE",
     "gram_kl": "relation KL",
     "cka": "1 − CKA",
+    "procrustes": "1 − best rotation",
+    "cosine": "1 − cosine",
 }
 _HEADER = 0.95
 _GAP = 0.25
@@ -48,18 +51,23 @@ _LINE_INCHES = 0.2
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a panel: its upper edge and what it shows; without a distance the header of a group."""
+    """A line of a panel: its upper edge and what it shows; without a distance the header of a group.
+
+    Attributes:
+        words: what a measure without layers is called.
+    """
 
     top: float
     distance: str
     site: str
+    words: str = ""
 
     @property
     def label(self) -> str:
         """At the left edge."""
         if not self.distance:
             return _SITES.get(self.site, self.site)
-        return MEASURES.get((self.distance, self.site)) or _DISTANCES.get(self.distance, self.distance)
+        return self.words or _DISTANCES.get(self.distance, self.distance)
 
 
 @dataclass(frozen=True)
@@ -68,20 +76,21 @@ class Grid:
 
     lines: tuple[Line, ...]
     layers: tuple[int, ...]
+    measures: Mapping[tuple[str, str], str]
 
     @classmethod
-    def of(cls, data: pd.DataFrame) -> Grid:
-        """Everything that occurs in ``data``, in the order of a model."""
+    def of(cls, data: pd.DataFrame, measures: Mapping[tuple[str, str], str] = MEASURES) -> Grid:
+        """Everything that occurs in ``data``, in the order of a model; ``measures``: what has no layers."""
         found = set(zip(data["distance"], data["site"], strict=True))
         lines, top = [], 0.0
-        for measure in MEASURES:
+        for measure, words in measures.items():
             if measure in found:
-                lines.append(Line(top, *measure))
+                lines.append(Line(top, *measure, words))
                 top += 1
         sites = dict.fromkeys([*_SITES, *sorted(data["site"].unique())])
         for site in sites:
             here = [
-                distance for distance, other in found if other == site and (distance, site) not in MEASURES
+                distance for distance, other in found if other == site and (distance, site) not in measures
             ]
             if not site or not here:
                 continue
@@ -90,7 +99,8 @@ class Grid:
             for distance in sorted(here, key=_distance_order):
                 lines.append(Line(top, distance, site))
                 top += 1
-        return cls(tuple(lines), tuple(sorted(int(layer) for layer in data["layer"].dropna().unique())))
+        layers = sorted(int(layer) for layer in data["layer"].dropna().unique())
+        return cls(tuple(lines), tuple(layers), measures)
 
     @property
     def bottom(self) -> float:
@@ -120,7 +130,7 @@ def panel(axis: Axes, data: pd.DataFrame, grid: Grid, labelled: bool) -> None:
     for line in grid.lines:
         if not line.distance:
             continue
-        wide = (line.distance, line.site) in MEASURES
+        wide = (line.distance, line.site) in grid.measures
         for place, layer in enumerate((None,) if wide else grid.layers):
             cell = cells.get((line.distance, line.site, layer))
             if cell is not None:

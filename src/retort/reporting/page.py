@@ -10,18 +10,19 @@ from pathlib import Path
 
 from retort.errors import InputError
 from retort.files import write_text
-from retort.quirks import LEDGER, rows_of
-from retort.recipes.glmd import METHODS
+from retort.papers import paper_of
 from retort.reporting import verdicts
-from retort.reporting.exhibits import FIGURES, TABLES
-from retort.reporting.first_screen import duration, facts, gates
+from retort.reporting.exhibits import exhibits_of
+from retort.reporting.first_screen import duration, facts, gates, short_title
+from retort.reporting.ledgers import QuirkLine, quirk_lines
 from retort.reporting.results import Results
 from retort.reporting.run_data import embedded, run_data
 from retort.reporting.run_lists import RunList, run_lists
+from retort.reporting.scores import HELD_OUT
 from retort.reporting.tables import TEMPLATES, Table, environment
 
-MAIN, CLAIMS, QUIRKS = "table3", "claims", "quirk_effects"
-_TITLES = {"glmd": "GLMD (Tan et al., ACL 2023)"}
+CLAIMS, QUIRKS = "claims", "quirk_effects"
+_ABBREVIATIONS = {"glue": "GLUE"}
 _SCRIPTS = ("page.js", "sorting.js", "dialogs.js", "cards.js")
 
 
@@ -51,11 +52,13 @@ class Chapter:
 
     paper: str
     title: str
+    short: str
     main: Table
     marks: list[Mark]
     tables: list[Table]
     pictures: list[Picture]
     claims: list[verdicts.Claim] | None
+    quirks: list[QuirkLine]
     quirk_effects: Table
     runs: list[RunList]
     files: dict[str, str]
@@ -71,17 +74,14 @@ def write_page(root: Path, published: Path, path: Path, settings: Path | None = 
         settings: file of the configuration, see :class:`Results`.
     """
     first = Results(root, published=published, settings=settings)
-    chapters = [chapter(replace(first, paper=paper)) for paper in first.config.papers]
+    papers = [replace(first, paper=paper) for paper in first.config.papers]
     script = script_text()
     html = environment().get_template("page.html.j2").render(
         config=first.config,
-        facts=facts(first),
-        gates=list(gates(first)),
+        facts=facts(papers),
+        gates=[gate for results in papers for gate in gates(results)],
         gates_checked=bool(first.gates),
-        chapters=chapters,
-        quirks=[
-            (quirk, first.config.quirks.get(quirk.id, "as_run"), rows_of(quirk, METHODS)) for quirk in LEDGER
-        ],
+        chapters=list(map(chapter, papers)),
         duration=duration,
         label=label,
         first_number=first_number,
@@ -90,23 +90,26 @@ def write_page(root: Path, published: Path, path: Path, settings: Path | None = 
         short=verdicts.short,
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        data=embedded(run_data(first)),
+        data=embedded(run_data(papers)),
     )  # fmt: skip
     write_text(path, html)
 
 
 def chapter(results: Results) -> Chapter:
     """Tables, figures and claims of one paper, and the runs behind each row."""
-    tables = {name: build(results) for name, build in TABLES.items() if name != CLAIMS}
-    main, switched = tables.pop(MAIN), tables.pop(QUIRKS)
+    exhibits = exhibits_of(results.paper)
+    tables = {name: build(results) for name, build in exhibits.tables.items() if name != CLAIMS}
+    main, switched = tables.pop(exhibits.main), tables.pop(QUIRKS)
     return Chapter(
         results.paper,
-        _TITLES.get(results.paper, results.paper),
+        paper_of(results.paper).title,
+        short_title(results.paper),
         main,
         marks(main),
         list(tables.values()),
-        [picture(results, name) for name in FIGURES],
+        [picture(results, name) for name in exhibits.figures],
         verdicts.read_claims(results.root / results.paper / "claims.csv"),
+        quirk_lines(results),
         switched,
         run_lists(results),
         numbers(results),
@@ -115,8 +118,9 @@ def chapter(results: Results) -> Chapter:
 
 def numbers(results: Results) -> dict[str, str]:
     """Where the numbers of each exhibit lie as a file, by the exhibit's name, seen from the page."""
-    places = {name: f"{results.paper}/tables/{name}.csv" for name in TABLES}
-    places |= {name: f"{results.paper}/figures/{name}.csv" for name in FIGURES}
+    exhibits = exhibits_of(results.paper)
+    places = {name: f"{results.paper}/tables/{name}.csv" for name in exhibits.tables}
+    places |= {name: f"{results.paper}/figures/{name}.csv" for name in exhibits.figures}
     return {name: f"../{place}" for name, place in places.items() if (results.root / place).is_file()}
 
 
@@ -144,16 +148,17 @@ def picture(results: Results, name: str) -> Picture:
     path = results.root / results.paper / "figures" / f"{name}.svg"
     if not path.is_file():
         raise InputError(f"{path}: no such file; draw the figures first")
-    drawing = FIGURES[name](results)
+    drawing = exhibits_of(results.paper).figures[name](results)
     address = "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode()
     return Picture(name, drawing.title, address, drawing.caption)
 
 
 def label(name: str) -> str:
     """An exhibit's name for people: ``table3_held_out`` becomes ``Table 3, held out``."""
-    head, _, rest = name.partition("_")
-    head = re.sub(r"(?<=[a-z])(?=\d)", " ", head).capitalize()
-    return f"{head}, {rest.replace('_', ' ')}" if rest else head
+    head = name.removesuffix(f"_{HELD_OUT}")
+    words = re.sub(r"(?<=[a-z])(?=\d)", " ", head).replace("_", " ")
+    shown = _ABBREVIATIONS.get(head) or words[:1].upper() + words[1:]
+    return shown if head == name else f"{shown}, {HELD_OUT.replace('_', ' ')}"
 
 
 def script_text() -> str:

@@ -21,7 +21,7 @@ _LABEL = re.compile(r"(?P<method>.+) \[(?P<quirk>[\w-]+): (?P<switch>\w+)\]")
 
 
 def quirk_effects(results: Results) -> Table:
-    """SuperGLUE score with a switch flipped beside the score as run, seed by seed."""
+    """Mean over the tasks with a switch flipped beside that as run, seed by seed."""
     data = effects(results)
     titles = (("Method", False), ("Pair", False), ("Switch", False), ("As run", True), ("Switched", True))
     return Table(
@@ -45,8 +45,10 @@ def effects(results: Results) -> pd.DataFrame:
         if found is None:
             raise InputError(f"{label}: not 'method [quirk: switch]'; collect the scores again")
         plain = select(results.scores, role="student", method=found["method"], pair=str(pair), protocol=PAPER)
-        ours = averages(rows, results.config.tasks).by_seed
-        theirs = averages(plain, results.config.tasks).by_seed
+        trained = set(rows["task"])
+        tasks = tuple(task for task in results.tasks if task in trained)
+        ours = averages(rows, tasks, results.paper).by_seed
+        theirs = averages(plain, tasks, results.paper).by_seed
         seeds = [seed for seed in ours if seed in theirs]
         difference = summarise([ours[seed] - theirs[seed] for seed in seeds])
         records.append(

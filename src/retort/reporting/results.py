@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from retort.config import REPOSITORY, Config
+from retort.config.texts import TextPaper, Track
 from retort.errors import InputError
 from retort.evaluation.collect import CHOICES
 from retort.files import read_json
 from retort.layout import run_folder
+from retort.papers import paper_of
 from retort.reporting.scores import COLLECT, read_scores, read_table
 from retort.reporting.stage_text import parents
 from retort.reporting.tables import slug
@@ -25,6 +27,10 @@ from retort.texts import CORPUS, text_names
 if TYPE_CHECKING:
     import pandas as pd
 
+SPEED = (
+    *("track", "model", "parameters", "task_kind", "rows", "source", "target", "device", "machine", "torch"),
+    *("median_ms", "low_ms", "high_ms", "repeats", "ratio_to_teacher"),
+)
 PUBLISHED = REPOSITORY / "resources" / "paper"
 
 
@@ -105,10 +111,35 @@ class Results:
             place = ".".join(map(str, first["loc"]))
             raise InputError(f"{path}: {place}: {first['msg']}; write it again with this version") from None
 
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Training seeds of the paper's students."""
+        texts = self._texts
+        return self.config.seeds if texts is None else texts.seeds
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The paper's tasks at this scale, in the order of its tables."""
+        texts = self._texts
+        if texts is None:
+            return self.config.tasks
+        used = {task for track in texts.tracks.values() for task in track.tasks}
+        return tuple(task for task in paper_of(self.paper).tasks if task in used)
+
+    @property
+    def tracks(self) -> Mapping[str, Track]:
+        """Families of models of a paper on transformers models, by name; none for others."""
+        texts = self._texts
+        return {} if texts is None else texts.tracks
+
+    @property
+    def _texts(self) -> TextPaper | None:
+        return {"cka": self.config.cka}.get(self.paper)
+
     @cached_property
     def scores(self) -> pd.DataFrame:
         """All scores, see :func:`retort.reporting.scores.read_scores`."""
-        return read_scores(self.root / self.paper / "scores.csv")
+        return read_scores(self.root / self.paper / "scores.csv", self.paper)
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:
@@ -151,6 +182,15 @@ class Results:
         """
         path = self.root / self.paper / "hyper_parameters.csv"
         return read_table(path, CHOICES, COLLECT)
+
+    @cached_property
+    def speed(self) -> pd.DataFrame:
+        """How long students and teachers take for a batch, all fields as text, see the timing step.
+
+        Raises:
+            InputError: there is no such file, or it is no such table.
+        """
+        return read_table(self.root / self.paper / "speed.csv", SPEED, "run the step that times the models")
 
     def stage(self, name: str) -> Path:
         """Folder of a stage."""

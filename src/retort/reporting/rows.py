@@ -1,4 +1,4 @@
-"""Which rows the result tables have: those that the paper prints and those that were run."""
+"""Which rows GLMD's result tables have: those that the paper prints and those that were run."""
 
 from __future__ import annotations
 
@@ -38,12 +38,11 @@ class Published:
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
+class Scored:
     """One method on one teacher-student pair (teachers: their symbol; baseline: no pair).
 
     Attributes:
-        planned: whether this scale runs it.
-        published: the paper's row, if there is one.
+        section: heads the rows that share it.
         scores: what was measured, all protocols.
     """
 
@@ -51,29 +50,26 @@ class Row:
     section: str
     method: str
     pair: str
-    planned: bool
-    published: Published | None
     scores: pd.DataFrame
 
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Those that the row's score is the mean over."""
+        return self.results.tasks
+
     def average(self, protocol: str = PAPER) -> Averages:
-        """SuperGLUE scores of all seeds under a protocol."""
+        """Scores of all seeds under a protocol."""
         return self._averages[protocol]
 
     @cached_property
     def _averages(self) -> dict[str, Averages]:
-        tasks = self.results.config.tasks
-        return {name: averages(select(self.scores, protocol=name), tasks) for name in PROTOCOLS}
+        paper = self.results.paper
+        return {name: averages(select(self.scores, protocol=name), self.tasks, paper) for name in PROTOCOLS}
 
     @property
     def was_run(self) -> bool:
         """Whether there is any score."""
         return not self.scores.empty
-
-    @cached_property
-    def params(self) -> int | None:
-        """Exact parameters of the trained model; ``None`` for what was not run or not kept."""
-        stages = [name for name in self.scores["stage"] if name]
-        return parameters_of_stage(self.results.stage(stages[0])) if stages else None
 
     @property
     def anchor(self) -> str:
@@ -102,6 +98,25 @@ class Row:
         return self.section != BASELINE and near_baseline(self.average(protocol).summary, baseline)
 
 
+@dataclass(frozen=True, eq=False)
+class Row(Scored):
+    """A row of GLMD's Table 3.
+
+    Attributes:
+        planned: whether this scale runs it.
+        published: the paper's row, if there is one.
+    """
+
+    planned: bool
+    published: Published | None
+
+    @cached_property
+    def params(self) -> int | None:
+        """Exact parameters of the trained model; ``None`` for what was not run or not kept."""
+        stages = [name for name in self.scores["stage"] if name]
+        return parameters_of_stage(self.results.stage(stages[0])) if stages else None
+
+
 def published_rows(results: Results) -> dict[tuple[str, str], Published]:
     """The paper's Table 3 by (method, pair), in its order."""
     rows = results.published_table("table3").to_dict("records")
@@ -128,9 +143,9 @@ def table_rows(results: Results) -> list[Row]:
                 section_of(method, pair, roles.get((method, pair), "student"), published),
                 method,
                 pair,
+                select(scores, method=method, pair=pair),
                 (method, pair) in planned,
                 published.get((method, pair)),
-                select(scores, method=method, pair=pair),
             )
         )
     order = [BASELINE, *dict.fromkeys(row.section for row in published.values()), UNPUBLISHED]

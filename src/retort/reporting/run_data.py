@@ -32,8 +32,11 @@ class Texts:
         return self.found.setdefault(text, len(self.found))
 
 
-def run_data(results: Results) -> dict[str, Any]:
+def run_data(papers: Sequence[Results]) -> dict[str, Any]:
     """Everything that the run cards on the page show.
+
+    Args:
+        papers: the results of each.
 
     Returns:
         ``texts``: shared strings; ``splits``, ``term_columns``: names; ``stages``: by name, each with its
@@ -42,11 +45,12 @@ def run_data(results: Results) -> dict[str, Any]:
     """
     texts = Texts()
     stages: dict[str, Any] = {}
-    names = {run.digest: run.stage for run in results.runs}
     runs = {}
-    for run in results.runs:
-        stages.setdefault(run.stage, _stage(run, names))
-        runs[run.anchor] = _run(results, run, texts)
+    for results in papers:
+        names = {run.digest: run.stage for run in results.runs}
+        for run in results.runs:
+            stages.setdefault(run.stage, _stage(run, names))
+            runs[run.anchor] = _run(results, run, texts)
     return {
         "splits": SPLITS,
         "term_columns": stage_text.TERM_COLUMNS,
@@ -139,14 +143,19 @@ def _run(results: Results, run: Run, texts: Texts) -> dict[str, Any]:
 
 
 def evaluations(path: Path) -> dict[str, Any]:
-    """Scores by evaluation: ``metrics`` names, and ``rows`` of a step and, for each split, each metric."""
+    """Scores by evaluation: ``metrics`` names, and ``rows`` of a step and, for each split, each metric.
+
+    Where texts are written also ``losses``: by name, one value a row.
+    """
     found = read_json(path)["evaluations"] if path.is_file() else []
     names = list(found[0]["all"]) if found else []
     rows = [
         [line["step"], *(short(line.get(split, {}).get(name)) for split in SPLITS for name in names)]
         for line in found
     ]
-    return {"metrics": names, "rows": rows}
+    losses = dict.fromkeys(name for line in found for name in line.get("losses", {}))
+    told = {name: [short(line.get("losses", {}).get(name)) for line in found] for name in losses}
+    return {"metrics": names, "rows": rows} | ({"losses": told} if told else {})
 
 
 def sources(card: Mapping[str, Any]) -> str:

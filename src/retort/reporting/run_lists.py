@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from retort.reporting.paper_rows import rows_of
 from retort.reporting.results import Results, Run
-from retort.reporting.rows import UNPUBLISHED, Row, table_rows
+from retort.reporting.rows import Scored
 from retort.reporting.scores import select
+from retort.reporting.tables import slug
 
-PRETRAINING = "run-pretraining"
 VARIED = ("variant", "quirk")
 
 
@@ -57,8 +58,8 @@ def run_lists(results: Results) -> list[RunList]:
     before = [run for run in results.runs if not run.task]
     if before:
         lines = [_line(str(run.card["stage"]["seed"]), run, seen) for run in before]
-        found.append(RunList("Pretraining", PRETRAINING, [("", lines)]))
-    for row in [*table_rows(results), *_variants(results)]:
+        found.append(RunList("Pretraining", slug("run", results.paper, "pretraining"), [("", lines)]))
+    for row in [*rows_of(results), *_variants(results)]:
         blocks = _blocks(row, seen)
         if blocks:
             found.append(RunList(f"{row.method} {row.pair}", row.anchor, blocks))
@@ -68,19 +69,18 @@ def run_lists(results: Results) -> list[RunList]:
         lines = [_line(str(run.card["stage"]["seed"]), run, seen) for run in rest]
         searched = any(run.name != run.task for run in rest)
         title = "Assistants and first steps" + (", points not chosen" if searched else "")
-        found.append(RunList(title, "run-between", [("", lines)]))
+        found.append(RunList(title, slug("run", results.paper, "between"), [("", lines)]))
     return found
 
 
-def _variants(results: Results) -> Iterator[Row]:
+def _variants(results: Results) -> Iterator[Scored]:
     """What ablations and switched quirks run besides the rows of the main table."""
     scores = results.scores[results.scores["role"].isin(VARIED)]
     for method, pair in dict.fromkeys(zip(scores["method"], scores["pair"], strict=True)):
-        found = select(scores, method=method, pair=pair)
-        yield Row(results, UNPUBLISHED, method, pair, planned=True, published=None, scores=found)
+        yield Scored(results, "", method, pair, select(scores, method=method, pair=pair))
 
 
-def _blocks(row: Row, seen: set[str]) -> list[tuple[str, list[RunLine]]]:
+def _blocks(row: Scored, seen: set[str]) -> list[tuple[str, list[RunLine]]]:
     by_task: dict[str, list[RunLine]] = {}
     for seed, run in row.runs():
         by_task.setdefault(run.task, []).append(_line(seed, run, seen))

@@ -1,4 +1,4 @@
-"""Reading the scores of a run and averaging them as SuperGLUE does."""
+"""Reading the scores of a run and averaging them over tasks."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from retort.data.superglue.tasks import SPECS
 from retort.errors import InputError
-from retort.evaluation.metrics import superglue_average
 from retort.files import read_text
+from retort.papers import Paper, paper_of
 from retort.reporting.statistics import Summary, summarise
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _IDENTITY = ["role", "method", "pair", "seed", "task", "metric", "protocol"]
 
 @dataclass(frozen=True)
 class Averages:
-    """SuperGLUE scores of one row of a table.
+    """Scores of one row of a table over several tasks.
 
     Attributes:
         by_seed: score of each seed that has all tasks.
@@ -47,18 +47,22 @@ class Averages:
         return summarise(list(self.by_seed.values()))
 
 
-def read_scores(path: Path | str) -> pd.DataFrame:
+def read_scores(path: Path | str, paper: str = "glmd") -> pd.DataFrame:
     """Read ``scores.csv``: one row for each role, method, pair, seed, task, metric and protocol.
 
-    Empty fields become empty strings; ``value`` is a float (0 to 100); ``run`` names the run in its stage's
-    folder (where the column is absent, it is the task).
+    Empty fields become empty strings; ``value`` is a float (0 to 100, correlations from -100); ``run`` names
+    the run in its stage's folder (where the column is absent, it is the task).
+
+    Args:
+        path: of the file.
+        paper: whose tasks they are.
 
     Raises:
         InputError: no such file, missing columns, or a row that cannot be (its line is named).
     """
-    table = read_table(path, COLUMNS, COLLECT)
+    table, asked = read_table(path, COLUMNS, COLLECT), paper_of(paper)
     for line, row in enumerate(table.to_dict("records"), start=2):
-        problem = _problem(row)
+        problem = _problem(row, asked)
         if problem:
             raise InputError(f"{path}:{line}: {problem}; collect the scores again")
     repeated = table.duplicated(_IDENTITY)
@@ -99,26 +103,28 @@ def select(scores: pd.DataFrame, **fields: str) -> pd.DataFrame:
     return scores[keep]
 
 
-def averages(rows: pd.DataFrame, tasks: tuple[str, ...]) -> Averages:
-    """SuperGLUE score of each seed: paired metrics first, then the mean over ``tasks``.
+def averages(rows: pd.DataFrame, tasks: tuple[str, ...], paper: str = "glmd") -> Averages:
+    """Score of each seed: the mean over ``tasks`` of each task's score, paired metrics first.
 
     Args:
         rows: scores of one method, pair and protocol.
         tasks: the tasks that count; a seed that lacks one of them has no score.
+        paper: whose tasks they are.
     """
     complete: dict[str, float] = {}
     missing: dict[str, tuple[str, ...]] = {}
+    asked = {task: paper_of(paper).task(task) for task in tasks}
     for seed, group in rows.groupby("seed", sort=False):
         found: dict[str, dict[str, float]] = {}
         for task, metric, value in zip(group["task"], group["metric"], group["value"], strict=True):
             found.setdefault(task, {})[metric] = value
         lacking = tuple(
-            task for task in tasks if any(name not in found.get(task, {}) for name in SPECS[task].metrics)
+            task for task, scoring in asked.items() if not found.get(task, {}).keys() >= set(scoring.leading)
         )
         if lacking:
             missing[str(seed)] = lacking
         else:
-            complete[str(seed)] = superglue_average(found, tasks)
+            complete[str(seed)] = fmean(scoring.score(found[task]) for task, scoring in asked.items())
     return Averages(complete, missing)
 
 
@@ -127,15 +133,16 @@ def metric_summary(rows: pd.DataFrame, task: str, metric: str) -> Summary:
     return summarise(select(rows, task=task, metric=metric)["value"].tolist())
 
 
-def _problem(row: Mapping[Any, Any]) -> str | None:
+def _problem(row: Mapping[Any, Any], paper: Paper) -> str | None:
     if row["role"] not in ROLES:
         return f"role {row['role']!r} is none of {', '.join(ROLES)}"
-    if row["task"] not in SPECS or row["metric"] not in SPECS[row["task"]].metrics:
+    if row["task"] not in paper.tasks or row["metric"] not in paper.task(row["task"]).metrics:
         return f"no metric {row['metric']!r} of task {row['task']!r}"
     if row["protocol"] not in PROTOCOLS:
         return f"protocol {row['protocol']!r} is none of {', '.join(PROTOCOLS)}"
+    least = paper.task(row["task"]).least
     try:
-        right = 0 <= float(row["value"]) <= 100
+        right = least <= float(row["value"]) <= 100
     except ValueError:
         right = False
-    return None if right else f"value {row['value']!r} is no number from 0 to 100"
+    return None if right else f"value {row['value']!r} is no number from {least:g} to 100"

@@ -8,6 +8,11 @@ from typing import Any
 from retort.stages import point_name
 
 _ALL_POSITIONS = "none"
+_CUTS = {
+    "first": "starts from the first layers of each block of",
+    "last": "starts from the last layers of each block of",
+}
+_KINDS = {"bert": "BERT", "bart": "BART", "mbart": "mBART", "mbart50": "mBART-50", "t5": "T5"}
 TERM_COLUMNS = ("weight", "distance", "site", "layers", "lenses", "positions")
 
 
@@ -87,7 +92,11 @@ def parents(stage: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if stage.get("init"):
         yield "starts from", stage["init"]
     if stage.get("truncated"):
-        yield "starts from the first layers of", stage["truncated"]["source"]
+        part = stage["truncated"].get("part") or {}
+        yield (
+            _CUTS.get(part.get("layer", ""), "starts from the first layers of"),
+            stage["truncated"]["source"],
+        )
     for digest in stage.get("teachers", ()):
         yield "learns from", digest
     if stage.get("mapped_by"):
@@ -96,6 +105,10 @@ def parents(stage: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def architecture(model: Mapping[str, Any]) -> str:
     """A model's size in one line."""
+    if "kind" in model:
+        name = _KINDS.get(model["kind"], model["kind"])
+        depth = " + ".join(str(n) for n in (model["encoder_layers"], model["decoder_layers"]) if n)
+        return f"{name}, {depth} layers, width {model['width']}, {model['heads']} heads"
     shown = f"{model['layers']} layers, width {model['width']}, {model['heads']} heads"
     extra = [f"{name} {expression(model[name])}" for name in ("factorised", "trigram", "bottleneck")
              if model.get(name)]  # fmt: skip

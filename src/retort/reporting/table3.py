@@ -8,14 +8,13 @@ from retort.reporting.notes import protocol_notes
 from retort.reporting.results import Results
 from retort.reporting.rows import BASELINE, Row, baseline_average, table_rows
 from retort.reporting.scores import HELD_OUT, PAPER
-from retort.reporting.tables import Cell, Column, Line, Table, title_of
+from retort.reporting.tables import NEAR, Cell, Column, Line, Table, title_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = ("section", "method", "pair", "student_params", "metric", "mean", "sd", "n", "paper")
 METRIC = "superglue"
-NEAR = " †"
 
 
 def table3(results: Results, protocol: str = PAPER) -> Table:

@@ -13,8 +13,7 @@ from retort.reporting.results import Results
 from retort.reporting.rows import BASELINE, Row, baseline_average, table_rows
 from retort.reporting.scores import PAPER, metric_summary, select
 from retort.reporting.statistics import Summary, near_baseline
-from retort.reporting.table3 import NEAR
-from retort.reporting.tables import Cell, Column, Kind, Line, Table, title_of
+from retort.reporting.tables import NEAR, Cell, Column, Kind, Line, Table, title_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Kind = Literal["ours", "paper", "not_run"]
+UNKNOWN = "–"
+NEAR = " †"
+"""Marks a score that does not stand out above a baseline."""
 TEMPLATES = Path(__file__).parent / "templates"
 _LONG = 45  # lines; more do not fit a printed page
 _MANY = 12  # columns; more do not fit its width unless their titles stand upright
@@ -29,10 +32,20 @@ _LATEX = {
 
 @dataclass(frozen=True)
 class Cell:
-    """One field of a table: what it says, and where the page leads from it."""
+    """One field of a table: what it says, and where the page leads from it.
+
+    Attributes:
+        unknown: there is a number, but not here: an empty field that shows that it is one.
+    """
 
     text: str = ""
     link: str | None = None
+    unknown: bool = False
+
+    @property
+    def shown(self) -> str:
+        """What people read."""
+        return UNKNOWN if self.unknown else self.text
 
 
 @dataclass(frozen=True)
@@ -106,7 +119,7 @@ def markdown(table: Table) -> str:
     for group, lines in table.grouped():
         if group is not None:
             rows.append([f"**{group}**", *[""] * (len(titles) - 1)])
-        rows += [[cell.text.replace("|", "\\|") for cell in line.cells] for line in lines]
+        rows += [[cell.shown.replace("|", "\\|") for cell in line.cells] for line in lines]
     widths = [max(3, *(len(row[i]) for row in [titles, *rows])) for i in range(len(titles))]
     ends = [":" if column.right else "-" for column in table.columns]
     rule = ["-" * (width - 1) + end for width, end in zip(widths, ends, strict=True)]

@@ -13,19 +13,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from retort.data.batches import GLMBatch, split
 from retort.distill.binding import BoundObjective
 from retort.errors import InputError, RetortError
-from retort.models.glm import GLM
 from retort.stages import Optimiser
 from retort.training.checkpoints import Scratch
+from retort.training.lessons import Batch
+from retort.training.units import GLM_UNITS, Units
 
 T = TypeVar("T")
+M = TypeVar("M", bound=nn.Module)
 
 
 class World:
@@ -55,8 +56,14 @@ class World:
         """This process's own device of a kind."""
         return kind
 
-    def place(self, build: Callable[[], GLM], device: torch.device) -> GLM:
-        """A model on the device, or this process's share of it; ``build`` makes it in the first process."""
+    def place(self, build: Callable[[], M], device: torch.device, units: Units[Any] = GLM_UNITS) -> M:
+        """A model on the device, or this process's share of it.
+
+        Args:
+            build: makes it, in the first process alone.
+            device: this process's own.
+            units: how models of its kind are shared out.
+        """
         return build().to(device)
 
     def join(self, objective: BoundObjective, settings: Optimiser, seed: int) -> None:
@@ -128,7 +135,7 @@ def current_world() -> World:
     return Team(int(os.environ["RANK"]), size, int(os.environ["LOCAL_RANK"]))
 
 
-def deal(batch: GLMBatch, limit: int, world: World, together: bool) -> list[GLMBatch]:
+def deal(batch: Batch, limit: int, world: World, together: bool) -> list[Any]:
     """This process's micro-batches of a global batch.
 
     They are dealt in turn and hold ``limit`` examples at most; fewer where that gives every process some.
@@ -136,16 +143,17 @@ def deal(batch: GLMBatch, limit: int, world: World, together: bool) -> list[GLMB
     process makes as many passes as any other: for want of a micro-batch it repeats one that does not count.
 
     Args:
-        batch: the same in all processes.
+        batch: the same in all processes (see :class:`retort.training.lessons.Batch`).
         limit: examples of a micro-batch.
         world: the processes.
         together: see :attr:`retort.distill.objective.Objective.together`.
     """
     examples = batch.totals.examples
     size = limit if together else min(limit, -(-examples // world.size))
-    parts = [batch] if size >= examples else split(batch, size)
+    parts = [batch] if size >= examples else batch.split(size)
     mine = parts[world.rank :: world.size]
-    spare = replace(parts[0], totals=replace(batch.totals, idle=True))
+    first: Any = parts[0]
+    spare = replace(first, totals=replace(batch.totals, idle=True))
     return mine + [spare] * (-(-len(parts) // world.size) - len(mine))
 
 

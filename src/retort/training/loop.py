@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,10 +79,11 @@ class Trainer:
         self.autocast = autocast
         self.world = world
         self.step = 0
-        named = [*student.module.named_parameters(), *objective.named_parameters()]
+        own, lenses = list(student.module.named_parameters()), list(objective.named_parameters())
+        named = [*own, *lenses]
         self.names = [name for name, _ in named]
         self.parameters = [parameter for _, parameter in named]
-        self.optimisers = build(settings, named)
+        self.optimisers = build(settings, own, lenses)
         student.module.train()
         world.join(objective, settings, seed)
 
@@ -96,8 +97,9 @@ class Trainer:
         clock = Clock(self.step, self.total, epoch, self.seed)
         sums: dict[str, float] = {}
         loss = 0.0
+        shares = self.objective.losses(batches, self.student, self.teachers, clock)
         for batch in batches:
-            losses = self._forward(batch, clock)
+            losses = self._forward(shares, batch.valid.device.type)
             losses.total.backward()
             value = losses.total.item()
             if not math.isfinite(value):
@@ -132,11 +134,11 @@ class Trainer:
             self.world.clip(self.parameters, self.settings.clip_norm, norm)
         return norm
 
-    def _forward(self, batch: Any, clock: Clock) -> Losses:
+    def _forward(self, shares: Iterator[Losses], kind: str) -> Losses:
+        """The next micro-batch's share of the loss."""
         assert not any(teacher.module.training for teacher in self.teachers)
-        kind = batch.valid.device.type
         with torch.autocast(kind, dtype=self.autocast, enabled=self.autocast is not None):
-            return self.objective.loss(batch, self.student, self.teachers, clock)
+            return next(shares)
 
     def state(self) -> dict[str, Any]:
         """Everything that a bit-exact continuation needs."""

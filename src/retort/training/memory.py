@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import torch
 
-from retort.cells import TEACHER_SEED
 from retort.errors import RetortError
 from retort.stages import Pretraining, Stage
+from retort.tracks import TEACHER_SEED
 from retort.training.setup import Job
 
 _SAID = ("DefaultCPUAllocator:", "CUBLAS_STATUS_ALLOC_FAILED", "out of memory")
@@ -51,12 +51,12 @@ def smaller(stage: Stage) -> list[str]:
         key = f"pretraining.{'teacher' if teacher else 'student'}.micro_batch_size"
         return [
             f"{key} (now {schooling.micro_batch_size})",
-            f"pretraining.max_length (now {schooling.corpus.max_length})",
+            f"pretraining.max_length (now {schooling.corpus.length})",
         ]
     runs = stage.runs.values()
     micro = [run.micro_batch_size for run in runs if run.micro_batch_size is not None]
     size = max((run.batch_size for run in runs), default=0)
-    longest = {run.task: run.max_length for run in runs}
+    longest = {run.task: run.length for run in runs}
     now = f"now {max(micro)}" if micro else f"now null: whole batches of up to {size}"
     return [
         f"task_training.micro_batch_size ({now})",

@@ -37,24 +37,23 @@ def decayed(name: str, parameter: Tensor) -> bool:
     return parameter.dim() >= 2 and "layernorm" not in name.lower()
 
 
-def build(settings: Optimiser, named: Iterable[tuple[str, nn.Parameter]]) -> list[torch.optim.Optimizer]:
-    """Optimisers for named parameters; each group carries its peak rate as ``peak``."""
-    parameters = [(name, parameter) for name, parameter in named if parameter.requires_grad]
+Named = Iterable[tuple[str, nn.Parameter]]
+
+
+def build(settings: Optimiser, named: Named, lenses: Named = ()) -> list[torch.optim.Optimizer]:
+    """Optimisers of a student's named parameters and its lenses'; groups carry their peak as ``peak``."""
+    together = settings.lenses is None
+    everything = [*named, *lenses] if together else named
+    parameters = [(name, parameter) for name, parameter in everything if parameter.requires_grad]
     optimisers: list[torch.optim.Optimizer] = []
     if settings.muon is not None:
         hidden = [(n, p) for n, p in parameters if p.dim() == 2 and ".layers." in n]
         optimisers.append(Muon(hidden, settings.muon))
         chosen = {id(p) for _, p in hidden}
         parameters = [(n, p) for n, p in parameters if id(p) not in chosen]
-    # Parameters of which a process holds a share (DTensor) cannot be updated together with whole ones.
-    groups: list[dict[str, Any]] = [
-        {
-            "params": [p for n, p in parameters if type(p) is kind and decayed(n, p) == decays],
-            "weight_decay": settings.weight_decay if decays else 0.0,
-        }
-        for kind in dict.fromkeys(type(p) for _, p in parameters)
-        for decays in (True, False)
-    ]
+    groups = _groups(parameters, settings.weight_decay, settings.learning_rate)
+    if settings.lenses is not None:
+        groups += _groups(list(lenses), settings.lenses.weight_decay, settings.lenses.learning_rate)
     optimisers.append(
         torch.optim.AdamW(
             [group for group in groups if group["params"]],
@@ -68,6 +67,21 @@ def build(settings: Optimiser, named: Iterable[tuple[str, nn.Parameter]]) -> lis
         for group in optimiser.param_groups:
             group["peak"] = group["lr"]
     return optimisers
+
+
+def _groups(
+    parameters: list[tuple[str, nn.Parameter]], weight_decay: float, rate: float
+) -> list[dict[str, Any]]:
+    # Parameters of which a process holds a share (DTensor) cannot be updated together with whole ones.
+    return [
+        {
+            "params": [p for n, p in parameters if type(p) is kind and decayed(n, p) == decays],
+            "weight_decay": weight_decay if decays else 0.0,
+            "lr": rate,
+        }
+        for kind in dict.fromkeys(type(p) for _, p in parameters)
+        for decays in (True, False)
+    ]
 
 
 class Muon(torch.optim.Optimizer):

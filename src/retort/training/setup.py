@@ -14,20 +14,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from retort.data.tokenizer import Tokenizer
 from retort.devices import claim, visible
 from retort.distill.vocabulary import VocabularyMap
 from retort.errors import InputError
-from retort.files import digest_of, read_json, sha256_of, write_lines
+from retort.files import digest_of, recorded_hash, write_lines
 from retort.layout import Layout
-from retort.models.checkpoint import WEIGHTS, load_config, load_glm, load_tensors
-from retort.models.features import Shape
-from retort.models.glm import GLM, Bottleneck, GLMConfig
-from retort.models.glm_family import GLMFamily
-from retort.models.truncation import slice_words, truncate
+from retort.models.checkpoint import WEIGHTS
+from retort.models.features import Family, Shape
+from retort.models.truncation import slice_words
 from retort.progress import Progress
 from retort.runcard import Request
-from retort.stages import Architecture, SlicedCompression, Stage, task_of
+from retort.stages import SlicedCompression, Stage, task_of
 from retort.training.distribution import ALONE, World
 
 
@@ -95,28 +92,6 @@ def autocast_dtype(precision: str) -> torch.dtype | None:
     return torch.bfloat16 if precision == "bfloat16" else None
 
 
-def vocabulary_rows(folder: Path) -> int:
-    """Rows of the word table of the text data in ``folder`` (padded)."""
-    return int(read_json(folder / "summary.json")["vocabulary_rows"])
-
-
-def glm_config(architecture: Architecture, vocabulary: int) -> GLMConfig:
-    """The model configuration of an architecture with a vocabulary."""
-    inner = architecture.bottleneck
-    return GLMConfig(
-        layers=architecture.layers,
-        width=architecture.width,
-        heads=architecture.heads,
-        vocab=vocabulary,
-        positions=architecture.positions,
-        dropout=architecture.dropout,
-        init_std=architecture.init_std,
-        factorised=architecture.factorised,
-        trigram=architecture.trigram,
-        bottleneck=None if inner is None else Bottleneck(*inner),
-    )
-
-
 def vocabulary_map(stage: Stage, job: Job) -> VocabularyMap | None:
     """The vocabulary map of a stage, on the job's device."""
     if stage.compression is None:
@@ -124,36 +99,50 @@ def vocabulary_map(stage: Stage, job: Job) -> VocabularyMap | None:
     return VocabularyMap.load(job.layout.vocabulary(stage)).to(job.device)
 
 
-def starting_model(stage: Stage, job: Job, run: str | None) -> GLM:
-    """The model a run starts from: its ``init``'s result, or random parameters by its seed.
+def kept_words(stage: Stage, job: Job) -> Tensor | None:
+    """Word ids [M] that a student with a compressed vocabulary keeps, in the order of its rows."""
+    vocabulary = vocabulary_map(stage, job)
+    return None if vocabulary is None else vocabulary.kept_ids
+
+
+def starting_family(stage: Stage, job: Job, run: str | None) -> Family:
+    """The model a run starts from: its ``init``'s result, a part of a teacher, or random parameters by its
+    seed.
 
     A run continues the run of the same name, so that the points of a search stay apart from stage to
     stage; it is cut from what its task's teacher became. Leaves the generator seeded either way, so that
     lenses which are drawn next depend on the stage alone.
     """
     torch.manual_seed(stage.seed)
-    return job.world.place(lambda: _starting_model(stage, job, run), job.device)
+    builder = stage.architecture.builder()
+    module = job.world.place(lambda: _starting_model(stage, job, run), job.device, builder.units)
+    return builder.family(module, vocabulary_map(stage, job))
 
 
-def _starting_model(stage: Stage, job: Job, run: str | None) -> GLM:
+def _starting_model(stage: Stage, job: Job, run: str | None) -> Any:
+    builder = stage.architecture.builder()
+    classes = None if run is None else stage.runs[run].classes
     if stage.init is not None:
-        model = load_glm(model_folder(stage.init, job.layout, run))
-        wanted = glm_config(stage.architecture, model.config.vocab)
-        if model.config != wanted:
-            raise InputError(f"{stage.id}: starts from {stage.init.id}, which has another architecture")
-        return model
+        return builder.load(model_folder(stage.init, job.layout, run), classes)
     vocabulary = vocabulary_map(stage, job)
-    rows = vocabulary_rows(job.layout.text(stage.data)) if vocabulary is None else len(vocabulary.kept_ids)
-    model = GLM(glm_config(stage.architecture, rows))
+    model: Any = builder.new(job.layout.text(stage.data), vocabulary, classes)
     if stage.truncated is not None:
         task = None if run is None else task_of(run)
-        source = load_glm(model_folder(stage.truncated.source, job.layout, task))
-        truncate(model, source, stage.truncated.fused)
+        source = stage.truncated.source
+        teacher = _stored_model(source, job, task)
+        builder.cut(model, teacher, stage.truncated.part)
     if isinstance(stage.compression, SlicedCompression):
         assert vocabulary is not None and stage.mapped_by is not None
-        table = load_tensors(job.layout.stage(stage.mapped_by) / WEIGHTS)["word_embeddings.weight"]
+        table = stage.mapped_by.architecture.builder().word_table(job.layout.stage(stage.mapped_by))
         slice_words(model, table, vocabulary)
     return model
+
+
+def _stored_model(stage: Stage, job: Job, task: str | None) -> Any:
+    """What a stage made, of a task stage the best model of a task."""
+    name = task if stage.phase == "task" else None
+    classes = None if name is None else next(r.classes for r in stage.runs.values() if r.task == name)
+    return stage.architecture.builder().load(model_folder(stage, job.layout, name), classes)
 
 
 def model_folder(stage: Stage, layout: Layout, run: str | None) -> Path:
@@ -173,23 +162,23 @@ def models_read(stage: Stage, layout: Layout, run: str | None) -> list[Path]:
     return [folder / WEIGHTS for folder in found]
 
 
-def load_teachers(stage: Stage, job: Job, task: str | None) -> list[GLMFamily]:
+def load_teachers(stage: Stage, job: Job, task: str | None) -> list[Family]:
     """The frozen teachers of a stage, in evaluation mode."""
     return [load_frozen(teacher, job, task) for teacher in stage.teachers]
 
 
 def shape_of(stage: Stage, job: Job, task: str | None) -> Shape:
     """The shape of a stage's result, from its configuration alone."""
-    config = load_config(model_folder(stage, job.layout, task if stage.phase == "task" else None))
-    return Shape(config.layers, config.width, config.heads, config.vocab)
-
-
-def load_frozen(stage: Stage, job: Job, task: str | None) -> GLMFamily:
-    """A stage's result, frozen and in evaluation mode."""
     folder = model_folder(stage, job.layout, task if stage.phase == "task" else None)
-    model = job.world.place(lambda: load_glm(folder), job.device)
-    model.requires_grad_(False)
-    return GLMFamily(model.eval(), vocabulary_map(stage, job))
+    return stage.architecture.builder().shape(folder)
+
+
+def load_frozen(stage: Stage, job: Job, task: str | None) -> Family:
+    """A stage's result, frozen and in evaluation mode."""
+    builder = stage.architecture.builder()
+    module = job.world.place(lambda: _stored_model(stage, job, task), job.device, builder.units)
+    module.requires_grad_(False)
+    return builder.family(module.eval(), vocabulary_map(stage, job))
 
 
 def scratch_folder(stage: Stage, job: Job) -> Path:
@@ -204,13 +193,8 @@ def scratch_folder(stage: Stage, job: Job) -> Path:
     for run in stage.runs or (None,):
         files += models_read(stage, layout, run)
     # What is missing is told by the step that reads it.
-    read = {str(path): sha256_of(path) for path in dict.fromkeys(files) if path.exists()}
+    read = {str(path): recorded_hash(path) for path in dict.fromkeys(files) if path.exists()}
     return layout.scratch(stage, digest_of([job.code, sorted(read.values())]))
-
-
-def load_tokenizer(stage: Stage, layout: Layout) -> Tokenizer:
-    """The tokenizer of the stage's text data."""
-    return Tokenizer.load(layout.text(stage.data) / "tokenizer.json")
 
 
 def weights_digest(weights: Mapping[str, Tensor]) -> str:

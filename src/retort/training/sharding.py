@@ -17,21 +17,19 @@ from typing import Any, Self, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, Shard, distribute_tensor
 
 from retort.distill.binding import BoundObjective
-from retort.distill.distances import GatheringDistance
 from retort.errors import InputError, RetortError
-from retort.models.features import Recorder
-from retort.models.glm import GLM
 from retort.stages import Optimiser
 from retort.training.checkpoints import Scratch
 from retort.training.distribution import World, same_size_as_before
+from retort.training.fsdp import buffers_of, share_out
 from retort.training.team_scratch import TeamScratch, mesh_of
+from retort.training.units import GLM_UNITS, Units
 
 T = TypeVar("T")
+M = TypeVar("M", bound=nn.Module)
 
 PATIENCE = timedelta(minutes=30)
 """How long a process waits for another. The longest honest waits are for the first process: it draws or
@@ -87,26 +85,31 @@ class Team(World):
         torch.cuda.set_device(number)
         return torch.device(kind.type, number)
 
-    def place(self, build: Callable[[], GLM], device: torch.device) -> GLM:
+    def place(self, build: Callable[[], M], device: torch.device, units: Units[Any] = GLM_UNITS) -> M:
         """This process's share of a model that the first process makes on its CPU."""
         whole = self._first_makes(build)
-        described: Any = None if whole is None else (whole.config, next(whole.parameters()).dtype)
-        config, dtype = self.agree(described)
+        described: Any = None
+        if whole is not None:
+            dtype = next(whole.parameters()).dtype
+            described = units.describe(whole), dtype, whole.training, buffers_of(whole)
+        description, dtype, training, buffers = self.agree(described)
         with torch.device("meta"):
-            module = GLM(config).to(dtype)
+            module = units.empty(description).to(dtype).train(training)
         mesh = mesh_of(device.type, self.size)
-        for block in module.transformer.layers:
-            _share_out(block, mesh)
-        _share_out(module, mesh)
+        for block in units.blocks(module):
+            share_out(block, mesh, units.reading(block))
+        share_out(module, mesh, units.reading(None))
         module.to_empty(device=device)
         source = {} if whole is None else dict(whole.named_parameters())
         with torch.no_grad():
             for name, own in module.named_parameters():
                 given = torch.empty(own.shape, dtype=dtype) if whole is None else source.pop(name).detach()
                 own.copy_(distribute_tensor(given.to(device), mesh, [Shard(0)]))
+            for name, own in module.named_buffers():
+                own.copy_(buffers[name])
         return module
 
-    def _first_makes(self, build: Callable[[], GLM]) -> GLM | None:
+    def _first_makes(self, build: Callable[[], M]) -> M | None:
         """What ``build`` gives in the first process, nothing in the others; its error is everyone's."""
         made, error = None, None
         if self.first:
@@ -126,7 +129,7 @@ class Team(World):
                 "this objective learns a policy from the micro-batch before (RL-KD), which several processes "
                 "do not see in order: train it on one device (models.*.devices: 1)"
             )
-        if any(isinstance(term.by, GatheringDistance) for term in objective.objective.terms):
+        if objective.objective.gathers:
             raise InputError(
                 "this objective gathers something over all micro-batches (quirk cka-micro-batch: fixed), "
                 "which several processes do not: train it on one device (models.*.devices: 1)"
@@ -198,48 +201,3 @@ def _gradients(parameters: Sequence[nn.Parameter]) -> tuple[list[Tensor], list[T
     found = [parameter.grad for parameter in parameters if parameter.grad is not None]
     shared = [gradient.to_local() for gradient in found if isinstance(gradient, DTensor)]
     return shared, [gradient for gradient in found if not isinstance(gradient, DTensor)]
-
-
-def _share_out(module: nn.Module, mesh: DeviceMesh) -> None:
-    """Make a module an FSDP unit that gathers its parameters whenever a gradient comes in."""
-    seen = _Seen()
-    module.register_forward_pre_hook(seen.before)
-    module.register_forward_hook(seen.show)
-    unit = fully_shard(module, mesh=mesh)
-    module.register_forward_hook(_hide)
-    assert isinstance(unit, FSDPModule)
-    # Losses are shares of the global batch's: gradients are summed, not averaged.
-    unit.set_gradient_divide_factor(1.0)
-    unit.set_force_sum_reduction_for_comms(True)
-
-
-class _Seen:
-    """Shows FSDP the tensors that an objective reads inside a module, as if the module returned them.
-
-    FSDP gathers a module's parameters for the backward pass when a gradient arrives at its output. An
-    objective may look at queries or scores and never at what becomes of them: then the gradient enters
-    the module elsewhere, and the parameters that it needs would not be there.
-    """
-
-    def __init__(self) -> None:
-        self._before = 0
-
-    def before(self, module: nn.Module, arguments: tuple[Any, ...]) -> None:
-        """Count what was recorded before the module ran."""
-        self._before = len(_recorder(arguments).values)
-
-    def show(self, module: nn.Module, arguments: tuple[Any, ...], output: Tensor) -> tuple[Any, ...]:
-        """The output, out of FSDP's sight, and the ways in for a gradient: no views, whose hooks get lost."""
-        recorded = list(_recorder(arguments).values.values())[self._before :]
-        entries = [tensor if tensor._base is None else tensor._base for tensor in (output, *recorded)]
-        return lambda: output, [tensor for tensor in entries if tensor.requires_grad]
-
-
-def _hide(module: nn.Module, arguments: tuple[Any, ...], shown: tuple[Any, ...]) -> Tensor:
-    """The module's own output again."""
-    output: Tensor = shown[0]()
-    return output
-
-
-def _recorder(arguments: tuple[Any, ...]) -> Recorder:
-    return next(argument for argument in arguments if isinstance(argument, Recorder))

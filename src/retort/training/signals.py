@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from retort.data.batches import GLMBatch, collate_cloze
 from retort.data.examples import ClozeExample
-from retort.data.store import load_examples
 from retort.data.superglue.tasks import spec_of
 from retort.errors import InputError
 from retort.files import atomic_folder, atomic_path, seal, verify
@@ -145,10 +144,11 @@ class CachedTeacher:
 
 @tells_memory
 def store_signals(teacher: Stage, job: Job) -> None:
-    """Write the signals of a fine-tuned teacher for the training examples of all its tasks."""
-    with atomic_folder(job.layout.signals(teacher)) as temporary:
+    """Write what students read of a fine-tuned teacher, for the training examples of all its tasks."""
+    layout = job.layout
+    with atomic_folder(layout.signals(teacher)) as temporary:
         for task in teacher.tasks:
-            examples = load_examples(job.layout.text(teacher.text(task)), "train")
-            family = load_frozen(teacher, job, task)
-            write_signals(temporary / f"{task}.safetensors", family, examples, job.device)
+            run = next(run for run in teacher.runs.values() if run.task == task)
+            lesson = run.lesson(layout.text(teacher.data), layout.text(run.text))
+            lesson.store(temporary, load_frozen(teacher, job, task), job.device)
         seal(temporary)

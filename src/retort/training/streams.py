@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence, Sized
 from random import Random
-from typing import Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
-from retort.data.batches import GLMBatch, collate
-from retort.data.examples import GLMExample
 from retort.errors import RetortError
 from retort.training.distribution import ALONE, World, deal
 
@@ -15,22 +14,26 @@ _WINDOW = 16
 while the order of batches stays random."""
 
 
-class Source(Protocol):
-    """Masked samples by index."""
+Example = TypeVar("Example", bound=Sized)
 
-    def example(self, index: int) -> GLMExample | None:
-        """The masked sample ``index``; ``None`` where the masking dropped it."""
+
+class Source(Protocol[Example]):
+    """Pretraining samples by index, and how some of them make a batch."""
+
+    def example(self, index: int) -> Example | None:
+        """Sample ``index``; ``None`` where the masking dropped it."""
         ...
 
     def key(self, index: int) -> str:
         """What messages call it."""
         ...
 
+    def collate(self, examples: Sequence[Example], keys: Sequence[str]) -> Any:
+        """A batch (see :class:`retort.training.lessons.Batch`)."""
+        ...
 
-_Sample = tuple[int, GLMExample]
 
-
-class PretrainingStream:
+class PretrainingStream(Generic[Example]):
     """Global batches of a pretraining run, split into micro-batches.
 
     A batch depends on the seed and its number alone. Dropped samples make a batch smaller, as
@@ -39,7 +42,7 @@ class PretrainingStream:
 
     def __init__(
         self,
-        source: Source,
+        source: Source[Example],
         batch_size: int,
         micro_batch_size: int,
         seed: int,
@@ -52,9 +55,9 @@ class PretrainingStream:
         self._seed = seed
         self._world = world
         self._together = together
-        self._window: tuple[int, list[list[_Sample]]] = (-1, [])
+        self._window: tuple[int, list[list[tuple[int, Example]]]] = (-1, [])
 
-    def __call__(self, step: int) -> list[GLMBatch]:
+    def __call__(self, step: int) -> list[Any]:
         """Micro-batches of the update after ``step`` finished ones."""
         window, place = divmod(step, _WINDOW)
         if self._window[0] != window:
@@ -63,7 +66,7 @@ class PretrainingStream:
         limit = self._micro if self._micro < self._batch_size else batch.totals.examples
         return deal(batch, limit, self._world, self._together)
 
-    def unseen(self, steps: int, rows: int) -> GLMBatch:
+    def unseen(self, steps: int, rows: int) -> Any:
         """A batch of the first ``rows`` samples that come after all that ``steps`` updates read.
 
         Where samples are documents and the run is shorter than one pass over the corpus, it never trains
@@ -71,11 +74,11 @@ class PretrainingStream:
         """
         return self._collate(self._examples(-(-steps // _WINDOW) * _WINDOW * self._batch_size, rows))
 
-    def _collate(self, samples: list[_Sample]) -> GLMBatch:
+    def _collate(self, samples: list[tuple[int, Example]]) -> Any:
         keys = [self._source.key(index) for index, _ in samples]
-        return collate([example for _, example in samples], keys=keys)
+        return self._source.collate([example for _, example in samples], keys)
 
-    def _examples(self, first: int, count: int) -> list[_Sample]:
+    def _examples(self, first: int, count: int) -> list[tuple[int, Example]]:
         """Samples ``first`` and the following by index, without those that the masking drops."""
         found = ((index, self._source.example(index)) for index in range(first, first + count))
         examples = [(index, example) for index, example in found if example is not None]
@@ -86,7 +89,7 @@ class PretrainingStream:
             )
         return examples
 
-    def _fill(self, window: int) -> list[list[_Sample]]:
+    def _fill(self, window: int) -> list[list[tuple[int, Example]]]:
         size = self._batch_size * _WINDOW
         examples = sorted(self._examples(window * size, size), key=lambda sample: len(sample[1]))
         while len(examples) < _WINDOW:  # very small batches: repeat, so that none is empty

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -11,37 +10,33 @@ from typing import Any
 
 import torch
 
-from retort.data.batches import GLMBatch, collate_cloze
-from retort.data.examples import ClozeExample
-from retort.data.store import load_examples
-from retort.data.superglue.tasks import spec_of
 from retort.distill.binding import BoundObjective
-from retort.evaluation.metrics import selection_score
-from retort.evaluation.predictions import Evaluation, evaluate, write_predictions
 from retort.evaluation.selection import own_best, runs_by_task
 from retort.files import SEAL, atomic_folder, json_digest, read_json, remove_folder, seal, write_json
-from retort.models.checkpoint import load_tensors, save_glm, save_tensors
+from retort.models.checkpoint import load_tensors, save_tensors
 from retort.models.features import Family
-from retort.models.glm_family import GLMFamily
 from retort.progress import Progress
-from retort.runcard import Cost, Origin, Stopwatch, write_card
+from retort.runcard import Origin, Stopwatch, write_card
 from retort.stages import Stage, TaskRun, to_json
 from retort.training.checkpoints import Scratch
+from retort.training.diary import Diary
 from retort.training.distribution import ALONE, World, deal
 from retort.training.finished import link_tree, publishing
+from retort.training.lessons import Batch, Judged
 from retort.training.loop import StepReport, Trainer, run
 from retort.training.memory import tells_memory
+from retort.training.probes import Probe
 from retort.training.setup import (
     Job,
     autocast_dtype,
+    kept_words,
     load_frozen,
     model_folder,
     models_read,
     progress_of,
     scratch_folder,
     shape_of,
-    starting_model,
-    vocabulary_map,
+    starting_family,
     weights_digest,
     write_log,
 )
@@ -49,14 +44,9 @@ from retort.training.signals import CACHED, CachedTeacher
 
 
 @dataclass
-class _Diary:
-    """What is remembered of a run besides the trainer's state; survives a restart."""
+class _Diary(Diary):
+    """With what was found on dev, evaluation by evaluation."""
 
-    seconds: float = 0.0
-    processor_seconds: float = 0.0
-    tokens: int = 0
-    started: float = field(default_factory=time.time)
-    log: list[dict[str, Any]] = field(default_factory=list)
     evaluations: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -64,22 +54,33 @@ class TaskBatches:
     """Batches of a task run: another seeded order each epoch, the last batch may be smaller.
 
     Of several processes each gets its micro-batches (see :func:`deal`).
+
+    Args:
+        examples: to train on.
+        collate: makes a batch of some of them.
+        settings: sizes and length of the run.
+        seed: decides the orders.
+        world: the processes; ``together``: see :func:`deal`.
+        taught: what an update learns on instead of its examples; ``None``: those.
     """
 
     def __init__(
         self,
-        examples: Sequence[ClozeExample],
+        examples: Sequence[Any],
+        collate: Callable[[Sequence[Any]], Batch],
         settings: TaskRun,
         seed: int,
         world: World = ALONE,
         together: bool = False,
+        taught: Callable[[Sequence[Any], int], Sequence[Any]] | None = None,
     ) -> None:
+        self._taught = taught
         self._world = world
         self._together = together
         self._examples = examples
+        self._collate = collate
         self._settings = settings
         self._seed = seed
-        self._mean = spec_of(settings.task).length_penalty == 1
         self.per_epoch = -(-len(examples) // settings.batch_size)
         self.total = settings.epochs * self.per_epoch
         self._order: tuple[int, list[int]] = (-1, [])
@@ -88,7 +89,7 @@ class TaskBatches:
         """Finished passes over the data after ``step`` updates."""
         return step // self.per_epoch
 
-    def __call__(self, step: int) -> list[GLMBatch]:
+    def __call__(self, step: int) -> list[Any]:
         """Micro-batches of the update after ``step`` finished ones."""
         epoch, place = divmod(step, self.per_epoch)
         if self._order[0] != epoch:
@@ -97,18 +98,22 @@ class TaskBatches:
             self._order = (epoch, order)
         size = self._settings.batch_size
         chosen = self._order[1][place * size : (place + 1) * size]
-        length = self._settings.max_length if self._settings.padding == "fixed" else None
-        batch = collate_cloze([self._examples[i] for i in chosen], length, self._mean)
+        examples: Sequence[Any] = [self._examples[i] for i in chosen]
+        batch = self._collate(examples if self._taught is None else self._taught(examples, step))
         return deal(batch, self._settings.micro_batch_size or size, self._world, self._together)
 
 
 class Classroom:
-    """What all runs of a stage on a task share, read once: examples and frozen teachers."""
+    """What all runs of a stage on a task share, read once: examples and frozen teachers.
+
+    Attributes:
+        lesson: of the stage's first run on the task; its other runs differ in batch size and rate alone.
+    """
 
     def __init__(self, stage: Stage, task: str, job: Job) -> None:
-        text = job.layout.text(stage.text(task))
-        self.train = load_examples(text, "train")
-        self.dev = load_examples(text, "val")
+        self.run = next(run for run in stage.runs.values() if run.task == task)
+        layout = job.layout
+        self.lesson = self.run.lesson(layout.text(stage.data), layout.text(self.run.text))
         self.shapes = [shape_of(teacher, job, task) for teacher in stage.teachers]
         self._stage, self._task, self._job = stage, task, job
         self._teachers: dict[int, Family] = {}
@@ -120,11 +125,12 @@ class Classroom:
     def _teacher(self, number: int, objective: BoundObjective) -> Family:
         if number not in self._teachers:
             source, job = self._stage.teachers[number], self._job
-            if source.phase != "task" or not objective.cacheable(number, CACHED):
+            stored = self.run.signals and source.phase == "task"
+            if not stored or not objective.cacheable(number, CACHED):
                 self._teachers[number] = load_frozen(source, job, self._task)
             else:
-                stored = job.layout.signals(source) / f"{self._task}.safetensors"
-                self._teachers[number] = CachedTeacher(stored, self.shapes[number], job.device)
+                path = job.layout.signals(source) / f"{self._task}.safetensors"
+                self._teachers[number] = CachedTeacher(path, self.shapes[number], job.device)
         return self._teachers[number]
 
 
@@ -138,16 +144,32 @@ class TaskTraining:
         self.job = job
         self.progress = progress
         self.room = room
-        self.mean_over_tokens = spec_of(settings.task).length_penalty == 1
-        self.batches = TaskBatches(room.train, settings, stage.seed, job.world, stage.objective.together)
-        self.student = GLMFamily(starting_model(stage, job, name), vocabulary_map(stage, job))
+        lesson, together = room.lesson, stage.objective.together
+        self.batches = TaskBatches(
+            lesson.train, lesson.collate, settings, stage.seed, job.world, together, self._taught
+        )
+        self.student = starting_family(stage, job, name)
         self.trainer = self._trainer()
         self.diary, self.watch = _Diary(), Stopwatch()
-        self.best: tuple[dict[str, torch.Tensor], Evaluation] | None = None
+        self.best: tuple[dict[str, torch.Tensor], Judged] | None = None
+        self.probe = self._probe()
+
+    def _probe(self) -> Probe | None:
+        """What lays the student beside its teacher, where there is one and the task says how."""
+        probed, teachers = self.room.lesson.probed(), self.trainer.teachers
+        if probed is None or len(teachers) != 1:
+            return None
+        view, batch = probed
+        kept = kept_words(self.stage, self.job)
+        return Probe(self.student, teachers[0], batch.to(self.job.device), kept, view)
+
+    def _taught(self, examples: Sequence[Any], step: int) -> Sequence[Any]:
+        signals = [self.job.layout.signals(teacher) for teacher in self.stage.teachers]
+        return self.room.lesson.taught(examples, step, self.student, signals, self.stage.seed)
 
     def _trainer(self) -> Trainer:
         stage, job, shapes = self.stage, self.job, self.room.shapes
-        kept = None if self.student.vocabulary is None else self.student.vocabulary.kept_ids
+        kept = kept_words(stage, job)
         objective = BoundObjective(stage.objective, self.student.shape, shapes, kept).to(job.device)
         if stage.carry_lenses:
             assert stage.init is not None
@@ -177,16 +199,16 @@ class TaskTraining:
         due = evaluation_steps(self.batches, self.settings)
 
         def after(report: StepReport) -> None:
-            self.diary.seconds += report.seconds
-            self.diary.tokens += report.tokens
+            self.diary.count(report)
             self.progress.update(report.step, report.tokens, report.loss)
             if report.step % self.batches.per_epoch == 0 or report.step == self.batches.total:
-                self.diary.log.append({"step": report.step, "loss": report.loss, "parts": report.parts})
+                self.diary.note(report)
+            self.diary.measure(self.probe, self.student, report, self.batches.total)
             if report.step in due:
                 self._evaluate(report.step)
-            self.diary.processor_seconds += self.watch.lap()
+            self.diary.lap(self.watch)
 
-        def batches(step: int) -> list[GLMBatch]:
+        def batches(step: int) -> list[Any]:
             return [batch.to(self.job.device) for batch in self.batches(step)]
 
         run(self.trainer, batches, after, scratch, self.batches.epoch, self._extra)
@@ -194,10 +216,9 @@ class TaskTraining:
     def _evaluate(self, step: int) -> None:
         """Evaluate on dev; keep the parameters if no earlier evaluation was as good."""
         found = self._measure()
-        self.diary.evaluations.append(
-            {"step": step, "all": found.metrics, "select": found.select, "report": found.report}
-        )
-        scores = [selection_score(self.settings.task, e["all"]) for e in self.diary.evaluations]
+        record = {"step": step, "all": found.metrics, "select": found.select, "report": found.report}
+        self.diary.evaluations.append(record | ({"losses": found.losses} if found.losses else {}))
+        scores = [self.settings.scoring.selection(e["all"]) for e in self.diary.evaluations]
         if scores[-1] > max(scores[:-1], default=float("-inf")):
             weights = {name: t.detach().clone() for name, t in self.student.module.state_dict().items()}
             self.best = (weights, found)
@@ -214,9 +235,8 @@ class TaskTraining:
         self.best = (best, self._measure())
         self.trainer.restore(state)
 
-    def _measure(self) -> Evaluation:
-        task, dev = self.settings.task, self.room.dev
-        return evaluate(self.student, task, dev, self.job.device, self.mean_over_tokens, self.job.world)
+    def _measure(self) -> Judged:
+        return self.room.lesson.judge(self.student, self.trainer.teachers, self.job.device, self.job.world)
 
     def publish(self, folder: Path) -> None:
         """Write the best model, its predictions, the logs and a run card to ``folder``."""
@@ -227,20 +247,22 @@ class TaskTraining:
         if not self.job.world.first:
             return
         with atomic_folder(folder) as temporary:
-            save_glm(temporary, self.student.module, whole)
+            self.stage.architecture.builder().save(temporary, self.student.module, whole)
             lenses = self.trainer.objective.state_dict()
             if lenses:
                 save_tensors(temporary / "lenses.safetensors", lenses)
-            write_predictions(temporary / "predictions.jsonl", evaluation)
+            evaluation.write(temporary / "predictions.jsonl")
             write_log(temporary / "log.jsonl", self.diary.log)
+            if self.probe is not None:
+                write_log(temporary / "distances.jsonl", self.diary.distances)
             write_json(temporary / "metrics.json", {"evaluations": self.diary.evaluations})
             seal(temporary)
             self._card(temporary / "card.json", evaluation, whole)
 
-    def _card(self, path: Path, evaluation: Evaluation, weights: dict[str, torch.Tensor]) -> None:
+    def _card(self, path: Path, evaluation: Judged, weights: dict[str, torch.Tensor]) -> None:
         layout, task, diary = self.job.layout, self.settings.task, self.diary
         texts = (layout.text(self.stage.data), layout.text(self.settings.text))
-        inputs = [texts[0] / "tokenizer.json", *(texts[1] / f"{split}.npz" for split in ("train", "val"))]
+        inputs = [texts[0] / "tokenizer.json", *self.room.lesson.files]
         inputs += models_read(self.stage, layout, self.name)
         write_card(
             path,
@@ -251,14 +273,7 @@ class TaskTraining:
                 inputs,
                 self.job.request,
             ),
-            Cost(
-                diary.started,
-                diary.seconds,
-                diary.processor_seconds,
-                self.trainer.total,
-                diary.tokens,
-                self.job.world.size,
-            ),
+            diary.cost(self.trainer.total, self.job.world.size),
             str(self.job.device),
             {
                 "best": evaluation.metrics,

@@ -9,14 +9,14 @@ WITH, WITHOUT = Instruction("k", "Sort.", "b a", ("a b",)), Instruction("k", "Sp
 ASKED = Instruction("k", "About x.\n\n", "q3", ("A",), "A", "x", (("q1", "B"), ("q2", "C")))
 
 
-def text(*given):
-    return "".join(prompt_parts(*given))
+def text(*given, **chat):
+    return "".join(prompt_parts(*given, **chat))
 
 
 def test_training_joins_by_a_space_even_where_nothing_follows():
     assert text(WITH, "plain") == "Human:\nSort. b a\n\nAssistant:\n"
     assert text(WITHOUT, "plain") == "Human:\nSpeak. \n\nAssistant:\n"
-    assert response_text(WITHOUT, "plain") == "Hm."
+    assert response_text(WITHOUT) == "Hm."
 
 
 def test_evaluation_has_headers():
@@ -26,18 +26,18 @@ def test_evaluation_has_headers():
 
 def test_few_shot_questions_are_bare():
     told = "About x.\n\nq1\nAnswer: B\n\nq2\nAnswer: C\n\nq3\nAnswer:"
-    assert text(ASKED, "bare", 2) == told and response_text(ASKED, "bare") == " A"
-    assert text(ASKED, "bare", 1) == "About x.\n\nq1\nAnswer: B\n\nq3\nAnswer:"
-    assert text(ASKED, "bare") == "About x.\n\nq3\nAnswer:"
+    assert text(ASKED, "plain", 2) == told and response_text(ASKED) == " A"
+    assert text(ASKED, "headers", 1) == "About x.\n\nq1\nAnswer: B\n\nq3\nAnswer:"
+    assert text(ASKED, "plain") == "About x.\n\nq3\nAnswer:"
 
 
 def test_few_shot_questions_in_chat_are_instructions():
     told = "About x.\n\nq1\nAnswer: B\n\nq3\nAnswer:"
-    assert text(ASKED, "plain", 1) == f"Human:\n{told} \n\nAssistant:\n"
-    assert text(ASKED, "headers", 1) == f"Human:\n### Instruction:\n{told}\n\nAssistant:\n"
-    assert response_text(ASKED, "headers") == "A"
+    assert text(ASKED, "plain", 1, chat=True) == f"Human:\n{told} \n\nAssistant:\n"
+    assert text(ASKED, "headers", 1, chat=True) == f"Human:\n### Instruction:\n{told}\n\nAssistant:\n"
+    assert response_text(ASKED, chat=True) == "A"
 
 
 def test_only_the_last_line_must_stay():
-    assert [prompt_parts(item, "plain")[1] for item in (WITH, ASKED)] == ["\n\nAssistant:\n"] * 2
-    assert prompt_parts(ASKED, "bare")[1] == "\nAnswer:"
+    ends = [prompt_parts(item, "plain", chat=True)[1] for item in (WITH, ASKED)]
+    assert ends == ["\n\nAssistant:\n"] * 2 and prompt_parts(ASKED, "plain")[1] == "\nAnswer:"

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pocket_worlds import generate_world
 
 from retort.data.pocket.lexicon import SPLIT_FROM, Lexicon, Sampler, make_lexicon
 from retort.data.pocket.tasks import BUILDERS, CB_VERBS, RTE_VERBS, spread, task_set
-from retort.data.pocket.world import generate_world
 
 SEED = 4
 Record = dict[str, Any]

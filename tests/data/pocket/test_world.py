@@ -7,13 +7,15 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pocket_worlds import generate_world
 
-from retort.data.pocket import generate_world
 from retort.data.pocket.lexicon import CLASS_TABLE, FUNCTION_WORDS, make_lexicon
 from retort.data.pocket.tasks import BUILDERS
+from retort.data.pocket.world import generate_corpus, generate_task
 from retort.errors import InputError
 from retort.files import read_json, sha256_of
 
@@ -40,11 +42,11 @@ def digests(folder: Path) -> dict[str, str]:
 
 def test_same_seed_gives_same_bytes_whatever_the_hash_seed(tmp_path: Path) -> None:
     code = (
-        "import sys, pathlib; from retort.data.pocket import generate_world;"
+        "import sys, pathlib; from pocket_worlds import generate_world;"
         "generate_world(5, pathlib.Path(sys.argv[1]), documents=400, train_size=20, dev_size=20)"
     )
     for hash_seed in ("0", "77"):
-        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)}
         subprocess.run([sys.executable, "-c", code, str(tmp_path / hash_seed)], check=True, env=environment)
     first, second = digests(tmp_path / "0"), digests(tmp_path / "77")
     assert first == second
@@ -62,12 +64,17 @@ def test_another_seed_gives_another_world_and_sizes_do_not_disturb_other_parts(t
     assert {name for name in a if a[name] != c[name]} == {"corpus/world.txt"}
 
 
-@pytest.mark.parametrize("name", ["documents", "train_size", "dev_size"])
-def test_empty_parts_are_refused_and_leave_no_folder(name: str, tmp_path: Path) -> None:
-    sizes = {"documents": 10, "train_size": 10, "dev_size": 10, name: 0}
+@pytest.mark.parametrize(
+    "generate",
+    [
+        lambda out: generate_corpus(1, out, documents=0),
+        lambda out: generate_task(1, out, "RTE", train_size=0, dev_size=10),
+        lambda out: generate_task(1, out, "RTE", train_size=10, dev_size=0),
+    ],
+)
+def test_empty_parts_are_refused(generate: Callable[[Path], None], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="at least one"):
-        generate_world(1, tmp_path / "out", **sizes)
-    assert not any(tmp_path.iterdir())
+        generate(tmp_path)
 
 
 def test_lexicon_has_the_promised_classes_and_no_word_twice() -> None:

@@ -4,13 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 
 transformers = pytest.importorskip("transformers")
 
-from retort.data.text_batches import class_batch, seq2seq_batch, whole_batch  # noqa: E402
+from retort.data.text_batches import causal_batch, class_batch, seq2seq_batch, whole_batch  # noqa: E402
 from retort.errors import InputError  # noqa: E402
 from retort.models.features import CLASS, WORDS, Site  # noqa: E402
 from retort.models.hf.architecture import TextArchitecture, Vocabulary  # noqa: E402
@@ -23,16 +24,26 @@ WORDS_OF = {
     "bart": Vocabulary(12, pad=1, bos=0, eos=2, start=2),
     "mbart": Vocabulary(12, pad=1, bos=0, eos=2, start=2),
     "t5": Vocabulary(12, pad=1, eos=2, start=1),
+    "opt": Vocabulary(12, pad=1, bos=2, eos=2),
+    "gpt_neox": Vocabulary(12, pad=1, bos=0, eos=0),
+    "llama": Vocabulary(12, pad=3, bos=0, eos=2),
 }
-KINDS = ["bert", "bart", "mbart", "t5", "t5-tied"]
+CAUSAL = ["opt", "opt-tied", "opt-350m", "gpt_neox", "gpt_neox-tied", "llama", "llama-tied"]
+KINDS = ["bert", "bart", "mbart", "t5", "t5-tied", *CAUSAL]
+UNTIED = ["t5", "opt", "gpt_neox", "llama"]
 TEXTS = [[0, 4, 5, 6, 2], [0, 8, 9, 2]]
 
 
 def trained(name):
     """A small model that is not at its first values."""
     torch.manual_seed(3)
-    kind, _, tied = name.partition("-")
-    size = TextArchitecture(kind, kind, 2, 0 if kind == "bert" else 1, 8, 2, 16, 16, tied=bool(tied))
+    kind, _, which = name.partition("-")
+    stacks = {"bert": (2, 0)} | dict.fromkeys(("opt", "gpt_neox", "llama"), (0, 2))
+    size = TextArchitecture(kind, kind, *stacks.get(kind, (2, 1)), 8, 2, 16, 16, tied=name not in UNTIED)
+    if kind == "gpt_neox":
+        size = replace(size, width=16)  # a quarter of a head is turned, in pairs
+    if which == "350m":
+        size = replace(size, word_width=4, normalised="after")
     family = build(size, WORDS_OF[kind])
     with torch.no_grad():
         for parameter in family.module.parameters():
@@ -42,6 +53,8 @@ def trained(name):
 
 
 def batch_of(name):
+    if name in CAUSAL:
+        return causal_batch(TEXTS, [1, 1], 1)
     return whole_batch(TEXTS, 1) if name == "bert" else seq2seq_batch(TEXTS, TEXTS, 1, 2)
 
 
@@ -73,11 +86,13 @@ import json, sys, torch, transformers
 from pathlib import Path
 found = {}
 for folder in map(Path, sys.argv[1:]):
-    kind = transformers.AutoModelForMaskedLM if folder.name == "bert" else transformers.AutoModelForSeq2SeqLM
+    causal = folder.name.startswith(("opt", "gpt_neox", "llama"))
+    kind = transformers.AutoModelForCausalLM if causal else transformers.AutoModelForSeq2SeqLM
+    kind = transformers.AutoModelForMaskedLM if folder.name == "bert" else kind
     model, info = kind.from_pretrained(folder, output_loading_info=True)
     words = transformers.AutoTokenizer.from_pretrained(folder)
     ids = torch.tensor([words("a cat sat on the mat").input_ids])
-    given = {} if folder.name == "bert" else {"decoder_input_ids": ids}
+    given = {} if folder.name == "bert" or causal else {"decoder_input_ids": ids}
     with torch.no_grad():
         logits = model(input_ids=ids, **given).logits
     made = None
@@ -108,13 +123,16 @@ def test_another_process_gets_the_same_numbers(saved, outside, name):
     ids, logits, made, problems, kind = outside[name]
     assert not problems and kind == type(module).__name__
     assert ids == [[4, 5, 6, 7, 8, 9]]
-    given = {} if name == "bert" else {"decoder_input_ids": torch.tensor(ids)}
+    given = {} if name in ["bert", *CAUSAL] else {"decoder_input_ids": torch.tensor(ids)}
     with torch.no_grad():
         own = module(input_ids=torch.tensor(ids), **given).logits
     torch.testing.assert_close(torch.tensor(logits), own, rtol=1e-4, atol=1e-5)
     if name != "bert":
         assert made == module.generate(torch.tensor(ids), max_new_tokens=5, num_beams=2).tolist()
-        assert made[0][0] == WORDS_OF[name.partition("-")[0]].start and 2 <= len(made[0]) <= 6
+        if name in CAUSAL:
+            assert made[0][:6] == ids[0] and 7 <= len(made[0]) <= 11
+        else:
+            assert made[0][0] == WORDS_OF[name.partition("-")[0]].start and 2 <= len(made[0]) <= 6
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -137,7 +155,7 @@ def test_folders_hold_what_they_should(saved):
         assert ("generation_config.json" in files) == (name != "bert")
         config = json.loads((folder / "config.json").read_text())
         assert not any("attn" in key for key in config)
-        assert config.get("tie_word_embeddings", True) == (name != "t5")
+        assert config.get("tie_word_embeddings", True) == (name not in UNTIED)
         assert json.loads((folder / "card.json").read_text()) == {"student": name}
 
 
@@ -148,6 +166,13 @@ def test_untied_heads_stay_apart(saved):
     assert module.config.scale_decoder_outputs is False
     tied = load_family(saved["t5-tied"][1]).module
     assert tied.lm_head.weight is tied.shared.weight and tied.config.scale_decoder_outputs
+
+
+@pytest.mark.parametrize("name", CAUSAL)
+def test_tables_of_causal_models(saved, name):
+    module = load_family(saved[name][1]).module
+    same = module.get_output_embeddings().weight is module.get_input_embeddings().weight
+    assert same == (name not in UNTIED)
 
 
 def test_an_untied_head_is_trained_by_itself():
@@ -181,7 +206,9 @@ def test_folders_that_cannot_be_loaded(saved, tmp_path):
     with pytest.raises(InputError, match="no such file"):
         load_family(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
-    with pytest.raises(InputError, match="model_type 'gpt2'; there are adapters for bert, bart, mbart, t5"):
+    with pytest.raises(
+        InputError, match="model_type 'gpt2'; there are adapters for bert, bart, mbart, t5, opt, "
+    ):
         load_family(tmp_path)
     with pytest.raises(InputError, match="model_type 'bart'; there are adapters for bert"):
         load_family(saved["bart"][1], classes=2)

@@ -43,12 +43,16 @@ def test_leading_layers_of_a_shallower_teacher_are_refused():
         Slices("leading").sources(16, 12)
 
 
+CAUSAL = ["opt", "llama"]
+
+
 def pair(kind, layers=(2, 4), widths=(8, 12), words=(WORDS, WORDS), tied=True):
     torch.manual_seed(0)
     made = []
     for depth, width, vocabulary in zip(layers, widths, words, strict=True):
-        decoder = 0 if kind == "bert" else depth
-        size = TextArchitecture(kind, kind, depth, decoder, width, 2, 2 * width, 16, 0.0, tied=tied)
+        stacks = {"bert": (depth, 0)} | dict.fromkeys(CAUSAL, (0, depth))
+        encoder, decoder = stacks.get(kind, (depth, depth))
+        size = TextArchitecture(kind, kind, encoder, decoder, width, 2, 2 * width, 16, 0.0, tied=tied)
         made.append(build(size, vocabulary).module)
     with torch.no_grad():
         for tensor in made[1].state_dict().values():  # norms and biases of a fresh model are all alike
@@ -62,11 +66,11 @@ def block(tensor, like):
 
 def theirs(name, layers):
     """The teacher's name of a tensor when student layer i starts from ``layers[i]``."""
-    swap = r"((?:encoder|decoder)\.(?:layers?|block)\.)(\d+)"
+    swap = r"((?:encoder|decoder|model|gpt_neox)\.(?:layers?|block)\.)(\d+)"
     return re.sub(swap, lambda found: f"{found[1]}{layers[int(found[2])]}", name)
 
 
-@pytest.mark.parametrize("kind", ["bert", "bart", "mbart", "t5"])
+@pytest.mark.parametrize("kind", ["bert", "bart", "mbart", "t5", "opt", "llama"])
 @pytest.mark.parametrize(("layer", "layers"), [("first", [0, 2]), ("last", [1, 3]), ("leading", [0, 1])])
 def test_everything_is_the_leading_block_of_the_teachers(kind, layer, layers):
     student, teacher = pair(kind)
@@ -182,3 +186,55 @@ def test_a_head_of_its_own_is_cut_by_itself():
     assert torch.equal(student.lm_head.weight, teacher.lm_head.weight[:, :8])
     assert torch.equal(student.shared.weight, teacher.shared.weight[:, :8])
     assert not torch.equal(student.lm_head.weight, student.shared.weight)
+
+
+@pytest.mark.parametrize("heads", [(2, 4), (2, 2)])
+@pytest.mark.parametrize(("layer", "layers"), [("first", [0, 2]), ("last", [1, 3])])
+def test_fused_attention_is_cut_head_by_head(heads, layer, layers):
+    """Queries come from queries, keys from keys; two of four heads, or narrower heads of as many."""
+    torch.manual_seed(0)
+    widths = (16, 32)
+    student, teacher = (
+        build(TextArchitecture("x", "gpt_neox", 0, depth, width, head, 24, 16, 0.0, tied=False), WORDS).module
+        for depth, width, head in zip((2, 4), widths, heads, strict=True)
+    )
+    fresh = [parameter.clone() for parameter in teacher.parameters()]
+    with torch.no_grad():
+        for parameter in teacher.parameters():
+            parameter.normal_()
+    assert not any(map(torch.equal, fresh, teacher.parameters()))
+    assert truncate(student, teacher, Slices(layer)) == ()
+    size = [width // head for width, head in zip(widths, heads, strict=True)]
+    for own, source in zip(student.gpt_neox.layers, layers, strict=True):
+        other = teacher.gpt_neox.layers[source]
+        mine, fused = own.attention.query_key_value, other.attention.query_key_value
+        for head in range(heads[0]):
+            for part in range(3):
+                at, start = (3 * head * s + part * s for s in size)
+                rows = slice(at, at + size[0]), slice(start, start + size[0])
+                assert torch.equal(mine.weight[rows[0]], fused.weight[rows[1], :16])
+                assert torch.equal(mine.bias[rows[0]], fused.bias[rows[1]])
+        assert torch.equal(own.attention.dense.weight, other.attention.dense.weight[:16, :16])
+        assert torch.equal(own.mlp.dense_h_to_4h.weight, other.mlp.dense_h_to_4h.weight[:24, :16])
+    assert torch.equal(student.lm_head.weight, teacher.lm_head.weight[:, :16])
+
+
+def test_a_projection_that_only_the_student_has_stays_random():
+    """As OPT-350M's, whose words are narrower than its states."""
+    torch.manual_seed(0)
+    size = TextArchitecture("s", "opt", 0, 2, 8, 2, 16, 16, word_width=4, normalised="after")
+    student = build(size, WORDS).module
+    _, teacher = pair("opt")
+    left = truncate(student, teacher, Slices("last"))
+    assert left == ("model.decoder.project_out.weight", "model.decoder.project_in.weight")
+    assert torch.equal(student.lm_head.weight, teacher.lm_head.weight[:, :4])
+    assert student.lm_head.weight is student.model.decoder.embed_tokens.weight
+
+
+def test_a_causal_student_of_another_vocabulary_takes_the_first_rows():
+    """As Pythia's, whose largest sizes have more rows."""
+    student, teacher = pair("llama", words=(Vocabulary(17, 1, 0, 2), WORDS), tied=False)
+    assert truncate(student, teacher, Slices()) == ()
+    for own, other in ((student.lm_head, teacher.lm_head),
+                       (student.model.embed_tokens, teacher.model.embed_tokens)):  # fmt: skip
+        assert torch.equal(own.weight, other.weight[:17, :8])

@@ -11,28 +11,26 @@ from typing import Literal
 
 from retort.data.instructions.formats import Instruction
 
-TemplateName = Literal["plain", "headers", "bare"]
-"""``plain``: of the authors' training; ``headers``: of their evaluation; ``bare``: of few-shot questions.
-
-A few-shot question may be put in chat, too: all of it is the instruction then.
-"""
-
-TEMPLATES: tuple[TemplateName, ...] = ("plain", "headers", "bare")
+TemplateName = Literal["plain", "headers"]
+"""``plain``: of the authors' training; ``headers``: of their evaluation."""
 
 CHAT_END = "\n\nAssistant:\n"
 QUESTION_END = "\nAnswer:"
 
 
-def prompt_parts(item: Instruction, template: TemplateName, shots: int = 0) -> tuple[str, str]:
+def prompt_parts(
+    item: Instruction, template: TemplateName, shots: int = 0, *, chat: bool = False
+) -> tuple[str, str]:
     """A prompt's text in two parts, of which the second must not be cut.
 
     Args:
         item: what is asked.
         template: the wording. ``plain`` has a space before its end where there is no input, as the authors'
             has.
-        shots: how many of the item's shots are shown.
+        shots: how many of a few-shot question's shots are shown.
+        chat: whether a few-shot question is put in the template, too; all of it is the instruction then.
     """
-    if template == "bare":
+    if item.shots and not chat:
         return _asked(item, shots), QUESTION_END
     instruction, given = item.instruction, item.input
     if item.shots:
@@ -43,9 +41,9 @@ def prompt_parts(item: Instruction, template: TemplateName, shots: int = 0) -> t
     return (f"{told}\n\n### Input:\n{given}" if given else told), CHAT_END
 
 
-def response_text(item: Instruction, template: TemplateName) -> str:
+def response_text(item: Instruction, *, chat: bool = False) -> str:
     """An item's response as it follows its prompt: behind ``Answer:`` comes a space."""
-    return f" {item.responses[0]}" if template == "bare" else item.responses[0]
+    return f" {item.responses[0]}" if item.shots and not chat else item.responses[0]
 
 
 def _asked(item: Instruction, shots: int) -> str:

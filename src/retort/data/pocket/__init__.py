@@ -24,7 +24,3 @@ into), ``text_corpus`` (documents that teach what those tasks need), ``texts`` (
 ``skills`` (what is asked, and every good response to it) and ``instructions`` (sets, corpus, files).
 Everything hangs on the seed alone: the same seed gives the same bytes on every machine.
 """
-
-from retort.data.pocket.world import generate_world
-
-__all__ = ["generate_world"]

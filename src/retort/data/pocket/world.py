@@ -1,4 +1,7 @@
-"""Writing a pocket world to disk: task sets, corpus, lexicon and word list."""
+"""Writing a pocket world to disk: task sets, corpus, lexicon and word list.
+
+A seed decides every byte. Each part has its own stream: more documents leave the tasks as they are.
+"""
 
 from __future__ import annotations
 
@@ -8,37 +11,25 @@ from pathlib import Path
 
 from retort.data.pocket.corpus import corpus_documents
 from retort.data.pocket.lexicon import make_lexicon
-from retort.data.pocket.tasks import BUILDERS, task_set
-from retort.files import atomic_folder, write_json, write_lines
+from retort.data.pocket.tasks import task_set
+from retort.files import write_json, write_lines
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
-def generate_world(seed: int, out: Path, *, documents: int, train_size: int, dev_size: int) -> None:
-    """Write the world of ``seed`` to the folder ``out``, replacing an older one.
-
-    Files: ``superglue/<Task>/{train,val}.jsonl`` in the official layouts; ``corpus/world.txt``, one document
-    per line; ``lexicon.json`` (word -> class, synonym group, head flag); ``vocab.txt``, a BERT vocabulary
-    in which every word of the world is one token.
+def generate_task(seed: int, out: Path, task: str, *, train_size: int, dev_size: int) -> None:
+    """Write ``superglue/<task>/{train,val}.jsonl`` of the world of ``seed``, in the official layout.
 
     Args:
-        seed: decides every byte. Each part has its own stream: more documents leave the tasks as they are.
+        seed: of the world.
         out: target folder.
-        documents: corpus size; from about 20,000 on every word occurs in it.
-        train_size: training records per task (MultiRC: half as many questions, of three answers each).
+        task: its name.
+        train_size: training records (MultiRC: half as many questions, of three answers each).
         dev_size: the same for validation.
 
     Raises:
         InputError: a size is not positive.
     """
-    with atomic_folder(out) as folder:
-        for task in BUILDERS:
-            generate_task(seed, folder, task, train_size=train_size, dev_size=dev_size)
-        generate_corpus(seed, folder, documents=documents)
-
-
-def generate_task(seed: int, out: Path, task: str, *, train_size: int, dev_size: int) -> None:
-    """Write ``superglue/<task>`` of the world of ``seed`` to the folder ``out``."""
     lexicon = make_lexicon(seed)
     for name, size in (("train", train_size), ("val", dev_size)):
         rng = random.Random(f"pocket {task} {name} {seed}")
@@ -48,7 +39,19 @@ def generate_task(seed: int, out: Path, task: str, *, train_size: int, dev_size:
 
 
 def generate_corpus(seed: int, out: Path, *, documents: int) -> None:
-    """Write ``corpus/world.txt``, ``lexicon.json`` and ``vocab.txt`` of the world of ``seed`` to ``out``."""
+    """Write what all tasks of the world of ``seed`` share.
+
+    Files: ``corpus/world.txt``, one document per line; ``lexicon.json`` (word -> class, synonym group, head
+    flag); ``vocab.txt``, a BERT vocabulary in which every word of the world is one token.
+
+    Args:
+        seed: of the world.
+        out: target folder.
+        documents: corpus size; from about 20,000 on every word occurs in it.
+
+    Raises:
+        InputError: the size is not positive.
+    """
     lexicon = make_lexicon(seed)
     rng = random.Random(f"pocket corpus {seed}")
     write_lines(out / "corpus" / "world.txt", corpus_documents(lexicon, rng, documents))

@@ -86,31 +86,26 @@ def load_task(task: str, path: Path | str, split: Split) -> list[RawExample]:
     return examples
 
 
+def _only(
+    prefix: str, record: BoolQRecord | EntailmentRecord | WiCRecord, fields: Mapping[str, str], label: int
+) -> RawExample:
+    """The only example that a record gives."""
+    return RawExample(f"{prefix}/{record.idx}", record.place, fields, label, meta={"idx": record.idx})
+
+
 def _boolq(prefix: str, records: list[BoolQRecord], train: bool) -> list[RawExample]:
-    return [
-        RawExample(
-            f"{prefix}/{record.idx}",
-            record.place,
-            {"passage": normalise(record.passage), "question": normalise(record.question)},
-            int(record.label),
-            meta={"idx": record.idx},
-        )
-        for record in records
-    ]
+    def fields(record: BoolQRecord) -> dict[str, str]:
+        return {"passage": normalise(record.passage), "question": normalise(record.question)}
+
+    return [_only(prefix, record, fields(record), int(record.label)) for record in records]
 
 
 def _entailment(labels: tuple[str, ...]) -> Callable[[str, list[Any], bool], list[RawExample]]:
+    def fields(record: EntailmentRecord) -> dict[str, str]:
+        return {"premise": normalise(record.premise), "hypothesis": normalise(record.hypothesis)}
+
     def expand(prefix: str, records: list[EntailmentRecord], train: bool) -> list[RawExample]:
-        return [
-            RawExample(
-                f"{prefix}/{record.idx}",
-                record.place,
-                {"premise": normalise(record.premise), "hypothesis": normalise(record.hypothesis)},
-                labels.index(record.label),
-                meta={"idx": record.idx},
-            )
-            for record in records
-        ]
+        return [_only(prefix, record, fields(record), labels.index(record.label)) for record in records]
 
     return expand
 
@@ -185,20 +180,11 @@ def _record(prefix: str, records: list[ReCoRDRecord], train: bool) -> list[RawEx
 
 
 def _wic(prefix: str, records: list[WiCRecord], train: bool) -> list[RawExample]:
-    return [
-        RawExample(
-            f"{prefix}/{record.idx}",
-            record.place,
-            {
-                "sentence1": normalise(record.sentence1),
-                "sentence2": normalise(record.sentence2),
-                "word": record.word,
-            },
-            int(record.label),
-            meta={"idx": record.idx},
-        )
-        for record in records
-    ]
+    def fields(record: WiCRecord) -> dict[str, str]:
+        sentences = {"sentence1": normalise(record.sentence1), "sentence2": normalise(record.sentence2)}
+        return sentences | {"word": record.word}
+
+    return [_only(prefix, record, fields(record), int(record.label)) for record in records]
 
 
 def _wsc(prefix: str, records: list[WSCRecord], train: bool) -> list[RawExample]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from retort.distill.layermaps import BlockEnds, blocks
 from retort.distill.schedules import Clock
 from retort.errors import InputError
 
-Kind = Literal["bert", "bart", "mbart", "t5"]
+if TYPE_CHECKING:
+    from retort.models.builders import Builder
+
+Kind = Literal["bert", "bart", "mbart", "t5", "opt", "gpt_neox", "llama"]
 
 
 @dataclass(frozen=True)
@@ -19,14 +22,18 @@ class TextArchitecture:
     Attributes:
         name: as it is called; not part of a stage's identity.
         kind: ``config.model_type`` of transformers.
-        encoder_layers, decoder_layers: BERT has none of the latter.
+        encoder_layers, decoder_layers: BERT has none of the latter, OPT, GPT-NeoX and LLaMA none of the
+            former.
         width, heads, inner: of states, attention heads and feed-forwards, equal in both stacks.
-        positions: longest text (T5's are relative: it has no table of them).
-        dropout: of states and, in BERT, of attention.
+        positions: longest text (T5's are relative, those of GPT-NeoX and LLaMA rotations: no tables).
+        dropout: of states and, in BERT, of attention; LLaMA, which has none of states: of attention.
         head_width: of T5's attention heads; ``None``: the others' share of the width.
-        tied: T5: the head is the word table and the feed-forward plain, as in version 1.0; otherwise a
-            head of its own and a gated feed-forward, as in version 1.1.
+        tied: the head is the word table. T5 has a plain feed-forward then, as in version 1.0, and otherwise
+            a gated one, as in version 1.1. BERT, BART and mBART are always tied.
         scaled_embedding: multiply word embeddings by the root of the width (mBART's published models).
+        word_width: of OPT's word table where it is not the states' (OPT-350M); ``None``: ``width``.
+        normalised: OPT: whether LayerNorms stand ``before`` attention and feed-forward, with one behind the
+            last block, or ``after`` them (OPT-350M).
     """
 
     name: str
@@ -41,6 +48,14 @@ class TextArchitecture:
     head_width: int | None = None
     tied: bool = True
     scaled_embedding: bool = False
+    word_width: int | None = None
+    normalised: Literal["before", "after"] = "before"
+
+    def builder(self) -> Builder:
+        """What makes, reads and writes such models (imports torch)."""
+        from retort.models.hf.builder import TextBuilder
+
+        return TextBuilder(self)
 
 
 @dataclass(frozen=True)

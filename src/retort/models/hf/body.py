@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
+
+T = TypeVar("T")
 
 _INPUTS = frozenset(
     {
@@ -33,6 +35,20 @@ def run_body(body: nn.Module, inputs: Mapping[str, Tensor], *, hidden: bool, sco
     return body(
         **inputs, use_cache=False, return_dict=True, output_hidden_states=hidden, output_attentions=scores
     )
+
+
+def as_forward_of(module: nn.Module, run: Callable[[], T]) -> T:
+    """``run()`` in the place of a module's forward pass.
+
+    The parts of a model run one by one here, and its head not at all; hooks on the whole model (those that
+    gather parameters which are shared out among processes) are to see one pass all the same.
+    """
+    module.forward = run
+    try:
+        found: T = module()
+    finally:
+        del module.forward
+    return found
 
 
 def layers_of(out: Any, name: str, expected: int) -> tuple[Tensor, ...]:

@@ -43,14 +43,24 @@ def classes_of_models(classify: bool) -> dict[str, Any]:
         "bart": transformers.BartForConditionalGeneration,
         "mbart": transformers.MBartForConditionalGeneration,
         "t5": transformers.T5ForConditionalGeneration,
+        "opt": transformers.OPTForCausalLM,
+        "gpt_neox": transformers.GPTNeoXForCausalLM,
+        "llama": transformers.LlamaForCausalLM,
     }
 
 
 def config_of(architecture: TextArchitecture, vocabulary: Vocabulary) -> Any:
     """The transformers configuration of a model."""
-    return {"bert": _bert, "bart": _bart, "mbart": _bart, "t5": _t5}[architecture.kind](
-        architecture, vocabulary
-    )
+    made = {
+        "bert": _bert,
+        "bart": _bart,
+        "mbart": _bart,
+        "t5": _t5,
+        "opt": _opt,
+        "gpt_neox": _gpt_neox,
+        "llama": _llama,
+    }
+    return made[architecture.kind](architecture, vocabulary)
 
 
 def count_parameters(architecture: TextArchitecture, vocabulary: Vocabulary) -> int:
@@ -73,6 +83,11 @@ def untie(module: Any) -> None:
     module.lm_head.weight = head
     module.config.scale_decoder_outputs = False
     del module.all_tied_weights_keys["lm_head.weight"]
+
+
+def has_own_head(module: Any) -> bool:
+    """Whether a model is a T5 whose head is not its word table."""
+    return module.config.model_type == "t5" and module.lm_head.weight is not module.shared.weight
 
 
 def _bert(architecture: TextArchitecture, vocabulary: Vocabulary) -> Any:
@@ -133,4 +148,60 @@ def _t5(architecture: TextArchitecture, vocabulary: Vocabulary) -> Any:
         pad_token_id=vocabulary.pad,
         eos_token_id=vocabulary.eos,
         decoder_start_token_id=vocabulary.start,
+    )
+
+
+def _opt(architecture: TextArchitecture, vocabulary: Vocabulary) -> Any:
+    from transformers import OPTConfig
+
+    return OPTConfig(
+        vocab_size=vocabulary.size,
+        hidden_size=architecture.width,
+        num_hidden_layers=architecture.decoder_layers,
+        num_attention_heads=architecture.heads,
+        ffn_dim=architecture.inner,
+        max_position_embeddings=architecture.positions,
+        word_embed_proj_dim=architecture.word_width,
+        do_layer_norm_before=architecture.normalised == "before",
+        dropout=architecture.dropout,
+        tie_word_embeddings=architecture.tied,
+        pad_token_id=vocabulary.pad,
+        bos_token_id=vocabulary.bos,
+        eos_token_id=vocabulary.eos,
+    )
+
+
+def _gpt_neox(architecture: TextArchitecture, vocabulary: Vocabulary) -> Any:
+    from transformers import GPTNeoXConfig
+
+    return GPTNeoXConfig(
+        vocab_size=vocabulary.size,
+        hidden_size=architecture.width,
+        num_hidden_layers=architecture.decoder_layers,
+        num_attention_heads=architecture.heads,
+        intermediate_size=architecture.inner,
+        max_position_embeddings=architecture.positions,
+        hidden_dropout=architecture.dropout,
+        tie_word_embeddings=architecture.tied,
+        pad_token_id=vocabulary.pad,
+        bos_token_id=vocabulary.bos,
+        eos_token_id=vocabulary.eos,
+    )
+
+
+def _llama(architecture: TextArchitecture, vocabulary: Vocabulary) -> Any:
+    from transformers import LlamaConfig
+
+    return LlamaConfig(
+        vocab_size=vocabulary.size,
+        hidden_size=architecture.width,
+        num_hidden_layers=architecture.decoder_layers,
+        num_attention_heads=architecture.heads,
+        intermediate_size=architecture.inner,
+        max_position_embeddings=architecture.positions,
+        attention_dropout=architecture.dropout,
+        tie_word_embeddings=architecture.tied,
+        pad_token_id=vocabulary.pad,
+        bos_token_id=vocabulary.bos,
+        eos_token_id=vocabulary.eos,
     )

@@ -11,8 +11,11 @@ from retort.models.hf.architecture import Slices
 from retort.models.hf.families import family_of
 from retort.models.truncation import copy_block
 
-_LAYER = re.compile(r"\b(encoder|decoder)\.(layer|layers|block)\.(\d+)\.")
-"""Stack, list and number of a layer in a tensor's name, of BERT, (m)BART and T5."""
+_LAYER = re.compile(r"\b(?:(encoder|decoder)\.)?(layer|layers|block)\.(\d+)\.")
+"""Stack, list and number of a layer in a tensor's name. The one stack of GPT-NeoX and LLaMA has no name."""
+
+_FUSED = ".query_key_value."
+"""GPT-NeoX: queries, keys and values of a head lie together, head after head."""
 
 _OF_ALL_LAYERS = "relative_attention_bias"
 """T5's first layers hold what all use."""
@@ -22,7 +25,8 @@ _OF_ALL_LAYERS = "relative_attention_bias"
 def truncate(student: Any, teacher: Any, slices: Slices) -> tuple[str, ...]:
     """Copy the leading block of every teacher tensor that a student's is said to start from.
 
-    Attention heads of other sizes are cut where they happen to be: the block is a warm start, no more.
+    Attention heads of other sizes are cut where they happen to be: the block is a warm start, no more. Where
+    queries, keys and values are one tensor, each of them is cut by itself, head by head.
 
     Args:
         student: changed in place; of the teacher's kind, but depth, widths, vocabulary and head may differ.
@@ -39,6 +43,8 @@ def truncate(student: Any, teacher: Any, slices: Slices) -> tuple[str, ...]:
         source = _source_of(name, layers, slices)
         if source is None or source not in theirs:
             left.append(name)
+        elif _FUSED in name:
+            copy_block(*(_by_head(tensor, of) for tensor, of in ((own, student), (theirs[source], teacher))))
         else:
             copy_block(own, theirs[source])
     return tuple(left)
@@ -55,18 +61,24 @@ def continue_from(student: Any, before: Any) -> tuple[str, ...]:
     return truncate(student, before, Slices("leading"))
 
 
-def _sources(student: Any, teacher: Any, slices: Slices) -> dict[str, list[int | None]]:
+def _by_head(tensor: Any, model: Any) -> Any:
+    """A view [heads, 3, head width, ...] of a fused tensor."""
+    heads = family_of(model).shape.heads
+    return tensor.view(heads, 3, tensor.shape[0] // (3 * heads), *tensor.shape[1:])
+
+
+def _sources(student: Any, teacher: Any, slices: Slices) -> dict[str | None, list[int | None]]:
     """Where the layers of each stack come from."""
     ours, other = family_of(student).shape, family_of(teacher).shape
-    if not ours.encoder_layers:  # one stack, which BERT calls an encoder
-        return {"encoder": slices.sources(ours.layers, other.layers)}
+    if not ours.encoder_layers:  # one stack, which BERT calls an encoder, OPT a decoder, others nothing
+        return dict.fromkeys(("encoder", "decoder", None), slices.sources(ours.layers, other.layers))
     return {
         "encoder": slices.sources(ours.encoder_layers, other.encoder_layers),
         "decoder": slices.sources(ours.layers, other.layers),
     }
 
 
-def _source_of(name: str, layers: dict[str, list[int | None]], slices: Slices) -> str | None:
+def _source_of(name: str, layers: dict[str | None, list[int | None]], slices: Slices) -> str | None:
     """The teacher's tensor that a student's starts from, if it does not stay random."""
     if any(re.search(pattern, name) for pattern in slices.random):
         return None

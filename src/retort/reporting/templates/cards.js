@@ -72,7 +72,7 @@ function termTable(stage) {
 }
 
 function usersOf(id) {
-  const lists = $$(`#runs a[data-run="${CSS.escape(id)}"]`).map((link) => link.closest("details.runs"));
+  const lists = $$(`details.runs a[data-run="${CSS.escape(id)}"]`).map((link) => link.closest("details.runs"));
   return [...new Set(lists)].map((list) => $("summary", list).firstChild.textContent.trim()).join("; ");
 }
 
@@ -91,8 +91,11 @@ function curvesOf(run) {
   if (named.length > 1) plots.push(...named.map(([name, values]) => curve(name.replace(/^\d+-/, ""), step, values)));
   (run.evaluations.metrics ?? []).forEach((name, i) => {
     const rows = run.evaluations.rows;
-    plots.push(curve(`dev ${name}`, rows.map((row) => row[0]), rows.map((row) => row[1 + i]), [0, 100]));
+    plots.push(curve(`dev ${name}`, rows.map((row) => row[0]), rows.map((row) => row[1 + i]), [rows.some((row) => row[1 + i] < 0) ? -100 : 0, 100]));
   });
+  for (const [name, values] of Object.entries(run.evaluations.losses ?? {})) {
+    plots.push(curve(`dev ${name}`, run.evaluations.rows.map((row) => row[0]), values));
+  }
   const shown = plots.filter((plot) => plot !== null);
   return shown.length ? [element("h3", {}, "Curves"), element("div", { class: "curves" }, shown)] : [];
 }

@@ -8,11 +8,7 @@ import datasets
 import pytest
 
 from retort.data.corpus import EncodedCorpus
-from retort.data.instruction_prepare import (
-    InstructionWords,
-    encode_instruction_set,
-    encode_instruction_words,
-)
+from retort.data.instruction_encoding import PromptTexts, encode_prompt_sets, encode_prompt_words
 from retort.data.instruction_sources import (
     InstructionContents,
     fetch_instructions,
@@ -20,28 +16,31 @@ from retort.data.instruction_sources import (
     read_texts,
 )
 from retort.data.instructions.formats import file_of, read_instructions
+from retort.data.instructions.sets import TRAINING
 from retort.data.layouts import layout_of
 from retort.data.pocket.instructions import PocketInstructions, generate_instructions
 from retort.data.prompt_examples import PromptFrame, load_prompts
 from retort.data.sources import HubCorpus
+from retort.data.text_prepare import Words
 from retort.data.text_tokenizer import TextTokenizer
 from retort.errors import InputError
 
 SETS = ("alpaca_gpt4", "dolly", "mmlu")
 PLAIN, HEADERS = PromptFrame("plain", 40, 64), PromptFrame("headers", 48, 72)
 FRAMES = {"alpaca_gpt4": PLAIN, "dolly": HEADERS, "mmlu": HEADERS}
-LLAMA = InstructionWords("llama", (), 1500)
+LLAMA = Words("llama", (), 1500)
 
 
-def encode(manifest, out, words, frames, most=None):
-    """The words, and each set below them."""
-    encode_instruction_words(manifest, out / "words", words)
-    for name, frame in frames.items():
-        encode_instruction_set(name, manifest, out / "words", out / name, words.family, frame, most)
+def encode(manifest, out, words, frames, most=None, corpus=None):
+    """The words, and the sets."""
+    training = {name: manifest for name in frames if name in TRAINING}
+    encode_prompt_words(corpus or manifest, training, frames, out / "words", words)
+    settings = PromptTexts(words.family, frames, most, most)
+    encode_prompt_sets(dict.fromkeys(frames, manifest), out / "words", out / "sets", settings)
 
 
 def load(out, name):
-    return load_prompts(out / name, "train" if name in ("alpaca_gpt4", "seed_tasks") else "val")
+    return load_prompts(out / "sets", name)
 
 
 @pytest.fixture(scope="module")
@@ -67,11 +66,11 @@ def test_all_of_it_is_encoded(raw, tmp_path):
     assert [tokenizer.text(corpus.document(n)) for n in range(60)] == documents
     assert any("\n\n" in document for document in documents)
     unknown = tokenizer.id_of("<unk>")
+    counts = json.loads((tmp_path / "sets" / "summary.json").read_text())
     for name in SETS:
         told = read_instructions(name, file_of(name, raw / "world"))
         found = load(tmp_path, name)
-        counts = json.loads((tmp_path / name / "summary.json").read_text())
-        assert counts["train" if name == "alpaca_gpt4" else "val"] == len(found) == len(told)
+        assert counts["sets"][name] == len(found) == len(told)
         assert [e.key for e in found] == [item.key for item in told]
         for example, item in zip(found, told, strict=True):
             assert tokenizer.text(example.response) == item.responses[0]
@@ -86,13 +85,14 @@ def test_words_of_evaluation_sets_alone_are_not_in_the_vocabulary(raw, tmp_path)
     path = file_of("dolly", world)
     path.write_text(path.read_text().replace('"instruction": "', '"instruction": "quixotic '))
     open_instructions(world, tmp_path, InstructionContents(SETS))
-    encode_instruction_words(tmp_path / "manifest.json", tmp_path / "text", LLAMA)
-    encode_instruction_words(raw / "manifest.json", tmp_path / "other", LLAMA)
-    assert (tmp_path / "text/tokenizer.json").read_bytes() == (tmp_path / "other/tokenizer.json").read_bytes()
+    encode(tmp_path / "manifest.json", tmp_path / "one", LLAMA, FRAMES)
+    encode(raw / "manifest.json", tmp_path / "two", LLAMA, FRAMES)
+    one, two = (tmp_path / name / "words" / "tokenizer.json" for name in ("one", "two"))
+    assert one.read_bytes() == two.read_bytes()
 
 
 def test_limits_and_bytes(raw, tmp_path):
-    words, frames = InstructionWords("opt", (), 1500, 9), {"alpaca_gpt4": PLAIN, "dolly": PLAIN}
+    words, frames = Words("opt", (), 1500, (), 9), {"alpaca_gpt4": PLAIN, "dolly": PLAIN}
     for name in ("a", "b"):
         encode(raw / "manifest.json", tmp_path / name, words, frames, 7)
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
@@ -103,25 +103,24 @@ def test_limits_and_bytes(raw, tmp_path):
     assert first.prompt[0] == first.response[-1] == layout.end
 
 
-def test_tokenizer_files_are_read_and_no_corpus_is_needed(raw, tmp_path):
-    encode_instruction_words(raw / "manifest.json", tmp_path / "trained", LLAMA)
-    engine = json.loads((tmp_path / "trained" / "tokenizer.json").read_text())["engine"]
+def test_tokenizer_files_are_read(raw, tmp_path):
+    encode(raw / "manifest.json", tmp_path / "trained", LLAMA, FRAMES)
+    engine = json.loads((tmp_path / "trained" / "words" / "tokenizer.json").read_text())["engine"]
     (tmp_path / "tokenizer.json").write_text(engine)
-    open_instructions(raw / "world", tmp_path, InstructionContents(("dolly",), corpus=False))
-    given = InstructionWords("llama", (tmp_path / "tokenizer.json",), 0)
-    encode(tmp_path / "manifest.json", tmp_path / "read", given, {"dolly": PLAIN})
-    assert not (tmp_path / "read" / "words" / "corpus").exists()
-    encode_instruction_set(
-        "dolly", raw / "manifest.json", tmp_path / "trained", tmp_path / "x", "llama", PLAIN
+    encode(
+        raw / "manifest.json", tmp_path / "read", Words("llama", (tmp_path / "tokenizer.json",), 0), FRAMES
     )
-    assert contents(tmp_path / "x").keys() == contents(tmp_path / "read" / "dolly").keys()
-    assert (tmp_path / "x/val.npz").read_bytes() == (tmp_path / "read/dolly/val.npz").read_bytes()
+    assert contents(tmp_path / "trained") == contents(tmp_path / "read")
 
 
-def test_families_that_are_no_causal_models_are_refused(raw, tmp_path):
-    with pytest.raises(InputError, match="family bert is no causal model; use opt, gpt_neox or llama"):
-        encode_instruction_words(raw / "manifest.json", tmp_path / "text", InstructionWords("bert", (), 1500))
-    assert not (tmp_path / "text").exists()
+def test_few_shot_questions_can_be_put_in_chat(raw, tmp_path):
+    chat = PromptFrame("plain", 200, 210, chat_questions=True)
+    encode(raw / "manifest.json", tmp_path, LLAMA, {"alpaca_gpt4": PLAIN, "mmlu": chat})
+    tokenizer = TextTokenizer.load(tmp_path / "words" / "tokenizer.json")
+    (first, *_) = load(tmp_path, "mmlu")
+    text = tokenizer.text(first.prompt)
+    assert text.startswith("Human:\nthese are about") and text.endswith("Answer: \n\nAssistant:")
+    assert text.count("Answer:") == 6 and first.response[-1] == 2
 
 
 @pytest.mark.parametrize(
@@ -184,11 +183,12 @@ def test_the_hub_ends_as_a_folder(monkeypatch, tmp_path):
 
 
 @pytest.mark.real_data
-def test_a_real_folder(real_data, tmp_path):
+def test_a_real_folder(raw, real_data, tmp_path):
     sets = ("seed_tasks", "dolly", "gsm8k")
     open_instructions(real_data, tmp_path, InstructionContents(sets, corpus=False))
     frames = dict.fromkeys(sets, PromptFrame("headers", 256, 512))
-    encode(tmp_path / "manifest.json", tmp_path, InstructionWords("opt", (), 6000), frames, 100)
+    words = Words("opt", (), 6000)
+    encode(tmp_path / "manifest.json", tmp_path, words, frames, 100, raw / "manifest.json")
     tokenizer = TextTokenizer.load(tmp_path / "words" / "tokenizer.json")
     for name in sets:
         found = load(tmp_path, name)

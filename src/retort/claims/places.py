@@ -1,0 +1,85 @@
+"""Cells by what a run has: the same claim for every scale, whatever its models are called."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from retort.claims.evidence import Evidence
+from retort.claims.kinds import ANY, LARGEST, PLACES, SMALLEST, Cell
+from retort.errors import InputError
+
+
+def groups(cells: Sequence[Cell], evidence: Evidence) -> list[tuple[Cell, ...]]:
+    """The cells with names of pairs in the place of words for them.
+
+    ``any pair`` makes a group of each pair on which every method of the test ran. ``smallest pair`` and
+    ``largest pair`` are those of them with the smallest and largest student; where both stand in one test,
+    each is that of its own method, and the one student has to be smaller than the other.
+
+    Returns:
+        The cells themselves where they have names; nothing where no pair is meant.
+    """
+    words = {cell.pair for cell in cells if cell.pair in PLACES}
+    if not words:
+        return [tuple(cells)]
+    runs = {cell.method: _pairs(cell.method, evidence) for cell in cells if cell.pair in words}
+    common = [pair for pair in next(iter(runs.values())) if all(pair in known for known in runs.values())]
+    if ANY in words:
+        return [tuple(Cell(method=cell.method, pair=pair) for cell in cells) for pair in common]
+    sizes = {
+        method: {pair: numbers(tensors(known[pair])) for pair in (known if len(words) > 1 else common)}
+        for method, known in runs.items()
+    }
+    if not all(sizes.values()):
+        return []
+    placed = tuple(_placed(cell, sizes) for cell in cells)
+    return [placed] if len(words) == 1 or _smaller(cells, placed, sizes) else []
+
+
+def _pairs(method: str, evidence: Evidence) -> dict[str, Path]:
+    """The pairs that a method ran on, and one of the runs on each."""
+    return {cell.pair: min(runs.values()) for cell, runs in evidence.runs.items() if cell.method == method}
+
+
+def _placed(cell: Cell, sizes: dict[str, dict[str, int]]) -> Cell:
+    """The same with the name of a pair, the smallest or the largest of those given for its method."""
+    if cell.pair not in PLACES:
+        return cell
+    known = sizes[cell.method]
+    ordered = sorted(known, key=lambda pair: (known[pair], pair))
+    return Cell(method=cell.method, pair=ordered[0] if cell.pair == SMALLEST else ordered[-1])
+
+
+def _smaller(cells: Sequence[Cell], placed: Sequence[Cell], sizes: dict[str, dict[str, int]]) -> bool:
+    """Whether the smallest pairs are others than the largest ones, with smaller students."""
+    found: dict[str, dict[str, int]] = {SMALLEST: {}, LARGEST: {}}
+    for cell, one in zip(cells, placed, strict=True):
+        if cell.pair in found:
+            found[cell.pair][one.pair] = sizes[one.method][one.pair]
+    small, large = found.values()
+    return not small.keys() & large.keys() and max(small.values()) < min(large.values())
+
+
+def tensors(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Shapes of the tensors of a trained model, by name.
+
+    Raises:
+        InputError: the run kept no model.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = folder / "model.safetensors"
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; run the stage again")
+    try:
+        with safe_open(path, "numpy") as stored:
+            return {name: tuple(stored.get_slice(name).get_shape()) for name in stored.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise InputError(f"{path}: no weights ({error}); run the stage again") from None
+
+
+def numbers(model: dict[str, tuple[int, ...]]) -> int:
+    """How many numbers the tensors of a model hold: its parameters."""
+    return sum(math.prod(shape) for shape in model.values())

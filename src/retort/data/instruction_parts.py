@@ -1,0 +1,67 @@
+"""Raw data of papers on causal models, part by part: the corpus, and each instruction set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from retort.config.model import Config
+from retort.data.instruction_sources import InstructionContents, fetch_instructions, open_instructions
+from retort.data.manifests import Manifest
+from retort.data.pocket.instructions import PocketInstructions, generate_instructions
+from retort.data.sources import HubCorpus
+from retort.errors import InputError
+from retort.texts import CORPUS, paper_section, pocket_split
+
+
+def provide_instructions(config: Config, paper: str, name: str, out: Path) -> None:
+    """Generate, check or fetch the corpus or a set; ``out/manifest.json`` says where all is.
+
+    Args:
+        config: a complete configuration.
+        paper: whose.
+        name: ``corpus`` or a set.
+        out: folder to write.
+
+    Raises:
+        InputError: missing or malformed data.
+    """
+    _SOURCES[config.data.source](config, paper, name, out)
+
+
+def contents_of(name: str) -> InstructionContents:
+    """What of a folder or of the hub a part is."""
+    return InstructionContents(() if name == CORPUS else (name,), corpus=name == CORPUS)
+
+
+def pocket_instructions(config: Config, paper: str, name: str, out: Path) -> Manifest:
+    """A part of the generated world."""
+    world, sizes = config.data.pocket, paper_section(config, paper).pocket
+    assert world is not None and sizes is not None
+    contents = contents_of(name)
+    numbers = PocketInstructions(sizes.documents, 1, 1)
+    if contents.sets:
+        split = pocket_split(sizes, name)
+        numbers = PocketInstructions(sizes.documents, split.train, split.dev)
+    generate_instructions(world.world_seed, out / "world", numbers, contents.sets, corpus=contents.corpus)
+    return open_instructions(out / "world", out, contents)
+
+
+def folder_instructions(config: Config, paper: str, name: str, out: Path) -> Manifest:
+    """A part of a folder, checked."""
+    assert config.data_root is not None
+    root = Path(config.data_root)
+    if not root.is_dir():
+        raise InputError(f"data_root: {root} is not a folder; name one with the official layouts in it")
+    return open_instructions(root, out, contents_of(name))
+
+
+def hub_instructions(config: Config, paper: str, name: str, out: Path) -> Manifest:
+    """A part from the hub."""
+    hub = paper_section(config, paper).hub
+    assert hub is not None
+    corpora = [HubCorpus(c.name, c.subset, c.split, c.column, c.revision) for c in hub.corpus]
+    return fetch_instructions(out, contents_of(name), corpora if name == CORPUS else ())
+
+
+# The rule of this step names these functions, so that another source's code is no reason to run it again.
+_SOURCES = {"pocket": pocket_instructions, "folder": folder_instructions, "hub": hub_instructions}

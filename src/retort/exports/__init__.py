@@ -1,0 +1,1 @@
+"""Finished models as folders for other programs: weights, tokenizer, model card."""

@@ -1,0 +1,1 @@
+"""Exhibits of the CKA paper (Dasgupta and Cohn, ICLR 2025)."""

@@ -1,0 +1,108 @@
+"""The methods stage by stage, and what besides their losses the released scripts set differently."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from retort.models.hf.architecture import Slices
+from retort.plan import Plan
+from retort.recipes import Method
+from retort.recipes.outline import Part, outline
+from retort.recipes.wording import compared, layer_maps, learned
+from retort.reporting.cka.rows import family_of
+from retort.reporting.results import Results
+from retort.reporting.tables import Cell, Column, Line, Table, title_of
+from retort.stages import Optimiser, Pretraining, Stage
+from retort.tracks import TrackPlan
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = (
+    *("family", "method", "stage", "phase", "starts_from", "compares", "layers", "trained_beside"),
+    *("rate", "decay", "students"),
+)
+_WRAP = {"starts_from": 18, "compares": 40, "layers": 16, "rate": 12, "students": 16}
+_LAYERS = {
+    "first": "first layers of each block",
+    "last": "last layers of each block",
+    "leading": "first layers",
+}
+_NOTES = (
+    "Made from the recipes. Compares: what is read, then how it is compared; terms weigh 1 unless the recipe "
+    "says otherwise. Trained beside: what the objective trains with the student and leaves out of it.",
+    "Rate and decay: of AdamW on the family's first student. As released, a method's rate stands to that of "
+    "the family's first method as in the authors' scripts; methods under one recipe share theirs.",
+)
+
+
+def methods(results: Results) -> Table:
+    """Build the table; its data are what it shows, one row a stage."""
+    plan = Plan(results.config)
+    lines = [
+        (family_of(results, name), fields)
+        for name in results.tracks
+        for fields in _stages(TrackPlan(plan, results.paper, name))
+    ]
+    return Table(
+        name="methods",
+        title="What each method compares and starts from, stage by stage",
+        columns=tuple(Column(title_of(name), wrap=_WRAP.get(name, 0)) for name in COLUMNS[1:]),
+        lines=tuple(Line(tuple(map(Cell, fields)), family) for family, fields in lines),
+        data=_data(lines),
+        notes=_NOTES,
+    )
+
+
+def _stages(track: TrackPlan) -> Iterator[list[str]]:
+    for row in (*track.methods, *track.variants):
+        students = tuple(dict.fromkeys(student for _, student in row.pairs))
+        end = track.student(row, *row.pairs[0], track.section.seeds[0])
+        for part, stage in zip(outline(row.method), _chain(end), strict=True):
+            yield list(_fields(row.method, part, stage, students))
+
+
+def _chain(end: Stage) -> list[Stage]:
+    """The stages of a method, first to last."""
+    found = [end]
+    while found[0].init is not None:
+        found.insert(0, found[0].init)
+    return found
+
+
+def _fields(method: Method, part: Part, stage: Stage, students: tuple[str, ...]) -> Iterator[str]:
+    yield method.name
+    yield part.title
+    yield part.step.phase
+    yield part.before or _start(method)
+    yield compared(part.objective)
+    yield layer_maps(part.objective)
+    yield learned(part.objective)
+    yield _by_task(stage, lambda optimiser: optimiser.learning_rate)
+    yield _by_task(stage, lambda optimiser: optimiser.weight_decay)
+    yield ", ".join(students)
+
+
+def _start(method: Method) -> str:
+    cut = method.cut
+    if not isinstance(cut, Slices):
+        return "random"
+    some = "" if cut.blocks is None else f" ({cut.blocks} of them)"
+    return f"{_LAYERS[cut.layer]}{some} of the teacher"
+
+
+def _by_task(stage: Stage, setting: Callable[[Optimiser], float]) -> str:
+    """A setting of the optimiser, task by task where tasks differ."""
+    if isinstance(stage.schooling, Pretraining):
+        return f"{setting(stage.schooling.optimiser):g}"
+    values = {run.task: f"{setting(run.optimiser):g}" for run in stage.schooling or ()}
+    if len(set(values.values())) == 1:
+        return next(iter(values.values()))
+    return ", ".join(f"{task} {value}" for task, value in values.items())
+
+
+def _data(lines: list[tuple[str, list[str]]]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame([(family, *fields) for family, fields in lines], columns=list(COLUMNS))

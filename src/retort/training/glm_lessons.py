@@ -1,0 +1,92 @@
+"""What GLMs read: masked text of the corpus, and SuperGLUE tasks as clozes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from retort.data.batches import GLMBatch, collate, collate_cloze
+from retort.data.blocklm import GLM_SPANS, POCKET_MIXTURE, BlockMasker
+from retort.data.corpus import EncodedCorpus
+from retort.data.examples import ClozeExample, GLMExample
+from retort.data.samples import DocumentSamples, MaskedSamples, WindowSamples
+from retort.data.store import load_examples
+from retort.data.superglue.tasks import spec_of
+from retort.data.tokenizer import Tokenizer
+from retort.evaluation.metrics import baseline
+from retort.evaluation.predictions import evaluate, write_predictions
+from retort.models.features import Family
+from retort.training.distribution import World
+from retort.training.lessons import Judged
+from retort.training.signals import write_signals
+
+if TYPE_CHECKING:
+    from retort.stages import ClozeRun, Corpus
+
+
+class BlockSamples:
+    """Samples of the corpus, masked as GLM does (see :class:`retort.training.streams.Source`)."""
+
+    def __init__(self, settings: Corpus, text: Path, seed: int) -> None:
+        tokenizer = Tokenizer.load(text / "tokenizer.json")
+        kind = DocumentSamples if settings.samples == "documents" else WindowSamples
+        samples = kind(EncodedCorpus.open(text / "corpus"), tokenizer, settings.max_length, seed)
+        masker = BlockMasker(GLM_SPANS if settings.masking == "paper" else POCKET_MIXTURE, tokenizer)
+        self._samples = MaskedSamples(samples, masker)
+
+    def example(self, index: int) -> GLMExample | None:
+        """The masked sample ``index``; ``None`` where the masking dropped it."""
+        return self._samples.example(index)
+
+    def key(self, index: int) -> str:
+        """What messages call it."""
+        return self._samples.key(index)
+
+    def collate(self, examples: Sequence[GLMExample], keys: Sequence[str]) -> GLMBatch:
+        """Padded rows."""
+        return collate(examples, keys=keys)
+
+
+class ClozeLesson:
+    """A SuperGLUE task (see :class:`retort.training.lessons.Lesson`)."""
+
+    def __init__(self, run: ClozeRun, text: Path) -> None:
+        self.train = load_examples(text, "train")
+        self.files = tuple(text / f"{split}.npz" for split in ("train", "val"))
+        self._run = run
+        self._dev = load_examples(text, "val")
+        self._length = run.max_length if run.padding == "fixed" else None
+        self._mean = spec_of(run.task).length_penalty == 1
+
+    def collate(self, examples: Sequence[ClozeExample]) -> GLMBatch:
+        """Padded candidates."""
+        return collate_cloze(examples, self._length, self._mean)
+
+    def taught(
+        self, examples: Sequence[ClozeExample], step: int, student: Family, signals: Sequence[Path], seed: int
+    ) -> Sequence[ClozeExample]:
+        """The examples themselves."""
+        return examples
+
+    def store(self, folder: Path, teacher: Family, device: torch.device) -> None:
+        """Write a teacher's class scores and final states."""
+        write_signals(folder / f"{self._run.task}.safetensors", teacher, self.train, device)
+
+    def judge(
+        self, student: Family, teachers: Sequence[Family], device: torch.device, world: World
+    ) -> Judged:
+        """The student's answers on dev."""
+        found = evaluate(student, self._run.task, self._dev, device, self._mean, world)
+        write = partial(write_predictions, evaluation=found)
+        return Judged(found.metrics, found.select, found.report, write)
+
+    def probed(self) -> None:
+        """GLMD's features are compared in pretraining."""
+
+    def guesses(self) -> dict[str, dict[str, float]]:
+        """The most frequent answer."""
+        return {"majority": baseline(self._run.task, self._dev)}
