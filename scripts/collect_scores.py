@@ -1,7 +1,7 @@
 """Collect the scores of all finished cells into one table."""
 
 from retort.cli import plan_of, plan_parser
-from retort.errors import run_cli
+from retort.errors import InputError, run_cli
 from retort.papers import PAPERS
 
 
@@ -11,6 +11,11 @@ def main() -> None:
     parser.add_argument("--paper", default="glmd", choices=PAPERS, help="whose scores")
     arguments = parser.parse_args()
     plan = plan_of(arguments)
+    if arguments.paper not in plan.config.papers:
+        raise InputError(
+            f"--paper: this configuration does not run {arguments.paper}; it runs "
+            f"{', '.join(plan.config.papers)}"
+        )
 
     from retort.evaluation.collect import collect_scores
 

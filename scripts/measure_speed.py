@@ -17,8 +17,8 @@ def main() -> None:
     arguments = parser.parse_args()
     plan = plan_of(arguments)
     config = plan.config
-    if config.cka is None:
-        raise InputError("cka: this configuration has no such section; name one that has")
+    if config.cka is None or "cka" not in config.papers:
+        raise InputError("papers: this configuration does not run cka; name one that does")
     words = {name: plan.layout.text(plan.text[text_part("cka", name)]) for name in config.cka.tracks}
     os.environ.setdefault("OMP_NUM_THREADS", str(arguments.threads))
 

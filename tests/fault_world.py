@@ -23,6 +23,7 @@ from retort.training.tasks import train_tasks
 from retort.training.vocabularies import make_vocabulary
 
 OVERRIDES = {
+    "papers": ["glmd"],
     "tasks": ["RTE", "COPA"],
     "methods": ["TinyBERT", "GLMD", "RL-KD"],
     "pairs": ["T1-S1", "(T1,T2)-S2"],
@@ -131,7 +132,14 @@ def steps_of(plan: Plan) -> dict[str, Step]:
                 )
             )
     found.append(Step("gates", "gates", check_gates, lambda plan: [plan.layout.root / "gates.json"]))
-    found.append(Step("scores", "scores", collect_scores, lambda plan: [plan.layout.root / "glmd"]))
+    found.append(
+        Step(
+            "scores",
+            "scores",
+            lambda plan: collect_scores(plan, "glmd"),
+            lambda plan: [plan.layout.root / "glmd"],
+        )
+    )
     return {step.name: step for step in found}
 
 

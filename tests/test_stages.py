@@ -9,12 +9,13 @@ from retort.distill.distances import KL
 from retort.distill.objective import Objective, Term, hard, words
 from retort.stages import (
     Architecture,
+    ClozeRun,
     Compression,
     Corpus,
+    Leading,
     Optimiser,
     Pretraining,
     Stage,
-    TaskRun,
     Truncation,
     task_of,
     to_json,
@@ -26,7 +27,7 @@ SMALL = Architecture("S1", 2, 16, 2, 64, 0.1, 0.02)
 LARGE = replace(SMALL, name="T1", layers=4)
 TEACHER = Stage("pretraining", LARGE, hard(), SCHOOLING, "d4t4", 1)
 STUDENT = Stage("pretraining", SMALL, words(KL(15.0)), SCHOOLING, "d4t4", 1, teachers=(TEACHER,))
-RUN = TaskRun("RTE", "RTE.0", OPTIMISER, 2, 8, None, 64, "longest", "per_epoch")
+RUN = ClozeRun("RTE", "RTE.0", OPTIMISER, 2, 8, None, "longest", "per_epoch", 64)
 TUNED = Stage("task", SMALL, hard(), (RUN, replace(RUN, task="CB")), "d4t4", 1, init=STUDENT)
 
 
@@ -72,7 +73,7 @@ CHANGES = {
     "seed": {"seed": 2},
     "teacher": {"teachers": (replace(TEACHER, seed=2),)},
     "teachers": {"teachers": (TEACHER, replace(TEACHER, seed=2))},
-    "truncated": {"truncated": Truncation(TEACHER)},
+    "truncated": {"truncated": Truncation(TEACHER, Leading())},
     "init": {"init": TEACHER},
     "compression": {"compression": Compression()},
     "lenses": {"carry_lenses": True},
@@ -108,14 +109,14 @@ def test_ancestors_come_without_repeats():
     assert replace(STUDENT, init=TEACHER, mapped_by=TEACHER).ancestors() == [TEACHER]
     assert TUNED.ancestors() == [STUDENT] and TEACHER.ancestors() == []
     second = replace(TEACHER, seed=2)
-    cut = replace(STUDENT, teachers=(second, TEACHER), truncated=Truncation(TEACHER))
+    cut = replace(STUDENT, teachers=(second, TEACHER), truncated=Truncation(TEACHER, Leading()))
     assert cut.ancestors() == [TEACHER, second]
 
 
 def test_how_a_start_is_cut_is_part_of_the_identity():
-    cut = replace(STUDENT, truncated=Truncation(TEACHER))
-    assert replace(STUDENT, truncated=Truncation(TEACHER, fused=False)).digest != cut.digest
-    other = replace(STUDENT, truncated=Truncation(replace(TEACHER, data="other")))
+    cut = replace(STUDENT, truncated=Truncation(TEACHER, Leading()))
+    assert replace(STUDENT, truncated=Truncation(TEACHER, Leading(fused=False))).digest != cut.digest
+    other = replace(STUDENT, truncated=Truncation(replace(TEACHER, data="other"), Leading()))
     assert len({cut.digest, other.digest, STUDENT.digest}) == 3
 
 

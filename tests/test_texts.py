@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import pytest
+from small_tracks import config_of, overrides, track_section
 
 from retort.config import load
-from retort.texts import CORPUS, part_of, raw_names, text_names
+from retort.texts import (
+    CORPUS,
+    named_texts,
+    paper_of_part,
+    part_of,
+    raw_names,
+    raw_part,
+    raws_of_text,
+    text_names,
+    text_part,
+    words_read,
+)
 
 TASKS = ["RTE", "CB"]
-BASE = {"tasks": TASKS, "task_training": {"max_length": {"RTE": 96, "CB": 96}}}
+BASE = {"papers": ["glmd"], "tasks": TASKS, "task_training": {"max_length": {"RTE": 96, "CB": 96}}}
 ALL = {CORPUS, *TASKS}
 
 
@@ -35,3 +47,111 @@ def test_a_value_renames_just_what_it_decides(change, raw, text):
         old, new = names(before), names(after)
         assert {part for part in old.keys() & new.keys() if old[part] != new[part]} == renamed
         assert all(part_of(name) == part for part, name in new.items()) and next(iter(new)) == CORPUS
+
+
+# Parts of the papers on transformers models
+
+
+def tracks():
+    """Two tracks that share the English corpus and XSum, and one that reads two languages."""
+    found = {
+        "bart": track_section("BART", ["BART CKA"]),
+        "t5": track_section("T5", ["T5 CKA"]),
+        "mbart": track_section("mBART", ["mBART cosine"]),
+        "bert": track_section("BERT", ["BERT none"]),
+    }
+    found["t5"]["tasks"] |= {"CNN-DM": found["t5"]["tasks"]["XSum"]}
+    return overrides(**found)
+
+
+RAW = {"cka-corpus", "cka-XSum", "cka-CNN-DM", "cka-WMT16-en-ro", "cka-RTE"}
+WORDS = {"cka-bart", "cka-t5", "cka-mbart", "cka-bert"}
+TEXTS = {"cka-bart-XSum", "cka-t5-XSum", "cka-t5-CNN-DM", "cka-mbart-WMT16-en-ro", "cka-bert-RTE"}
+T5 = {"cka-t5", "cka-t5-XSum", "cka-t5-CNN-DM"}
+OF_PAIRS = (WORDS | TEXTS) - {"cka-bert", "cka-bert-RTE"}
+
+
+def test_the_parts_of_a_paper():
+    config = config_of(tracks())
+    assert set(raw_names(config)) == RAW and set(text_names(config)) == WORDS | TEXTS
+    both = config_of(tracks() | {"papers": ["glmd", "cka"], "tasks": TASKS})
+    assert set(raw_names(both)) == RAW | ALL and set(text_names(both)) == WORDS | TEXTS | ALL
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "raw", "text"),
+    [
+        ("data.pocket.world_seed", 2, RAW, WORDS | TEXTS),
+        ("data.pocket.documents", 100, set(), set()),  # GLMD's
+        ("cka.pocket.documents", 50, {"cka-corpus"}, WORDS | TEXTS),
+        ("cka.pocket.multilingual", 50, {"cka-corpus"}, WORDS | TEXTS),
+        ("cka.pocket.glue.train", 20, {"cka-RTE"}, {"cka-bert-RTE"}),
+        ("cka.pocket.pairs.dev", 20, RAW - {"cka-corpus", "cka-RTE"}, OF_PAIRS),
+        ("cka.limits.corpus", 10, set(), WORDS | TEXTS),
+        ("cka.limits.dev", 3, set(), TEXTS),
+        ("cka.tracks.t5.vocabulary.size", 200, set(), T5),
+        ("cka.tracks.t5.tasks.XSum.source", 30, set(), {"cka-t5-XSum"}),
+        ("cka.tracks.t5.tasks.XSum.target", 10, set(), {"cka-t5-XSum"}),
+        ("cka.tracks.t5.tasks.XSum.decoding.beams", 3, set(), set()),
+        ("cka.tracks.t5.pretraining.length", 10, set(), set()),
+        ("cka.tracks.t5.task_training.batch_size", 2, set(), set()),
+        ("cka.tracks.t5.gates.XSum", 50, set(), set()),
+        ("cka.tracks.mbart.languages", ["en", "ro", "fr"], {"cka-corpus"}, WORDS | TEXTS),
+        ("cka.seeds", [7], set(), set()),
+        ("precision", "bfloat16", set(), set()),
+    ],
+)
+def test_a_value_renames_just_the_parts_it_decides(place, value, raw, text):
+    changed = tracks()
+    inner = changed
+    for key in place.split(".")[:-1]:
+        inner = inner.setdefault(key, {})
+    inner[place.split(".")[-1]] = value
+    before, after = config_of(tracks()), config_of(changed)
+    for names, renamed in ((raw_names, raw), (text_names, text)):
+        old, new = names(before), names(after)
+        assert old.keys() == new.keys()
+        assert {part for part in old if old[part] != new[part]} == renamed
+
+
+def test_another_track_leaves_the_parts_of_a_track_as_they_are():
+    whole, alone = tracks(), tracks()
+    alone["cka"]["tracks"] = {"bart": alone["cka"]["tracks"]["bart"]}
+    old, new = (config_of(each) for each in (whole, alone))
+    kept = text_names(new)
+    # Languages of other tracks are in the corpora's folder.
+    assert (
+        set(kept) == {"cka-bart", "cka-bart-XSum"}
+        and raw_names(new)["cka-XSum"] == raw_names(old)["cka-XSum"]
+    )
+    del whole["cka"]["tracks"]["mbart"]
+    assert kept.items() <= text_names(config_of(whole)).items()
+
+
+def test_names_of_parts_hold_dashes_and_come_apart_again():
+    config = config_of(tracks() | {"papers": ["glmd", "cka"], "tasks": TASKS})
+    assert paper_of_part("cka-WMT16-en-ro") == ("cka", "WMT16-en-ro") and paper_of_part("RTE") == (
+        "glmd",
+        "RTE",
+    )
+    assert raws_of_text(config, "cka-mbart-WMT16-en-ro") == ("cka-WMT16-en-ro",)
+    assert raws_of_text(config, "cka-t5-CNN-DM") == ("cka-CNN-DM",)
+    assert raws_of_text(config, "RTE") == ("RTE",)
+    for part, folder in (*raw_names(config).items(), *text_names(config).items()):
+        assert part_of(folder) == part
+    for part, paper, track, task in named_texts(config):
+        (name,) = (name for name, one in config.cka.tracks.items() if one is track)
+        assert part == text_part(paper, name, task) and part in text_names(config)
+        if task is not None:
+            assert raws_of_text(config, part) == (raw_part(paper, task),)
+    assert {part for part, *_ in named_texts(config)} == WORDS | TEXTS
+
+
+def test_words_are_made_from_the_corpora_and_the_training_texts_of_the_track_s_sets():
+    found = {name: words_read("cka", track) for name, track in config_of(tracks()).cka.tracks.items()}
+    assert found == {
+        "bart": ("cka-corpus", "cka-XSum"),
+        "t5": ("cka-corpus", "cka-XSum", "cka-CNN-DM"),
+        "mbart": ("cka-corpus", "cka-WMT16-en-ro"),
+        "bert": ("cka-corpus",),
+    }

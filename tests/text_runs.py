@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from retort.config import load
 from retort.files import digest_of, write_json, write_text
 from retort.papers import paper_of
 from retort.reporting.results import SPEED
@@ -42,58 +43,38 @@ OF_ONE_RECIPE = {
     "cosine": ["BART_1x64"],
 }
 PRETRAINED = ("BART CKA C4", "mBART CKA", "mBART none", "BERT CKA", "BERT none")
+OPTIMISER = {"learning_rate": 1e-3, "schedule": "linear", "warmup": 0.0, "muon": None}
 FLOOR, TEACHER, STEP = 20.0, 60.0, 2.0
 """Of baselines, of teachers, and between seeds."""
 
 
 def text_config() -> dict[str, Any]:
-    """The section ``cka`` of a configuration."""
-    run = {"steps": 10, "batch_size": 4, "micro_batch_size": 4, "optimiser": _pretraining_optimiser()}
-    return {
+    """The section ``cka`` of a configuration: that of the pocket scale with other models and methods."""
+    section = load("pocket").cka
+    assert section is not None
+    base = json.loads(section.model_dump_json())
+    corpus = base["tracks"]["bert"]["pretraining"]
+    return base | {
         "seeds": list(SEEDS),
-        "pocket": {"documents": 9, "multilingual": 9, "glue": 9, "glue_dev": 9, "pairs": 9, "pairs_dev": 9},
-        "hub": None,
-        "limits": {"train": None, "dev": None, "corpus": None},
-        "tracks": {name: _track(name, run) for name in TASKS},
+        "tracks": {name: _track(name, base["tracks"][name], corpus) for name in TASKS},
     }
 
 
-def _track(name: str, run: dict[str, Any]) -> dict[str, Any]:
+def _track(name: str, base: dict[str, Any], corpus: dict[str, Any]) -> dict[str, Any]:
     teacher = LABELS[name]
     symbols = [symbol for symbol in SIZES if symbol.partition("_")[0] == teacher]
     methods = [method for method in LEVELS if method.split()[0] == teacher]
-    decoding = {"beams": 1, "max_length": 8, "min_length": 0, "length_penalty": 1.0, "no_repeat_ngram": 0}
-    decoding["early_stopping"] = False
-    written = {"source": 32, "target": 8, "decoding": decoding}
-    return {
-        "family": name,
-        "vocabulary": {"files": [], "size": 100},
-        "models": {symbol: _model(symbol) for symbol in symbols},
+    alike = next(iter(base["models"].values()))
+    under_one = {f"BART {kind} (one recipe)": row for kind, row in OF_ONE_RECIPE.items()}
+    return base | {
+        "models": {symbol: alike | _model(symbol) for symbol in symbols},
         "teachers": [teacher],
         "methods": {method: students_of(method) for method in methods},
-        "one_recipe": OF_ONE_RECIPE if name == "bart" else {},
-        "tasks": {task: {"source": 32} if name == "bert" else written for task in TASKS[name]},
-        "pretraining": {"length": 32, "noise": "none", "teacher": run, "student": run},
-        "task_training": {
-            "epochs": {"teacher": 2, "student": 4},
-            "batch_size": 4,
-            "micro_batch_size": None,
-            "learning_rate": {"teacher": 1e-3, "student": 1e-3},
-            "optimiser": _optimiser(),
-            "padding": "longest",
-            "evaluations": 2,
-        },
+        "variants": under_one if name == "bart" else {},
+        "tasks": {task: base["tasks"][task] for task in TASKS[name]},
+        "pretraining": corpus | {"noise": base["pretraining"]["noise"]},
         "gates": {TASKS[name][0]: 55.0},
     }
-
-
-def _optimiser() -> dict[str, Any]:
-    of_tasks = {"betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.01, "clip_norm": None}
-    return of_tasks | {"schedule": "linear", "warmup": 0.0, "floor": 0.0}
-
-
-def _pretraining_optimiser() -> dict[str, Any]:
-    return _optimiser() | {"learning_rate": 1e-3, "decay_share": 1.0, "muon": None}
 
 
 def _model(symbol: str) -> dict[str, Any]:
@@ -203,7 +184,7 @@ def make_stage(track: str, symbol: str, task: str, init: str | None, hidden: str
         plain | {"site": "words", "by": {"is": "ReverseKL", "temperature": 1.0}, "weight": 1.0},
         plain | {"site": "hidden", "by": {"is": hidden}, "weight": 1.0, "layers": {"is": "BlockEnds"}},
     ]
-    length = {"optimiser": _pretraining_optimiser(), "batch_size": 4}
+    length = {"optimiser": OPTIMISER, "batch_size": 4}
     size = _model(symbol) | {"is": "TextArchitecture", "name": symbol, "kind": track}
     teacher = digest_of([LABELS[track], LABELS[track], 1234, "task"])
     cut = {"is": "Truncation", "source": teacher, "part": {"is": "Slices", "layer": "last"}}

@@ -20,11 +20,11 @@ from retort.distill.binding import BoundObjective
 from retort.distill.schedules import Clock
 from retort.models.features import Totals
 from retort.models.glm import GLM, prefix_mask
+from retort.models.glm_builder import glm_config
 from retort.models.glm_family import GLMFamily
 from retort.plan import Plan
 from retort.stages import Architecture
 from retort.training.optimisers import build
-from retort.training.setup import glm_config
 
 VOCABULARY, ROWS, LENGTH, PART_A = 104, 6, 24, 16
 PLAIN = Architecture("plain", 3, 32, 4, 64, 0.0, 0.02)

@@ -12,8 +12,8 @@ from retort.costs.sizes import sizes_of
 from retort.distill.binding import BoundObjective
 from retort.models.features import Shape
 from retort.models.glm import GLM
+from retort.models.glm_builder import glm_config
 from retort.plan import Plan
-from retort.training.setup import glm_config
 
 GIB = 2**30
 

@@ -1,25 +1,14 @@
-"""Batches of text examples: keys, labels, and what depends on the step alone."""
+"""Batches of text examples: keys, labels, segments, padding."""
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
-import pytest
 import torch
 
-from retort.data.corpus import EncodedCorpus
 from retort.data.layouts import layout_of, specials_of
 from retort.data.prompt_examples import PromptExample
 from retort.data.text_examples import ClassExample, PairExample
-from retort.data.text_samples import TextSamples
-from retort.data.text_sets import (
-    EpochBatches,
-    SampleBatches,
-    batch_of_classes,
-    batch_of_pairs,
-    batch_of_prompts,
-)
+from retort.data.text_sets import batch_of_classes, batch_of_pairs, batch_of_prompts
 from retort.data.text_tokenizer import TextTokenizer
 
 TOKENIZERS = {name: TextTokenizer.train(["a b c"], 60, specials_of(name)) for name in ("bert", "bart", "opt")}
@@ -53,74 +42,23 @@ def test_text_pairs_have_keys():
     assert batch.valid.sum() == 8 and batch.totals.predicted == 8
 
 
-def test_an_epoch_has_every_example_once_in_an_order_of_its_own():
-    batches = EpochBatches(classes(10), partial(batch_of_classes, layout=BERT), 4, 3, "RTE/1")
-    assert (batches.per_epoch, batches.total) == (3, 9)
-    epochs = [[batches(step).keys for step in range(3 * e, 3 * e + 3)] for e in range(3)]
-    for epoch in epochs:
-        assert sorted(sum(epoch, ())) == sorted(f"k{n}" for n in range(10)) and len(epoch[2]) == 2
-    assert epochs[0] != epochs[1] and [batches.epoch(step) for step in (0, 2, 3, 8)] == [0, 0, 1, 2]
-    again = EpochBatches(classes(10), partial(batch_of_classes, layout=BERT), 4, 3, "RTE/1")
-    assert again(7).keys == epochs[2][1]
-    other = EpochBatches(classes(10), partial(batch_of_classes, layout=BERT), 4, 3, "RTE/2")
-    assert [other(step).keys for step in range(3)] != epochs[0]
+def test_padding_to_a_fixed_length():
+    batch = batch_of_classes(classes(3), BERT, length=9)
+    assert batch.tokens.shape == batch.segments.shape == (3, 9)
+    assert batch.valid.sum(1).tolist() == [3, 4, 5] and batch.totals.valid == 12
+    pairs = [PairExample(f"p{n}", np.array([0, 5, 2]), np.array([0, *[6] * n, 2]), ("x",)) for n in (1, 3)]
+    batch = batch_of_pairs(pairs, BART, (6, 8))
+    assert batch.tokens.shape == (2, 6) and batch.decoder_tokens.shape == batch.targets.shape == (2, 8)
+    assert batch.attended.sum(1).tolist() == [3, 3] and batch.valid.sum(1).tolist() == [3, 5]
+    assert (batch.tokens[~batch.attended] == BART.pad).all() and not batch.predicted[~batch.valid].any()
 
 
-def sample_batches(name="bert", noise="words", size=4):
-    ids = TOKENIZERS[name].ids("a b c")
-    lengths = [1 + n % 9 for n in range(50)]
-    corpus = EncodedCorpus(np.resize(np.array(ids, np.int32), sum(lengths)), np.cumsum([0, *lengths]))
-    layout = layout_of(name, TOKENIZERS[name])
-    return SampleBatches(TextSamples([corpus], [layout], 32, 5, noise, 0.3), layout, size)
-
-
-@pytest.mark.parametrize(("name", "noise"), [("bert", "words"), ("bert", "none"), ("bart", "infilling")])
-def test_a_pretraining_batch_is_a_function_of_its_number(name, noise):
-    forwards, backwards = sample_batches(name, noise), sample_batches(name, noise)
-    found = [forwards(step) for step in range(40)]
-    for step in reversed(range(40)):
-        assert torch.equal(backwards(step).tokens, found[step].tokens)
-        assert torch.equal(backwards(step).targets, found[step].targets)
-    assert all(len(batch.tokens) == 4 for batch in found)
-
-
-def test_rows_of_a_batch_are_of_similar_length():
-    batches = [sample_batches()(step) for step in range(16)]
-    spread = [int(b.valid.sum(1).max() - b.valid.sum(1).min()) for b in batches]
-    assert max(spread) <= 2 and len({b.tokens.shape[1] for b in batches}) > 4
-
-
-def test_held_out_samples_come_after_all_that_training_reads():
-    batches = sample_batches()
-    rest = batches.unseen(3, 6)
-    samples = batches._samples
-    assert rest.tokens.shape[0] == 6
-    first = samples.example(16 * 4)
-    assert rest.tokens[0, : len(first)].tolist() == first.tokens.tolist()
-
-
-def test_an_unmasked_encoder_is_compared_on_every_word():
-    batch = sample_batches("bert", "none")(0)
-    assert torch.equal(batch.predicted, batch.valid) and torch.equal(batch.targets, batch.tokens)
-
-
-def test_causal_samples_predict_every_next_word():
-    batch = sample_batches("opt", "none")(0)
-    layout = layout_of("opt", TOKENIZERS["opt"])
-    assert (batch.predicted[:, :-1] == batch.valid[:, 1:]).all() and not batch.predicted[:, -1].any()
-    assert (batch.targets[:, :-1][batch.predicted[:, :-1]] == batch.tokens[:, 1:][batch.valid[:, 1:]]).all()
-    assert (batch.tokens[:, 0] == layout.end).all() and batch.decoder_tokens is None
-
-
-def test_prompts_are_batched_by_epochs():
+def test_prompts_are_trained_on_what_follows_them():
     examples = [
         PromptExample(f"k{n}", np.array([5] * n, np.int32), np.array([6, 2], np.int32), ("x",), None)
         for n in range(1, 8)
     ]
-    layout = layout_of("opt", TOKENIZERS["opt"])
-    batches = EpochBatches(examples, partial(batch_of_prompts, layout=layout), 3, 1, "dolly/1")
-    found = [batches(step) for step in range(3)]
-    assert sorted(key for batch in found for key in batch.keys) == sorted(e.key for e in examples)
-    for batch in found:
-        assert batch.totals.predicted == batch.predicted.sum() == 2 * len(batch.keys)
-        assert set(batch.targets[batch.predicted].tolist()) == {6, 2}
+    batch = batch_of_prompts(examples, layout=layout_of("opt", TOKENIZERS["opt"]))
+    assert batch.keys == tuple(e.key for e in examples)
+    assert batch.totals.predicted == batch.predicted.sum() == 2 * len(batch.keys)
+    assert set(batch.targets[batch.predicted].tolist()) == {6, 2}

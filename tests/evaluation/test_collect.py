@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_tracks import config_of, overrides, track_section
 
 from retort.config import load
 from retort.data.examples import ClozeExample, GLMExample
@@ -17,7 +18,11 @@ from retort.errors import InputError
 from retort.evaluation.collect import CHOICES, COLUMNS, choices, collect_scores
 from retort.evaluation.selection import best_run, selected
 from retort.files import write_json
+from retort.papers import paper_of
 from retort.plan import Plan
+from retort.stages import ClassRun, ClozeRun, PairRun
+
+RTE = paper_of("glmd").task("RTE")
 
 
 def entry(step, accuracy, select, report):
@@ -31,7 +36,7 @@ def entry(step, accuracy, select, report):
 
 def test_each_protocol_selects_on_its_own_part():
     evaluations = [entry(0, 50, 90, 10), entry(5, 80, 20, 95), entry(9, 70, 60, 40)]
-    assert selected("RTE", evaluations) == {"paper": {"accuracy": 80}, "held_out": {"accuracy": 10}}
+    assert selected(RTE, evaluations) == {"paper": {"accuracy": 80}, "held_out": {"accuracy": 10}}
 
 
 SCORES = st.lists(st.tuples(*[st.integers(0, 100)] * 3), min_size=1, max_size=6)
@@ -43,25 +48,30 @@ def test_what_is_reported_never_selects(scores, data):
     evaluations = [entry(i, *s) for i, s in enumerate(scores)]
     others = data.draw(st.permutations([1000 + i for i in range(len(scores))]))
     marked = [e | {"report": {"accuracy": mark}} for e, mark in zip(evaluations, others, strict=True)]
-    chosen = others.index(selected("RTE", marked)["held_out"]["accuracy"])
+    chosen = others.index(selected(RTE, marked)["held_out"]["accuracy"])
     assert scores[chosen][1] == max(select for _, select, _ in scores)
-    assert selected("RTE", evaluations)["paper"]["accuracy"] == max(a for a, _, _ in scores)
+    assert selected(RTE, evaluations)["paper"]["accuracy"] == max(a for a, _, _ in scores)
 
 
 def test_the_first_of_equal_evaluations_counts():
     evaluations = [entry(0, 50, 50, 1), entry(5, 50, 50, 2)]
-    assert selected("RTE", evaluations)["held_out"] == {"accuracy": 1}
+    assert selected(RTE, evaluations)["held_out"] == {"accuracy": 1}
 
 
 @pytest.fixture
 def finished(tmp_path):
     """A plan with two tasks and two seeds whose metrics are made up."""
-    plan = Plan(load("smoke", {"tasks": ["RTE", "CB"], "methods": ["KD", "PD"], "seeds": [1, 2]}), tmp_path)
+    plan = Plan(
+        load("smoke", {"papers": ["glmd"], "tasks": ["RTE", "CB"], "methods": ["KD", "PD"], "seeds": [1, 2]}),
+        tmp_path,
+    )
     tokens = np.ones(3, np.int32)
     row = GLMExample(tokens, np.zeros((2, 3), np.int32), 2, tokens, tokens > 0)
     for task, words, labels in (("RTE", (5, 6), [0, 0, 1]), ("CB", (5, 6, 7), [2, 2, 1, 0])):
         examples = [ClozeExample(f"{task}/val/{n}", (row,), label, words) for n, label in enumerate(labels)]
-        save_examples(plan.layout.text(plan.text[task]), "val", examples)
+        for split in ("train", "val"):  # of training examples nothing is told
+            chosen = examples if split == "val" else examples[-1:]
+            save_examples(plan.layout.text(plan.text[task]), split, chosen)
     for number, cell in enumerate(plan.cells):
         rte = [entry(0, 40, 40, 40), entry(2, 60 + number, 50, 55)]
         cb = {"accuracy": 70.0, "f1": 50 + number / 3}
@@ -77,7 +87,7 @@ def read(plan):
 
 
 def test_all_cells_are_there_once(finished):
-    collect_scores(finished)
+    collect_scores(finished, "glmd")
     rows = read(finished)
     assert tuple(rows[0]) == COLUMNS
     keys = [tuple(row[name] for name in COLUMNS if name not in ("value", "stage")) for row in rows]
@@ -92,7 +102,7 @@ def test_all_cells_are_there_once(finished):
 
 
 def test_values_and_their_stages(finished):
-    collect_scores(finished)
+    collect_scores(finished, "glmd")
     for number, cell in enumerate(finished.cells):
         mine = {
             (row["task"], row["metric"], row["protocol"]): row["value"]
@@ -105,7 +115,7 @@ def test_values_and_their_stages(finished):
 
 
 def test_baselines_are_those_of_the_dev_sets(finished):
-    collect_scores(finished)
+    collect_scores(finished, "glmd")
     found = {(r["task"], r["metric"]): float(r["value"]) for r in read(finished) if r["role"] == "baseline"}
     assert found["RTE", "accuracy"] == pytest.approx(66.6667) and found["CB", "accuracy"] == 50
 
@@ -113,15 +123,15 @@ def test_baselines_are_those_of_the_dev_sets(finished):
 def test_a_missing_cell_is_named_and_nothing_written(finished):
     (finished.layout.stage(finished.cells[-1].stages[0]) / "metrics.json").unlink()
     with pytest.raises(InputError, match=r"metrics.json: no such file; run the step that writes it first"):
-        collect_scores(finished)
+        collect_scores(finished, "glmd")
     assert not (finished.layout.root / "glmd" / "scores.csv").exists()
 
 
 def test_the_same_results_give_the_same_bytes(finished):
-    collect_scores(finished)
+    collect_scores(finished, "glmd")
     path = finished.layout.root / "glmd" / "scores.csv"
     first = path.read_bytes()
-    collect_scores(finished)
+    collect_scores(finished, "glmd")
     assert path.read_bytes() == first and b"\r" not in first
 
 
@@ -134,7 +144,7 @@ def points(plan):
 
 
 def test_without_a_search_the_only_point_is_told(finished):
-    collect_scores(finished)
+    collect_scores(finished, "glmd")
     rows = points(finished)
     assert tuple(rows[0]) == CHOICES
     assert len(rows) == 3 * 2 * 2  # methods, tasks, protocols
@@ -156,6 +166,7 @@ FOUR = ("RTE@8-0.001", "RTE@8-0.1", "RTE@16-0.001", "RTE@16-0.1")
 def search(tmp_path, scores):
     """A plan with a search, two seeds of KD on RTE; ``scores`` by seed and point: (all, select, report)."""
     overrides = {
+        "papers": ["glmd"],
         "tasks": ["RTE"],
         "methods": ["KD"],
         "seeds": [1, 2],
@@ -210,8 +221,8 @@ def test_means_that_are_equal_on_paper_tie():
         [[entry(0, score, score, 0)] for score in seeds] for seeds in ([0.3, 0.2, 0.1], [0.1, 0.2, 0.3])
     )
     for protocol in ("paper", "held_out"):
-        assert best_run("RTE", {"first": falling, "second": rising}, protocol)[0] == "first"
-        assert best_run("RTE", {"second": rising, "first": falling}, protocol)[0] == "second"
+        assert best_run(RTE, {"first": falling, "second": rising}, protocol)[0] == "first"
+        assert best_run(RTE, {"second": rising, "first": falling}, protocol)[0] == "second"
 
 
 def test_scores_of_a_search_are_those_of_the_chosen_runs(tmp_path, finished):
@@ -222,7 +233,7 @@ def test_scores_of_a_search_are_those_of_the_chosen_runs(tmp_path, finished):
     runs = {name: {"evaluations": [entry(0, n, -n, n)]} for n, name in enumerate(FOUR)}
     write_json(plan.layout.stage(teacher.stages[0]) / "metrics.json", runs)
     shutil.copytree(finished.layout.root / "text", plan.layout.root / "text")
-    collect_scores(plan)
+    collect_scores(plan, "glmd")
     rows = [r for r in read(plan) if r["role"] != "baseline"]
     found = {(r["role"], r["seed"], r["protocol"]): (r["run"], r["value"]) for r in rows}
     assert found == {
@@ -239,3 +250,100 @@ def test_scores_of_a_search_are_those_of_the_chosen_runs(tmp_path, finished):
         chosen["student", "held_out"] | {"batch_size": "16", "score": "50", "points": "4"}
         == (chosen["student", "held_out"])
     )
+
+
+# Several papers
+
+
+@pytest.fixture
+def papers(tmp_path, monkeypatch):
+    """GLMD and two tracks of CKA that share a task; nobody has to read texts to guess."""
+    t5, bert = track_section("T5", ["T5 CKA"], ["none"]), track_section("BERT", ["BERT none"])
+    tracks = {"bart": track_section("BART", ["BART CKA"]), "t5": t5, "bert": bert}
+    made = overrides(**tracks) | {
+        "papers": ["glmd", "cka"],
+        "tasks": ["RTE"],
+        "methods": ["KD"],
+        "seeds": [1],
+    }
+    made["cka"]["seeds"] = [3, 4]
+    plan = Plan(config_of(made), tmp_path)
+    for number, cell in enumerate(plan.cells):
+        (stage,) = cell.stages
+        (run,) = stage.runs.values()
+        first, last = (dict.fromkeys(run.scoring.metrics, base + number) for base in (10, 50))
+        found = [{"step": 0} | dict.fromkeys(("all", "select", "report"), first)]
+        found.append({"step": 4} | dict.fromkeys(("all", "select", "report"), last))
+        write_json(plan.layout.stage(stage) / "metrics.json", {run.task: {"evaluations": found}})
+
+    class Lesson:
+        def __init__(self, kind):
+            self.kind = kind
+
+        def guesses(self):
+            return {"majority" if self.kind != "PairRun" else "copy": {self.kind: 7.0}}
+
+    for kind in (ClozeRun, ClassRun, PairRun):
+        monkeypatch.setattr(kind, "lesson", lambda self, *folders: Lesson(type(self).__name__))
+    return plan
+
+
+def scores_of(plan, paper):
+    collect_scores(plan, paper)
+    with (plan.layout.root / paper / "scores.csv").open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_each_paper_has_its_own_table(papers):
+    """RTE is a task of both; a model's answers to one are none to the other."""
+    glmd, cka = (scores_of(papers, paper) for paper in ("glmd", "cka"))
+    assert {(r["method"], r["pair"]) for r in glmd} == {("majority", ""), ("GLM", "T1"), ("KD", "T1-S1")}
+    assert {r["pair"] for r in cka if r["task"] == "RTE"} == {"", "BERT", "BERT-BERT_1"}
+    assert [r["metric"] for r in glmd if r["role"] == "baseline"] == ["ClozeRun"] * 2
+    assert [r["metric"] for r in cka if (r["role"], r["task"]) == ("baseline", "RTE")] == ["ClassRun"] * 2
+
+
+def test_tracks_that_share_a_task_have_rows_of_their_own(papers):
+    rows = [row for row in scores_of(papers, "cka") if row["task"] == "XSum" and row["protocol"] == "paper"]
+    found = {
+        (r["role"], r["method"], r["pair"], r["seed"]): float(r["value"])
+        for r in rows
+        if r["metric"] == "rouge2"
+    }
+    cells = {c.pair: n for n, c in enumerate(papers.cells) if c.role == "teacher"}
+    assert found == {
+        ("teacher", "BART", "BART", "1234"): 50 + cells["BART"],
+        ("student", "BART CKA", "BART-BART_1", "3"): 51 + cells["BART"],
+        ("student", "BART CKA", "BART-BART_1", "4"): 52 + cells["BART"],
+        ("teacher", "T5", "T5", "1234"): 50 + cells["T5"],
+        ("student", "T5 CKA", "T5-T5_1", "3"): 51 + cells["T5"],
+        ("student", "T5 CKA", "T5-T5_1", "4"): 52 + cells["T5"],
+        ("variant", "T5 none (one recipe)", "T5-T5_W", "3"): 53 + cells["T5"],
+        ("variant", "T5 none (one recipe)", "T5-T5_W", "4"): 54 + cells["T5"],
+    }
+    assert [(r["method"], r["metric"]) for r in rows if r["role"] == "baseline"] == [("copy", "PairRun")]
+    assert {r["metric"] for r in rows if r["role"] != "baseline"} == {
+        "rouge2",
+        "rouge1",
+        "rougeL",
+        "rougeLsum",
+    }
+
+
+def test_points_of_a_paper_are_means_over_its_own_seeds(papers):
+    collect_scores(papers, "cka")
+    with (papers.layout.root / "cka" / "hyper_parameters.csv").open(newline="") as stream:
+        (row,) = (r for r in csv.DictReader(stream) if (r["method"], r["protocol"]) == ("T5 CKA", "paper"))
+    number = next(n for n, cell in enumerate(papers.cells) if cell.method == "T5 CKA")
+    assert (row["n_seeds"], float(row["score"]), row["points"]) == ("2", 50.5 + number, "1")
+    assert (row["batch_size"], row["learning_rate"]) == ("4", "0.002")
+
+
+def test_the_first_metric_chooses_and_counts():
+    scoring = paper_of("cka").task("MRPC")
+    by = [{"all": {"accuracy": a, "f1": f}, "select": {}, "report": {}} for a, f in ((60, 90), (70, 10))]
+    assert scoring.metrics[0] == scoring.leading[0] and len(scoring.leading) == 1
+    led = scoring.leading[0]
+    best = max(by, key=lambda e: e["all"][led])["all"]
+    assert best_run(scoring, {"only": [by]})[1] == best[led]
+    assert scoring.score({"accuracy": 60, "f1": 90}) == {"accuracy": 60, "f1": 90}[led]

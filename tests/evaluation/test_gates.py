@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from small_tracks import config_of, overrides, track_section
 
 from retort.config import load
 from retort.errors import RetortError
@@ -14,7 +15,7 @@ TASKS = ["RTE", "CB"]
 
 
 def plan_with(tmp_path, gates, zero_shot=60.0, tuned=90.0, tasks_per_job=8):
-    overrides = {"tasks": TASKS, "methods": ["KD"], "seeds": [1], "gates": gates}
+    overrides = {"papers": ["glmd"], "tasks": TASKS, "methods": ["KD"], "seeds": [1], "gates": gates}
     overrides["task_training"] = {"tasks_per_job": tasks_per_job}
     plan = Plan(load("smoke", overrides), tmp_path)
     metrics = {
@@ -74,7 +75,7 @@ def test_a_missed_gate_stops_the_run(tmp_path, gates, words):
 
 def test_after_a_search_the_best_run_is_judged(tmp_path):
     search = {"learning_rates": [0.1, 0.2], "batch_sizes": [8]}
-    overrides = {"tasks": ["RTE"], "methods": ["KD"], "task_training": {"search": search}}
+    overrides = {"papers": ["glmd"], "tasks": ["RTE"], "methods": ["KD"], "task_training": {"search": search}}
     plan = Plan(load("smoke", overrides | {"gates": {"fine_tuned_average": 80}}), tmp_path)
     (stage,) = plan.cells[0].stages
     runs = {"RTE@8-0.1": [50.0, 60.0], "RTE@8-0.2": [50.0, 80.0, 70.0]}
@@ -117,9 +118,95 @@ def test_a_student_judges_by_what_it_waits_for(tmp_path):
 
 
 def test_assistants_are_not_gated(tmp_path):
-    overrides = {"tasks": TASKS, "methods": ["TAKD"], "gates": {"fine_tuned_average": 100}}
+    overrides = {
+        "papers": ["glmd"],
+        "tasks": TASKS,
+        "methods": ["TAKD"],
+        "gates": {"fine_tuned_average": 100},
+    }
     plan = Plan(load("smoke", overrides), tmp_path)
     (student,) = students(plan)
     (assistant,) = student.teachers
     assert assistant.id not in {stage.id for stage in plan.cells[0].stages}
     check_teachers(plan, student)  # reads nothing
+
+
+# Teachers of several papers
+
+
+def two_papers(tmp_path, gates, scores, glmd=50.0):
+    """GLMD's teacher and two of CKA's; ``scores`` by teacher and task: evaluations."""
+    tracks = {
+        "bert": track_section("BERT", [], gates=gates.get("BERT", {})),
+        "bart": track_section("BART", ["BART none"], gates=gates.get("BART", {})),
+    }
+    tracks["bert"]["methods"] = {"BERT CKA": ["BERT_1"]}
+    tracks["bert"]["tasks"] |= {"STS-B": {"source": 24}}
+    made = overrides(**tracks) | {
+        "papers": ["glmd", "cka"],
+        "tasks": ["RTE"],
+        "methods": ["KD"],
+        "seeds": [1],
+    }
+    made["gates"] = {"zero_shot": {"RTE": gates["T1"]}} if "T1" in gates else {}
+    plan = Plan(config_of(made), tmp_path)
+    scores = {"T1": {"RTE": [{"accuracy": glmd}]}} | scores
+    for cell in plan.cells:
+        if cell.role == "teacher":
+            entries = {task: [{"all": e} for e in found] for task, found in scores[cell.pair].items()}
+            metrics = {task: {"evaluations": found} for task, found in entries.items()}
+            write_json(plan.layout.stage(cell.stages[0]) / "metrics.json", metrics)
+    return plan
+
+
+SCORES = {
+    "BERT": {
+        "RTE": [{"accuracy": 40.0}, {"accuracy": 75.0}, {"accuracy": 70.0}],
+        "STS-B": [{"spearman": -20.0, "pearson": 90.0}, {"spearman": 30.0, "pearson": -10.0}],
+    },
+    "BART": {"XSum": [{"rouge2": 5.0, "rouge1": 80.0}, {"rouge2": 60.0, "rouge1": 61.0}]},
+}
+"""The first metric leads."""
+
+
+def test_teachers_of_tracks_are_judged_by_their_own_gates(tmp_path):
+    plan = two_papers(tmp_path, {"BERT": {"RTE": 75, "STS-B": 30}, "BART": {"XSum": 60}}, SCORES)
+    check_gates(plan)
+    found = read_json(plan.layout.root / "gates.json")
+    assert set(found) == {"T1", "BERT", "BART"} and not any(report["missed"] for report in found.values())
+    assert found["BERT"]["zero_shot"] == {"RTE": 40, "STS-B": -20}
+    assert found["BERT"]["fine_tuned"] == {"RTE": 75, "STS-B": 30}
+    assert found["BART"]["fine_tuned"] == {"XSum": 60} and found["T1"]["fine_tuned"] == {"RTE": 50}
+
+
+@pytest.mark.parametrize(
+    ("gates", "line"),
+    [
+        ({"BERT": {"RTE": 76}}, "BERT scores 75.0 on RTE after fine-tuning, 76 are asked for"),
+        ({"BERT": {"STS-B": 31}}, "BERT scores 30.0 on STS-B after fine-tuning, 31 are asked for"),
+        ({"BART": {"XSum": 61}}, "BART scores 60.0 on XSum after fine-tuning, 61 are asked for"),
+    ],
+)
+def test_a_track_s_missed_gate_names_the_teacher_and_its_keys(tmp_path, gates, line):
+    plan = two_papers(tmp_path, gates, SCORES)
+    with pytest.raises(RetortError) as error:
+        check_gates(plan)
+    assert f"teacher gates: {line}. The teacher" in str(error.value)
+    assert "(pretraining.teacher.steps or task_training.epochs.teacher of its track)" in str(error.value)
+
+
+def test_one_paper_s_rte_is_not_the_other_s(tmp_path):
+    plan = two_papers(tmp_path, {"T1": 60}, SCORES, glmd=60.0)  # BERT's has 40 before it is trained
+    check_gates(plan)
+    plan = two_papers(tmp_path, {"T1": 60, "BERT": {"RTE": 70}}, SCORES, glmd=59.0)
+    with pytest.raises(RetortError, match=r"gates: T1 scores 59.0 on RTE before fine-tuning, 60 are asked"):
+        check_gates(plan)
+
+
+def test_a_track_s_student_waits_for_its_own_teacher_alone(tmp_path):
+    plan = two_papers(tmp_path, {"BERT": {"RTE": 76}}, SCORES)
+    student = {cell.method: cell.stages[0] for cell in plan.cells}
+    (plan.layout.stage(student["GLM"]) / "metrics.json").unlink()
+    with pytest.raises(RetortError, match="BERT scores 75.0 on RTE"):
+        check_teachers(plan, student["BERT CKA"])
+    check_teachers(plan, student["BART none"])

@@ -16,7 +16,8 @@ from retort.data.seq2seq.formats import TextPair  # noqa: E402
 from retort.data.text_examples import encode_pairs  # noqa: E402
 from retort.data.text_tokenizer import TextTokenizer  # noqa: E402
 from retort.errors import InputError  # noqa: E402
-from retort.evaluation.generation import RELEASED, Decoding, generate  # noqa: E402
+from retort.evaluation.decoding import RELEASED, Decoding  # noqa: E402
+from retort.evaluation.generation import generate  # noqa: E402
 
 WORDS = ["a", "b", "c", "d", "e", "f", "g", "h"]
 CPU = torch.device("cpu")

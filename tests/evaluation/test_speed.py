@@ -16,7 +16,7 @@ from retort.data.layouts import specials_of  # noqa: E402
 from retort.data.text_tokenizer import TextTokenizer  # noqa: E402
 from retort.errors import InputError  # noqa: E402
 from retort.evaluation import speed  # noqa: E402
-from retort.evaluation.generation import Decoding  # noqa: E402
+from retort.evaluation.decoding import Decoding  # noqa: E402
 from retort.evaluation.speed import COLUMNS, Workload, in_turns, measure_speed, ratio, summary, workloads  # noqa: E402
 from retort.models.hf.architecture import Vocabulary  # noqa: E402
 from retort.models.hf.building import count_parameters  # noqa: E402

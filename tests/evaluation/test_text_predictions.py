@@ -12,7 +12,7 @@ from retort.data.layouts import layout_of, specials_of
 from retort.data.text_examples import ClassExample, PairExample
 from retort.data.text_tokenizer import TextTokenizer
 from retort.evaluation import text_predictions
-from retort.evaluation.generation import Decoding
+from retort.evaluation.decoding import Decoding
 from retort.evaluation.glue_metrics import score_glue
 from retort.evaluation.text_predictions import evaluate_classes, evaluate_pairs, write_classes, write_texts
 from retort.models.features import CLASS

@@ -15,11 +15,11 @@ from fault_world import CONFIG, STEPS
 from retort.config.model import as_text
 
 AS_OFTEN_AS_POSSIBLE = """
-import itertools, runpy, sys
+import runpy, sys
+from newest import evaluate_and_keep
 from retort.training import checkpoints, tasks
 checkpoints.Scratch.due = lambda self: True
-numbers = itertools.count()
-tasks.selection_score = lambda task, metrics: next(numbers)
+tasks.TaskTraining._evaluate = evaluate_and_keep
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
@@ -38,7 +38,10 @@ class Command:
             *(sys.executable, "-c", AS_OFTEN_AS_POSSIBLE, str(root / "scripts" / f"{script}.py")),
             *("--config", str(self.config), "--results", str(forge.live), "--stage", self.step),
         ]
-        self.environment = os.environ | {"PYTHONPATH": str(root / "src"), "OMP_NUM_THREADS": "1"}
+        self.environment = os.environ | {
+            "PYTHONPATH": f"{root / 'src'}:{root / 'tests'}",
+            "OMP_NUM_THREADS": "1",
+        }
 
     def start(self):
         return subprocess.Popen(self.command, stderr=subprocess.PIPE, text=True, env=self.environment)

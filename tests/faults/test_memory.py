@@ -51,7 +51,7 @@ def test_a_shortage_names_the_stage_and_the_keys(forge, monkeypatch, kind, words
     step = step_of(kind)
     forge.without(step)
 
-    def forward(self, batch, clock):
+    def forward(self, shares, kind):
         raise error
 
     monkeypatch.setattr(Trainer, "_forward", forward)

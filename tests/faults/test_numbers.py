@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 
 import pytest
 import torch
 from fault_world import STEPS
+from newest import evaluate_and_keep
 
 from retort.data.corpus import EncodedCorpus
 from retort.distill.binding import Losses
@@ -41,17 +41,16 @@ def breaking(forge, monkeypatch):
     """Do a step whose update ``AT`` breaks in its last micro-batch; the error and the trainer."""
     prepare_process(1)
     monkeypatch.setattr(Scratch, "due", lambda self: True)
-    numbers = itertools.count()
-    monkeypatch.setattr(tasks, "selection_score", lambda task, metrics: next(numbers))
+    monkeypatch.setattr(tasks.TaskTraining, "_evaluate", evaluate_and_keep)
 
     def run(kind, breaks):
         step = step_of(kind)
         forge.without(step)
         seen = {}
 
-        def forward(self, batch, clock, real=Trainer._forward):
-            losses = real(self, batch, clock)
-            seen.update(trainer=self, batch=batch, count=seen.get("count", 0) + (self.step == AT))
+        def forward(self, shares, kind, real=Trainer._forward):
+            losses = real(self, shares, kind)
+            seen.update(trainer=self, count=seen.get("count", 0) + (self.step == AT))
             if self.step != AT:
                 seen["weights"] = None
                 return losses
@@ -61,7 +60,7 @@ def breaking(forge, monkeypatch):
             return breaks(losses, self.parameters[0]) if last else losses
 
         def update(self, batches, epoch=0, real=Trainer.update):
-            seen["micro"] = len(batches)
+            seen.update(micro=len(batches), batch=batches[-1])
             return real(self, batches, epoch)
 
         with monkeypatch.context() as patch:

@@ -16,14 +16,15 @@ from retort.evaluation.collect import CHOICES
 from retort.files import write_json, write_lines, write_text
 from retort.models.checkpoint import save_glm
 from retort.models.glm import GLM
+from retort.models.glm_builder import glm_config, vocabulary_rows
 from retort.plan import Plan
 from retort.runcard import RERUN, VERSION
 from retort.stages import Stage, to_json
 from retort.texts import CORPUS
-from retort.training.setup import glm_config, vocabulary_rows
 
 CONFIG: dict[str, Any] = {
     "scale": "smoke",
+    "papers": ["glmd"],
     "methods": ["PD"],
     "pairs": ["T1-S1"],
     "seeds": [1],

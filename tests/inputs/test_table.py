@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from inputs import rows_checkpoints, rows_configs, rows_data, rows_results
-from inputs.bench import Ended, Row, everything, run, setting
+from inputs import rows_checkpoints, rows_configs, rows_data, rows_results, rows_texts
+from inputs.bench import Ended, Row, everything, run, setting, write
 
 from retort.config import load
 from retort.plan import Plan
 from retort.rerun import LINKED, case_of
 
-ROWS = (*rows_configs.ROWS, *rows_data.ROWS, *rows_checkpoints.ROWS, *rows_results.ROWS)
+ROWS = (*rows_configs.ROWS, *rows_data.ROWS, *rows_checkpoints.ROWS, *rows_results.ROWS, *rows_texts.ROWS)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -50,6 +50,11 @@ SOUND = (
 def test_good_input_is_taken(good, command: str):
     """Each row is refused for what was spoilt, not for what the good folder lacks."""
     assert run(command.format(**good.stages)) == Ended(0, "")
+
+
+def test_good_tracks_are_taken(good):
+    write("run.yaml", rows_texts.GOOD)(good.folder)
+    assert run("show_plan --config run.yaml") == Ended(0, "")
 
 
 def test_a_good_card_is_taken(good):

@@ -188,7 +188,7 @@ def test_students_are_cut_by_projection():
         assert len(taken) > 3
         for stage in taken:
             equal = stage.truncated.source.architecture.width == stage.architecture.width
-            assert stage.truncated.fused == (fused or equal)
+            assert stage.truncated.part.fused == (fused or equal)
 
 
 def test_students_are_cut_from_the_pretrained_teacher():

@@ -14,12 +14,11 @@ from retort.distill.distances import KL
 from retort.distill.objective import hard, words
 from retort.distill.schedules import Clock, Linear
 from retort.errors import RetortError
-from retort.models.glm_family import GLMFamily
 from retort.stages import Optimiser
 from retort.training import loop
 from retort.training.checkpoints import Scratch
 from retort.training.loop import Trainer, run
-from retort.training.setup import load_teachers, starting_model
+from retort.training.setup import load_teachers, starting_family
 
 ADAM = Optimiser(1e-2, (0.9, 0.99), 1e-8, 0.01, 1.0, "linear", warmup=0.0, floor=0.1)
 
@@ -29,7 +28,7 @@ def trainer_of(workshop, objective, task="RTE", settings=ADAM, total=10, double=
     stage = workshop.stage("GLMD-vc", 1)
     job = workshop.job(stage)
     torch.manual_seed(0)
-    student = GLMFamily(starting_model(stage, job, task))
+    student = starting_family(stage, job, task)
     (teacher,) = load_teachers(stage, job, task)
     bound = BoundObjective(objective.in_phase("task"), student.shape, [teacher.shape])
     for part in (student.module, teacher.module, bound):
@@ -46,8 +45,9 @@ def batch_of(workshop, task="RTE", chosen=slice(0, 6)):
 
 def gradients(trainer, batches):
     """Of the global batch, before any clipping."""
+    shares = trainer.objective.losses(batches, trainer.student, trainer.teachers, Clock(0, 1))
     for batch in batches:
-        trainer._forward(batch, Clock(0, 1)).total.backward()
+        trainer._forward(shares, batch.valid.device.type).total.backward()
     return [p.grad.clone() for p in trainer.parameters if p.grad is not None]
 
 

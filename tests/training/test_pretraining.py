@@ -13,7 +13,7 @@ from retort.files import SEAL, seal
 from retort.models.checkpoint import load_glm, load_tensors, save_tensors
 from retort.models.glm import GLM
 from retort.plan import Plan
-from retort.training import finished, pretraining
+from retort.training import diary, finished, pretraining
 from retort.training.checkpoints import Scratch
 from retort.training.pretraining import import_teacher, pretrain
 
@@ -183,11 +183,11 @@ def test_distances_stand_beside_the_mean_loss_since_the_last_ones(
     log = [json.loads(line) for line in (workshop.plan.layout.stage(stage) / "log.jsonl").open()]
     copy = workshop.without(stage, tmp_path)
     kill({4}, 5)  # in the middle of what the second mean is over
-    monkeypatch.setattr(pretraining, "PROBES", 3)
+    monkeypatch.setattr(diary, "PROBES", 3)
     with pytest.raises(killed):
         copy.run(stage)
     kill.off()
-    monkeypatch.setattr(pretraining, "PROBES", 3)
+    monkeypatch.setattr(diary, "PROBES", 3)
     found = [json.loads(line) for line in (copy.run(stage) / "distances.jsonl").open()]
     assert [entry["step"] for entry in found] == [3, 6, 8]
     losses = [entry["loss"] for entry in log]
@@ -208,7 +208,7 @@ def test_measuring_distances_changes_nothing(workshop, tmp_path, monkeypatch, me
 
 def test_logs_have_about_as_many_lines_however_long_the_run():
     for steps in (1, 7, 100, 101, 30_000):
-        logged = [step for step in range(1, steps + 1) if pretraining._every(step, steps, 100)]
+        logged = [step for step in range(1, steps + 1) if diary.due_of(step, steps, 100)]
         assert len(logged) == min(steps, 100) and logged[-1] == steps
 
 

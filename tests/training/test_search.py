@@ -19,7 +19,7 @@ from retort.models.checkpoint import load_glm, load_tensors
 from retort.plan import Plan
 from retort.stages import task_of
 from retort.training import tasks as module
-from retort.training.setup import load_frozen, starting_model
+from retort.training.setup import load_frozen, starting_family
 from retort.training.tasks import train_tasks
 
 TASKS = ("RTE", "COPA")
@@ -173,7 +173,7 @@ def test_the_points_of_two_steps_stay_apart(searched):
     assert first.tasks == second.tasks == TASKS and tuple(first.runs) == tuple(second.runs)
     for name in NAMES:
         before = _folder(searched, first) / "tasks" / name
-        start = starting_model(second, searched.job(second), name).state_dict()
+        start = starting_family(second, searched.job(second), name).module.state_dict()
         wanted = load_glm(before).state_dict()
         assert all(torch.equal(start[key], value) for key, value in wanted.items())
         inputs = read_json(_folder(searched, second) / "tasks" / name / "card.json")["inputs"]

@@ -160,7 +160,7 @@ def test_results_are_kept_whole_or_not_at_all(workshop, tmp_path, monkeypatch, k
     def die(*arguments):
         raise killed
 
-    monkeypatch.setattr("retort.training.pretraining.save_glm", die)
+    monkeypatch.setattr("retort.models.glm_builder.save_glm", die)
     with pytest.raises(killed):
         run_stage(stage, job, pretrain)
     assert not copy.plan.layout.kept(scratch_folder(stage, job)).exists()

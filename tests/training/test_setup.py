@@ -11,20 +11,19 @@ import torch
 
 from retort import devices
 from retort.errors import InputError
+from retort.models.glm_builder import glm_config, vocabulary_rows
 from retort.stages import Architecture, SlicedCompression
 from retort.texts import CORPUS
 from retort.training import setup
 from retort.training.setup import (
     autocast_dtype,
     choose_device,
-    glm_config,
     load_frozen,
     load_teachers,
     model_folder,
     prepare_process,
-    starting_model,
+    starting_family,
     vocabulary_map,
-    vocabulary_rows,
     weights_digest,
     write_log,
 )
@@ -39,16 +38,16 @@ def test_random_parameters_follow_the_seed_and_nothing_else(workshop):
     stage = workshop.stage("GLMD-vc", 0)
     job = workshop.job(stage)
     torch.manual_seed(1)
-    first = parameters(starting_model(stage, job, None))
+    first = parameters(starting_family(stage, job, None).module)
     torch.manual_seed(2)
-    assert torch.equal(first, parameters(starting_model(stage, job, None)))
+    assert torch.equal(first, parameters(starting_family(stage, job, None).module))
     other = dataclasses.replace(stage, seed=2)
-    assert not torch.equal(first, parameters(starting_model(other, job, None)))
+    assert not torch.equal(first, parameters(starting_family(other, job, None).module))
 
 
 def test_a_stage_starts_from_the_result_of_the_one_before(workshop):
     stage = workshop.stage("TinyBERT", 1)
-    model = starting_model(stage, workshop.job(stage), "RTE")
+    model = starting_family(stage, workshop.job(stage), "RTE").module
     before = workshop.plan.layout.stage(stage.init) / "model.safetensors"
     from retort.models.checkpoint import load_tensors
 
@@ -60,7 +59,7 @@ def test_a_compressed_student_may_start_from_the_teachers_words(workshop):
     stage = dataclasses.replace(as_run, compression=SlicedCompression(**vars(as_run.compression)))
     job = workshop.job(stage)
     make_vocabulary(stage, job)
-    found, before = (starting_model(s, job, None).state_dict() for s in (stage, as_run))
+    found, before = (starting_family(s, job, None).module.state_dict() for s in (stage, as_run))
     table = load_frozen(stage.mapped_by, job, None).module.word_embeddings.weight
     kept = vocabulary_map(stage, job).kept_ids
     words = found.pop("word_embeddings.weight")
@@ -78,15 +77,15 @@ def test_task_models_are_found_task_by_task(workshop):
 def test_another_architecture_than_the_start_s_is_refused(workshop):
     stage = workshop.stage("TinyBERT", 1)
     wider = dataclasses.replace(stage, architecture=dataclasses.replace(stage.architecture, dropout=0.9))
-    with pytest.raises(InputError, match="starts from .*, which has another architecture"):
-        starting_model(wider, workshop.job(stage), "RTE")
+    with pytest.raises(InputError, match=r"/S1\.pre\..*: holds another architecture than S1"):
+        starting_family(wider, workshop.job(stage), "RTE")
 
 
 def test_a_missing_start_is_named(workshop):
     stage = workshop.stage("TinyBERT", 1)
     lost = dataclasses.replace(stage, init=dataclasses.replace(stage.init, seed=99))
     with pytest.raises(InputError, match=r"\.s99\..*config.json: no such file; run the step that writes it"):
-        starting_model(lost, workshop.job(stage), "RTE")
+        starting_family(lost, workshop.job(stage), "RTE")
 
 
 def test_a_teacher_is_frozen_and_in_evaluation_mode(workshop):
@@ -106,7 +105,7 @@ def test_compressed_students_share_one_map(workshop):
     rows = vocabulary_rows(workshop.plan.layout.text(workshop.plan.text[CORPUS]))
     assert vocabulary.size < rows == len(vocabulary.substitute)
     assert (
-        len(starting_model(stages[0], workshop.job(stages[0]), None).word_embeddings.weight)
+        len(starting_family(stages[0], workshop.job(stages[0]), None).module.word_embeddings.weight)
         == vocabulary.size
     )
     assert vocabulary_map(workshop.stage("KD", 0), workshop.job(stages[0])) is None

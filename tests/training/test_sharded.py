@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import shutil
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 import sharded_ranks
 import torch
+from newest import evaluate_and_keep
 
 from retort.config.model import as_text
 from retort.data.prepare import prepare
@@ -22,7 +22,7 @@ from retort.models.checkpoint import load_glm, load_tensors
 from retort.runcard import Request
 from retort.training import tasks
 from retort.training.pretraining import pretrain
-from retort.training.setup import Job, prepare_process, starting_model
+from retort.training.setup import Job, prepare_process, starting_family
 from retort.training.signals import store_signals
 from retort.training.tasks import train_tasks
 from retort.training.vocabularies import make_vocabulary
@@ -60,8 +60,7 @@ def alone(tmp_path_factory):
     """Results of one process: all that the stages need, and the stages themselves."""
     prepare_process(1)
     monkeypatch = pytest.MonkeyPatch()
-    numbers = itertools.count()
-    monkeypatch.setattr(tasks, "selection_score", lambda task, metrics: next(numbers))
+    monkeypatch.setattr(tasks.TaskTraining, "_evaluate", evaluate_and_keep)
     plan = sharded_ranks.plan_in(tmp_path_factory.mktemp("alone"))
     prepare(plan.config, plan.layout)
     wanted = [sharded_ranks.stage_of(plan, *stage) for stage in STAGES]
@@ -141,7 +140,7 @@ def test_the_models_compared_were_trained(alone, root, stage):
             ]
         else:
             job = Job(alone.layout, "", torch.device("cpu"), Request.made_now({}))
-            start = starting_model(made, job, None).word_embeddings.weight.detach()
+            start = starting_family(made, job, None).module.word_embeddings.weight.detach()
         assert float((trained - start).abs().max()) > 1e-3
 
 

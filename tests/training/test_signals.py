@@ -11,7 +11,7 @@ from retort.distill.schedules import Clock
 from retort.errors import InputError
 from retort.models.features import CLASS, HARD, UNCHANGED, WORDS
 from retort.models.glm_family import GLMFamily
-from retort.training.setup import load_frozen, starting_model, vocabulary_map
+from retort.training.setup import load_frozen, starting_family
 from retort.training.signals import CACHED, CachedTeacher
 
 TASKS = ["RTE", "COPA", "ReCoRD", "WSC"]
@@ -69,7 +69,8 @@ def test_loss_and_gradient_are_those_of_the_teacher(workshop, task, teachers, me
     batch = batch_of(workshop, task)
     found = []
     for teacher in teachers:
-        student = GLMFamily(starting_model(stage, job, task).eval(), vocabulary_map(stage, job))
+        student = starting_family(stage, job, task)
+        student.module.eval()
         kept = None if student.vocabulary is None else student.vocabulary.kept_ids
         objective = BoundObjective(stage.objective, student.shape, [teacher.shape], kept)
         assert objective.cacheable(0, CACHED)

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from retort.data.batches import collate
 from retort.data.examples import GLMExample
 from retort.errors import RetortError
 from retort.training.streams import PretrainingStream
@@ -28,6 +29,9 @@ class Numbered:
 
     def key(self, index):
         return f"sample {index}"
+
+    def collate(self, examples, keys):
+        return collate(examples, keys=keys)
 
 
 def numbers(batches):

@@ -15,6 +15,8 @@ from retort.errors import RetortError
 from retort.files import seal
 from retort.models.checkpoint import load_glm, load_tensors, save_tensors
 from retort.models.glm import GLM
+from retort.texts import CORPUS
+from retort.training import glm_lessons
 from retort.training import tasks as module
 from retort.training.setup import model_folder
 from retort.training.tasks import TaskBatches, evaluation_steps, train_tasks
@@ -25,6 +27,13 @@ TASKS = ("RTE", "COPA", "ReCoRD", "WSC")
 def settings_of(workshop, task="RTE", **changes):
     runs = workshop.stage("KD", 0).schooling
     return dataclasses.replace(next(run for run in runs if run.task == task), **changes)
+
+
+def batches_of(workshop, settings, seed=1):
+    """Batches of the workshop's examples of a task."""
+    layout, data = workshop.plan.layout, workshop.plan.text
+    lesson = settings.lesson(layout.text(data[CORPUS]), layout.text(settings.text))
+    return TaskBatches(lesson.train, lesson.collate, settings, seed)
 
 
 # Resuming
@@ -156,7 +165,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_publishes_nothing(workshop,
     assert "the loss is not finite (term 0-class; examples COPA/train/" in message
     step = int(message.removeprefix("update ").partition(":")[0])
     settings = next(run for run in stage.schooling if run.task == "COPA")
-    (batch,) = TaskBatches(copy.examples("COPA"), settings, stage.seed)(step)
+    (batch,) = batches_of(copy, settings, stage.seed)(step)
     assert copy.examples("COPA")[0].key in batch.keys and all(key in message for key in batch.keys)
     assert not copy.plan.layout.stage(stage).exists()
 
@@ -191,7 +200,7 @@ def test_a_diverged_start_is_named_by_example(workshop, tmp_path):
 @pytest.mark.parametrize("batch_size", [1, 3, 4, 100])
 def test_an_epoch_covers_every_example_once(workshop, batch_size):
     examples = workshop.examples("RTE")
-    batches = TaskBatches(examples, settings_of(workshop, epochs=3, batch_size=batch_size), seed=1)
+    batches = batches_of(workshop, settings_of(workshop, epochs=3, batch_size=batch_size))
     assert batches.total == 3 * batches.per_epoch == 3 * -(-len(examples) // batch_size)
     orders = []
     for epoch in range(3):
@@ -204,19 +213,17 @@ def test_an_epoch_covers_every_example_once(workshop, batch_size):
 
 
 def test_a_batch_depends_on_its_number_alone(workshop):
-    examples = workshop.examples("ReCoRD")
-    used = TaskBatches(examples, settings_of(workshop, "ReCoRD", epochs=3), seed=1)
+    used = batches_of(workshop, settings_of(workshop, "ReCoRD", epochs=3))
     for step in (5, 0, 5, 2, used.total - 1, 1):
         (batch,) = used(step)
-        (again,) = TaskBatches(examples, settings_of(workshop, "ReCoRD", epochs=3), seed=1)(step)
+        (again,) = batches_of(workshop, settings_of(workshop, "ReCoRD", epochs=3))(step)
         assert batch.keys == again.keys and torch.equal(batch.tokens, again.tokens)
 
 
 def test_orders_differ_by_seed(workshop):
-    examples = workshop.examples("RTE")
     orders = {
         tuple(
-            k for s in range(3) for b in TaskBatches(examples, settings_of(workshop), seed)(s) for k in b.keys
+            k for s in range(3) for b in batches_of(workshop, settings_of(workshop), seed)(s) for k in b.keys
         )
         for seed in (1, 2)
     }
@@ -225,9 +232,8 @@ def test_orders_differ_by_seed(workshop):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_micro_batches_are_the_batch_in_parts(workshop, task):
-    examples = workshop.examples(task)
-    (whole,) = TaskBatches(examples, settings_of(workshop, task), seed=1)(0)
-    parts = TaskBatches(examples, settings_of(workshop, task, micro_batch_size=3), seed=1)(0)
+    (whole,) = batches_of(workshop, settings_of(workshop, task))(0)
+    parts = batches_of(workshop, settings_of(workshop, task, micro_batch_size=3))(0)
     assert [len(part.keys) for part in parts] == [3, 1]
     assert sum((part.keys for part in parts), ()) == whole.keys
     assert torch.equal(torch.cat([part.tokens for part in parts]), whole.tokens)
@@ -236,10 +242,9 @@ def test_micro_batches_are_the_batch_in_parts(workshop, task):
 
 
 def test_padding_to_a_fixed_length(workshop):
-    examples = workshop.examples("RTE")
-    (batch,) = TaskBatches(examples, settings_of(workshop, padding="fixed", max_length=90), seed=1)(0)
+    (batch,) = batches_of(workshop, settings_of(workshop, padding="fixed", max_length=90))(0)
     assert batch.tokens.shape[1] == 90 and int(batch.valid.sum(1).max()) < 90
-    (batch,) = TaskBatches(examples, settings_of(workshop), seed=1)(0)
+    (batch,) = batches_of(workshop, settings_of(workshop))(0)
     assert batch.tokens.shape[1] == int(batch.valid.sum(1).max())
 
 
@@ -249,7 +254,7 @@ def test_padding_to_a_fixed_length(workshop):
 )
 def test_evaluations_are_evenly_spaced_and_one_ends_the_run(workshop, evaluations, steps):
     settings = settings_of(workshop, epochs=2, batch_size=4, evaluations=evaluations)
-    batches = TaskBatches(workshop.examples("RTE"), settings, seed=1)
+    batches = batches_of(workshop, settings)
     assert batches.total == 6
     assert evaluation_steps(batches, settings) == steps
 
@@ -264,14 +269,14 @@ def scored(workshop, tmp_path, monkeypatch):
     def run(accuracies):
         stage = workshop.stage("KD", 0)
         stage = dataclasses.replace(stage, schooling=(stage.schooling[0],))
-        real, weights = module.evaluate, []
+        real, weights = glm_lessons.evaluate, []
 
         def evaluate(family, *arguments):
             found = real(family, *arguments)
             weights.append({name: value.clone() for name, value in family.module.state_dict().items()})
             return dataclasses.replace(found, metrics={"accuracy": accuracies[len(weights) - 1]})
 
-        monkeypatch.setattr(module, "evaluate", evaluate)
+        monkeypatch.setattr(glm_lessons, "evaluate", evaluate)
         layout = workshop.without(workshop.stage("KD", 0), tmp_path).plan.layout
         train_tasks(stage, dataclasses.replace(workshop.job(stage), layout=layout))
         return layout.stage(stage) / "tasks" / "RTE", weights

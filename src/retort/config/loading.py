@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from retort.config.messages import explain, nearest
 from retort.config.model import Config, pair_models, teachers_of
+from retort.config.text_checks import text_problems
 from retort.errors import InputError
 from retort.files import read_text
 
@@ -170,6 +171,7 @@ def _contradictions(config: Config) -> list[str]:
         *_unread(config),
         *_bad_models(config),
         *_bad_training(config),
+        *text_problems(config),
     ]
 
 
@@ -192,7 +194,7 @@ def _missing_parts(config: Config) -> list[str]:
         found.append("data_root: is missing, but data.source is 'folder'; add --config data_root=<folder>")
     if source == "pocket" and config.data.pocket is None:
         found.append("data.pocket: is null, but data.source is 'pocket'; give the world's values")
-    if source == "hub" and config.data.hub is None:
+    if source == "hub" and config.data.hub is None and "glmd" in config.papers:
         found.append("data.hub: is null, but data.source is 'hub'; give the names on the hub")
     for pair in config.pairs:
         symbols = pair_models(pair)

@@ -124,7 +124,7 @@ class Roles(Section):
 
 
 class Epochs(Section):
-    """Passes over the training examples."""
+    """Passes of teachers and students."""
 
     teacher: Count = Field(description="Of teachers.")
     student: Count = Field(description="Of students.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import fmean
 from typing import Any
 
-from retort.cells import Cell
+from retort.cells import GLMD, Cell
 from retort.errors import RetortError
 from retort.evaluation.selection import own_best, scoring_of
 from retort.files import read_json, write_json
@@ -19,9 +19,9 @@ def check_gates(plan: Plan) -> None:
     Raises:
         RetortError: a gate is missed; the message names the teacher, the score and the remedy.
     """
-    reports = {cell.pair: _report(cell, cell.stages, plan) for cell in _teachers(plan)}
-    _refuse(reports)
-    write_json(plan.layout.root / "gates.json", reports)
+    judged = [(cell, _report(cell, cell.stages, plan)) for cell in _teachers(plan)]
+    _refuse(judged)
+    write_json(plan.layout.root / "gates.json", {cell.pair: report for cell, report in judged})
 
 
 def check_teachers(plan: Plan, student: Stage) -> None:
@@ -35,19 +35,26 @@ def check_teachers(plan: Plan, student: Stage) -> None:
     """
     cells = {stage.id: cell for cell in _teachers(plan) for stage in cell.stages}
     shown = [(cells[teacher.id], teacher) for teacher in student.teachers if teacher.id in cells]
-    _refuse({cell.pair: _report(cell, (teacher,), plan) for cell, teacher in shown})
+    _refuse([(cell, _report(cell, (teacher,), plan)) for cell, teacher in shown])
 
 
 def _teachers(plan: Plan) -> list[Cell]:
     return [cell for cell in plan.cells if cell.role == "teacher"]
 
 
-def _refuse(reports: dict[str, dict[str, Any]]) -> None:
-    missed = [f"{name} {line}" for name, report in reports.items() for line in report["missed"]]
+_LONGER = {GLMD: "pretraining.teacher.steps"}
+_TRACK = "pretraining.teacher.steps or task_training.epochs.teacher of its track"
+"""What makes a teacher learn more."""
+
+
+def _refuse(judged: list[tuple[Cell, dict[str, Any]]]) -> None:
+    missed = [(cell, line) for cell, report in judged for line in report["missed"]]
     if missed:
+        lines = "; ".join(f"{cell.pair} {line}" for cell, line in missed)
+        keys = ", ".join(dict.fromkeys(_LONGER.get(cell.paper, _TRACK) for cell, _ in missed))
         raise RetortError(
-            f"teacher gates: {'; '.join(missed)}. The teacher has not learned enough to teach: give it more "
-            "steps (pretraining.teacher.steps), or lower the gates (gates) if that is meant"
+            f"teacher gates: {lines}. The teacher has not learned enough to teach: give it more steps "
+            f"({keys}), or lower the gates (gates) if that is meant"
         )
 
 

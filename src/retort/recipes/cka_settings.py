@@ -84,10 +84,20 @@ def _record(row: dict[str, str]) -> Released:
 _DATA = {"CNN-DM": "CNN/DM", "IWSLT17-en-fr": "IWSLT2017 en-fr", "WMT16-en-ro": "WMT16 en-ro"}
 """How the table calls tasks whose names it does not use."""
 
+_GOES_ON_AS = {
+    ("BART CKA C4", "task"): "BART CKA",
+    ("BART linear C4", "task"): "BART linear",
+    ("BART none C4", "task"): "BART none",
+    ("mBART none", "pretraining"): "mBART linear",
+}
+"""Steps without a script of their own, and the row whose scripts they are. The line that would load what a
+first stage on C4 made is commented out in those scripts; that of ``mBART none`` loads what linear's made."""
+
 
 def released_for(method: str, stage: Literal["pretraining", "task"], task: str | None) -> Released | None:
     """The script that trained a method, on that very task where there is one; ``None``: there is none."""
-    found = [record for record in released() if record.method == method and record.stage == stage]
+    row = _GOES_ON_AS.get((method, stage), method)
+    found = [record for record in released() if record.method == row and record.stage == stage]
     if task is not None:
         named = _DATA.get(task, task)
         found = [record for record in found if record.data.startswith(named)] + found

@@ -18,13 +18,15 @@ from retort.data.prompt_examples import PromptExample, load_prompts, with_respon
 from retort.data.text_batches import TextBatch
 from retort.data.text_sets import batch_of_prompts
 from retort.data.text_tokenizer import TextTokenizer
+from retort.distill.decoupled import uncertainty
+from retort.distill.words import word_statistic
 from retort.errors import InputError
 from retort.evaluation.completion import complete
 from retort.evaluation.decoding import Sampling
 from retort.evaluation.prompt_predictions import PromptEvaluation, evaluate_prompts, write_responses
 from retort.evaluation.validation_losses import validation_losses
 from retort.files import read_json, write_json, write_lines
-from retort.models.features import Family
+from retort.models.features import WORDS, Family
 from retort.training.distribution import World
 from retort.training.lessons import Judged
 from retort.training.probes import PROBE_ROWS, TEXT_VIEW, View
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
 
 _ROWS_AT_ONCE = 64
 """Of validation batches."""
+
+_BINS = 20
+"""Of the shares of uncertain words."""
 
 
 class PromptLesson:
@@ -110,6 +115,7 @@ class PromptLesson:
             if metric != spec_of(name).metric
         }
         losses = validation_losses(student, teachers[0] if teachers else None, self._batches(device))
+        losses |= self._uncertainty(student, device)
         return Judged(metrics, select, report, partial(self._write, found=found), losses | told)
 
     def probed(self) -> tuple[View, TextBatch]:
@@ -119,6 +125,25 @@ class PromptLesson:
     def guesses(self) -> dict[str, dict[str, float]]:
         """None: nothing is right without having learnt."""
         return {}
+
+    def _uncertainty(self, model: Family, device: torch.device) -> dict[str, float]:
+        """Shares of the words of the references by the mass that the model gives to other words (UnC).
+
+        Named by the lower end of the bin: ``uncertainty:0.05`` is from 0.05 to 0.1.
+        """
+        counts = torch.zeros(_BINS, dtype=torch.float64)
+        training = model.module.training
+        model.module.eval()
+        with torch.no_grad():
+            for batch in self._batches(device):
+                words = model.observe(batch, frozenset({WORDS}))[WORDS]
+                found = word_statistic(words, batch.predicted, batch.targets, uncertainty)
+                counts += torch.histc(found.double().cpu().clamp(0, 1), _BINS, 0, 1)
+        model.module.train(training)
+        return {
+            f"uncertainty:{place / _BINS:g}": share
+            for place, share in enumerate((counts / counts.sum()).tolist())
+        }
 
     def _batches(self, device: torch.device) -> chain[TextBatch]:
         examples = list(chain.from_iterable(self._dev.values()))

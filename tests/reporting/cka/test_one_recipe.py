@@ -53,4 +53,4 @@ def test_without_such_runs_it_says_so(texts, tmp_path, monkeypatch):
     scores = texts.scores
     monkeypatch.setitem(texts.__dict__, "scores", scores[scores["role"] != "variant"])
     table = one_recipe(texts)
-    assert table.lines == () and "one_recipe of a track" in table.notes[0]
+    assert table.lines == () and "variants of a track" in table.notes[0]

@@ -61,6 +61,7 @@ def write_model(folder: Path, module: Any, weights: Mapping[str, Tensor] | None 
         module: a transformers model.
         weights: instead of the model's own, where those are shared out among processes.
     """
+    _quiet()
     state = None if weights is None else {name: weights[name] for name in module.state_dict()}
     module.save_pretrained(folder, state_dict=state, max_shard_size="1000GB")
     if has_own_head(module):
@@ -79,14 +80,13 @@ def load_family(folder: Path, classes: int | None = None) -> HFFamily:
     Raises:
         InputError: no such folder, a kind of model that no adapter knows, or tensors are missing.
     """
-    import transformers
 
     kind = read_json(folder / CONFIG).get("model_type")
     heads = classes_of_models(classes is not None)
     options = {} if classes is None else {"num_labels": classes}
     if kind not in heads:
         raise InputError(f"{folder / CONFIG}: model_type {kind!r}; there are adapters for {', '.join(heads)}")
-    transformers.utils.logging.disable_progress_bar()  # of a folder on this disk
+    _quiet()
     module, info = heads[kind].from_pretrained(
         folder, dtype=torch.float32, local_files_only=True, output_loading_info=True, **options
     )
@@ -96,3 +96,12 @@ def load_family(folder: Path, classes: int | None = None) -> HFFamily:
             f"{folder}: lacks {len(missing)} tensor(s), first {missing[0]!r}; name another folder"
         )
     return family_of(module.eval())
+
+
+def _quiet() -> None:
+    """No progress of files on this disk, and no report of a head that is drawn anew: what must not be missing
+    is checked."""
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()

@@ -138,7 +138,7 @@ def parameters_of(results: Results, track: str, model: str) -> int | None:
 def students_of(track: Track) -> list[str]:
     """Symbols of all students of a family, in the order of its models."""
     rows = (*track.methods.values(), *track.variants.values())
-    trained = {pair.rpartition("-")[2] for row in rows for pair in row}
+    trained = {text.rpartition("-")[2] for row in rows for text in row}
     return [symbol for symbol in track.models if symbol in trained]
 
 
