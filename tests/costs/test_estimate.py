@@ -16,6 +16,7 @@ from retort.costs.stage_work import signals_work, stage_work, task_work
 from retort.plan import Plan
 
 FEW = {
+    "papers": ["glmd"],
     "methods": ["KD", "PD", "TinyBERT", "GLMD-vc", "GLMD"],
     "pairs": ["T1-S1"],
     "seeds": [1, 2],

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
+from flop_counts import counted
 
 from retort.config import load
 from retort.costs.flops import FUSED_BACKWARD, attention, backward, forward, parameters, update, word_logits
@@ -66,13 +65,6 @@ def batch(task=False, answer=False):
         Totals(ROWS, examples, ROWS * LENGTH, int(predicted.sum())),
         choices,
     )
-
-
-def counted(run):
-    """Operations of ``run()``, attention multiplied out in plain products."""
-    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        run()
-    return counter.get_total_flops()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -23,6 +23,7 @@ def paper(tmp_path_factory):
     """The paper's plan with only what its ten-billion row needs, and the sizes of its data."""
     overrides = {"methods": ["TinyBERT", "GLMD-vc"], "pairs": ["T3-S3"], "seeds": [1234]}
     overrides["variants"] = {"tables": [], "quirks": [], "seeds": [1234]}
+    overrides["papers"] = ["glmd"]
     plan = Plan(load("paper", overrides), tmp_path_factory.mktemp("results"))
     return plan, sizes_of(plan)
 
@@ -94,3 +95,15 @@ def test_a_student_s_devices_hold_its_teacher_s_shares_too(paper):
     expected = (4 * alone + taught) / 8 + alone / 2
     expected += 2 * (tables[0] + 2 * blocks[0]) + tables[1] + 2 * blocks[1]
     assert device_bytes(student, sizes, 8) == pytest.approx(expected)
+
+
+def test_models_of_the_third_paper_fit_their_cards(tmp_path):
+    """What a run holds of 6.7 to 13 billion parameters, shared out; one card would not do."""
+    plan = Plan(load("paper", {"papers": ["atkd"]}), tmp_path)
+    sizes = sizes_of(plan)
+    trained = [stage for stage in plan.stages.values() if stage.schooling is not None]
+    for stage in trained:
+        assert device_bytes(stage, sizes, plan.devices(stage)) < 80 * GIB
+    shared = {stage.architecture.name: stage for stage in trained if plan.devices(stage) > 1}
+    for name in ("OPT_6_7B", "Pythia_6_9B", "LLaMA_7B", "LLaMA_13B"):
+        assert device_bytes(shared[name], sizes, 1) > 80 * GIB

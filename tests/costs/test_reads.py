@@ -13,6 +13,7 @@ from retort.costs.reads import STORED, cacheable, reads, student_sites, teacher_
 from retort.distill.edits import ReplaceBlocks, SwapTokens
 from retort.distill.schedules import Clock
 from retort.models.features import Shape
+from retort.models.hf.architecture import TextArchitecture
 from retort.plan import Plan
 from retort.recipes import cka
 from retort.recipes.glmd import METHODS, THESEUS
@@ -23,6 +24,10 @@ VOCABULARY = 104
 
 def shape(stage):
     model = stage.architecture
+    if isinstance(model, TextArchitecture):
+        depth = model.decoder_layers or model.encoder_layers
+        both = model.encoder_layers if model.decoder_layers else 0
+        return Shape(depth, model.width, model.heads, VOCABULARY, both)
     return Shape(model.layers, model.width, model.heads, VOCABULARY)
 
 

@@ -89,3 +89,16 @@ def test_requests_import_no_torch_and_no_numpy():
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("scale", ["smoke", "pocket", "real"])
+def test_every_stage_of_every_paper_has_requests(scale, tmp_path):
+    overrides = {"data_root": str(tmp_path)} if scale == "real" else {}
+    plan = Plan(load(scale, overrides | {"papers": ["cka", "atkd"]}), tmp_path)
+    found = Requests(plan)
+    for name, stage in plan.stages.items():
+        assert LEAST <= found.minutes(name) <= LONGEST and found.megabytes(name) > 2000
+        assert found.packed(name) in (True, False)
+        if any(run.reads_signals for run in stage.runs.values()):
+            assert LEAST <= found.signal_minutes(stage.teachers[0].id) <= LONGEST
+    assert found.text_minutes() >= LEAST and found.text_megabytes() >= 2000

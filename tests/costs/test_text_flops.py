@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
+from flop_counts import counted
 
 pytest.importorskip("transformers")
 
@@ -75,13 +74,6 @@ def runner(model):
     family, data = build(model, WORDS), batch(model)
     family.module.train()
     return family, lambda: family.words(family.run(data, hidden=False, scores=False)).hidden
-
-
-def counted(run):
-    """Operations of ``run()``, attention multiplied out in plain products."""
-    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        run()
-    return counter.get_total_flops()
 
 
 @pytest.mark.parametrize("kind", KINDS)

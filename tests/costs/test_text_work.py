@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
+from flop_counts import counted
 
 pytest.importorskip("transformers")
 
@@ -38,19 +37,6 @@ WORDS = 104
 SIZES = expected_sizes(PLAN.config)
 SIZES = replace(SIZES, text_words={name: WordsSize(WORDS, 10, 100) for name in SIZES.text_words})
 ROWS, LENGTH, SOURCE, ANSWER = 6, 24, 20, 8
-
-
-def added_in_place(target, left, right, **_):
-    """Operations of a product that is added to a tensor, which torch's counter leaves out."""
-    return 2 * left[0] * left[1] * right[1]
-
-
-def counted(run):
-    """Operations of ``run()``, attention multiplied out in plain products."""
-    more = {torch.ops.aten.addmm_: added_in_place}
-    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False, custom_mapping=more) as counter:
-        run()
-    return counter.get_total_flops()
 
 
 def stage_of(method, phase="task"):
