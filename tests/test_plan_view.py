@@ -12,6 +12,7 @@ from retort.plan import Plan
 from retort.plan_view import LISTED, counts, details, files, is_made, overview
 
 FEW = {
+    "papers": ["glmd"],
     "methods": ["KD", "PD", "TinyBERT", "GLMD-vc", "GLMD"],
     "pairs": ["T1-S1"],
     "seeds": [1, 2],
@@ -27,7 +28,8 @@ def plan(tmp_path):
 
 def test_every_stage_has_its_line(plan):
     lines = overview(plan).splitlines()
-    assert lines[0].startswith("scale smoke: 11 cells (method, pair, seed) on 8 tasks")
+    assert lines[0].startswith("scale smoke: 11 cells (method, pair, seed), results in")
+    assert lines[1].split()[:7] == ["glmd", "11", "cells,", "8", "tasks,", "26", "stages,"]
     assert "9 pretraining stages" in lines and "17 task stages" in lines
     for name in plan.stages:
         assert sum(line.split()[:1] == [name] for line in lines) == 1
@@ -62,6 +64,19 @@ def test_a_long_list_is_cut_unless_all_is_asked_for(tmp_path):
     assert f"  .. and {len(tuned) - LISTED:,} more; --all lists them" in short and tuned[-1] not in short
     assert tuned[-1] in whole and "--all" not in whole
     assert max(map(len, short.splitlines())) < 250 < max(map(len, whole.splitlines()))
+
+
+def test_papers_and_tracks_have_their_lines(tmp_path):
+    """Together they are all that is trained, however stages are shared within a paper."""
+    plan = Plan(load("smoke"), tmp_path)
+    lines = [line.split() for line in overview(plan).splitlines()]
+    stages = {
+        words[0]: int(words[5])
+        for words in lines
+        if words[2:3] == ["cells,"] and words[0] in ("glmd", "cka", "atkd", "bert", "bart", "mbart", "t5")
+    }
+    assert stages["glmd"] + stages["cka"] + stages["atkd"] == len(plan.stages)
+    assert stages["bert"] + stages["bart"] + stages["mbart"] + stages["t5"] == stages["cka"]
 
 
 def test_sharing_is_counted(plan, tmp_path):

@@ -27,13 +27,13 @@ from retort.plan import Plan
 
 @pytest.fixture(scope="module")
 def paper(tmp_path_factory):
-    return estimate_of(Plan(load("paper"), tmp_path_factory.mktemp("results")))
+    return estimate_of(Plan(load("paper", {"papers": ["glmd"]}), tmp_path_factory.mktemp("results")))
 
 
 @pytest.fixture(scope="module")
 def unshared(tmp_path_factory):
     """The same, its largest model on one device."""
-    one = {"models": {"T3": {"devices": 1}}}
+    one = {"papers": ["glmd"], "models": {"T3": {"devices": 1}}}
     return estimate_of(Plan(load("paper", one), tmp_path_factory.mktemp("results")))
 
 

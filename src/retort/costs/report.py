@@ -182,10 +182,13 @@ def _shared(estimate: Estimate) -> list[str]:
         if devices > 1:
             need = device_bytes(stage, estimate.sizes, devices)
             found[name] = max(found.get(name, (0, 0.0)), (devices, need), key=lambda pair: pair[1])
-    each = (
+    each = [
         f"{name}: {devices} devices, {need / 2**30:.0f} GiB each" for name, (devices, need) in found.items()
-    )
-    return [_line("shared out", f"{'; '.join(each)}, activations come on top")] if found else []
+    ]
+    rows = ["; ".join(each[i : i + _NAMED]) for i in range(0, len(each), _NAMED)]
+    if rows:
+        rows[-1] += ", activations come on top"
+    return [_line("" if number else "shared out", row) for number, row in enumerate(rows)]
 
 
 def _walls(estimate: Estimate, devices: int) -> str:
