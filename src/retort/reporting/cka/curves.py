@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from retort.files import read_json
 from retort.reporting import style
 from retort.reporting.cka.look import looks
-from retort.reporting.cka.rows import TrackRow, student_rows
 from retort.reporting.results import Results
+from retort.reporting.track_rows import TrackRow, student_rows
 from retort.runcard import read_card
 
 if TYPE_CHECKING:
