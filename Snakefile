@@ -15,7 +15,7 @@ from retort.files import date_back, digest_of, sha256_of, write_text
 from retort.hashes import remembered_hashes
 from retort.fingerprint import fingerprint
 from retort.plan import Plan
-from retort.reporting.exhibits import exhibits_of
+from retort.reporting.exhibits import EXHIBITS, exhibits_of
 from retort.reporting.tables import TEMPLATES
 from retort.texts import CORPUS, paper_of_part, part_of, text_part, words_read
 

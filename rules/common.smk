@@ -197,11 +197,16 @@ def mapped_stage(wildcards):
     )
 
 
+def shown():
+    """The papers that have exhibits; of the others a run ends with the scores."""
+    return [paper for paper in settings.papers if paper in EXHIBITS]
+
+
 def tables(kinds):
     """Files of the tables of every paper."""
     return [
         f"{RESULTS}/{paper}/tables/{name}.{kind}"
-        for paper in settings.papers
+        for paper in shown()
         for name in exhibits_of(paper).tables
         for kind in kinds
     ]
@@ -211,7 +216,7 @@ def figures(kinds):
     """Files of the figures of every paper."""
     return [
         f"{RESULTS}/{paper}/figures/{name}.{kind}"
-        for paper in settings.papers
+        for paper in shown()
         for name in exhibits_of(paper).figures
         for kind in kinds
     ]
@@ -221,7 +226,12 @@ def exhibits():
     return [
         *tables(("csv", "md", "tex")),
         *figures(("png", "svg")),
-        f"{RESULTS}/report/index.html",
+        *([f"{RESULTS}/report/index.html"] if shown() else []),
+        *(
+            f"{RESULTS}/{paper}/scores.csv"
+            for paper in settings.papers
+            if paper not in shown()
+        ),
     ]
 
 

@@ -96,7 +96,7 @@ rule report:
     input:
         tables(("csv",)),
         figures(("svg",)),
-        expand(f"{RESULTS}/{{paper}}/claims.csv", paper=settings.papers),
+        expand(f"{RESULTS}/{{paper}}/claims.csv", paper=shown()),
         f"{RESULTS}/gates.json",
         [models_of(stage) for stage in plan.stages.values()],
     output:

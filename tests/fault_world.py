@@ -23,6 +23,7 @@ from retort.training.tasks import train_tasks
 from retort.training.vocabularies import make_vocabulary
 
 OVERRIDES = {
+    "papers": ["glmd"],
     "tasks": ["RTE", "COPA"],
     "methods": ["TinyBERT", "GLMD", "RL-KD"],
     "pairs": ["T1-S1", "(T1,T2)-S2"],

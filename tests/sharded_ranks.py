@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from retort.training.distribution import World
 
 OVERRIDES = {
+    "papers": ["glmd"],
     "tasks": ["RTE", "COPA"],  # one answer word; two texts
     "methods": ["TinyBERT", "GLMD"],
     "pairs": ["T1-S1"],

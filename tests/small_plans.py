@@ -11,6 +11,7 @@ METHODS = ["KD", "PD", "TinyBERT", "GLMD-vc", "GLMD"]
 
 
 FEW = {
+    "papers": ["glmd"],
     "methods": METHODS,
     "pairs": ["T1-S1"],
     "columns": "all",

@@ -31,7 +31,9 @@ class Run:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.rows: list[tuple] = []
-        write_text(root / "config.json", load("pocket", {"tasks": list(TASKS)}).model_dump_json())
+        write_text(
+            root / "config.json", load("pocket", {"papers": ["glmd"], "tasks": list(TASKS)}).model_dump_json()
+        )
 
     def add(
         self, method: str, right: Mapping[int, np.ndarray], pair: str = "T1-S1", role: str = "student"

@@ -20,7 +20,7 @@ from retort.texts import (
 )
 
 TASKS = ["RTE", "CB"]
-BASE = {"tasks": TASKS, "task_training": {"max_length": {"RTE": 96, "CB": 96}}}
+BASE = {"papers": ["glmd"], "tasks": TASKS, "task_training": {"max_length": {"RTE": 96, "CB": 96}}}
 ALL = {CORPUS, *TASKS}
 
 

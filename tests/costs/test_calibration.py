@@ -97,7 +97,14 @@ def card(seconds, begun, ended, kind="cpu", threads=1):
 def results(tmp_path):
     """A results folder with a configuration and two finished stages."""
     config = load(
-        "smoke", {"methods": ["PD"], "pairs": ["T1-S1"], "tasks": ["RTE", "WiC"], "variants": {"tables": []}}
+        "smoke",
+        {
+            "papers": ["glmd"],
+            "methods": ["PD"],
+            "pairs": ["T1-S1"],
+            "tasks": ["RTE", "WiC"],
+            "variants": {"tables": []},
+        },
     )
     plan = Plan(config, tmp_path)
     plan.layout.root.mkdir()

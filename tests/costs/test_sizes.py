@@ -90,7 +90,10 @@ def test_a_task_is_measured_batch_by_batch(tmp_path):
 
 
 def test_text_that_was_encoded_wins(tmp_path):
-    plan = Plan(load("smoke", {"tasks": ["COPA"], "methods": ["KD"], "variants": {"tables": []}}), tmp_path)
+    plan = Plan(
+        load("smoke", {"papers": ["glmd"], "tasks": ["COPA"], "methods": ["KD"], "variants": {"tables": []}}),
+        tmp_path,
+    )
     corpus, task = (plan.layout.text(plan.text[part]) for part in ("corpus", "COPA"))
     save_examples(task, "train", [example("a", [4, 6])])
     save_examples(task, "val", [example("a", [4, 6])])

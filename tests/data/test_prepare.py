@@ -24,7 +24,7 @@ TASKS = ["RTE", "COPA", "MultiRC"]
 
 
 def config(**changes):
-    return load("smoke", {"tasks": TASKS, "data": SMALL} | changes)
+    return load("smoke", {"papers": ["glmd"], "tasks": TASKS, "data": SMALL} | changes)
 
 
 PARTS = [CORPUS, *TASKS]

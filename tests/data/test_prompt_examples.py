@@ -12,7 +12,7 @@ from tokenizers import Tokenizer as Engine
 from tokenizers import decoders, models, normalizers
 
 from retort.data.instructions.formats import Instruction
-from retort.data.instructions.templates import CHAT_END, prompt_body
+from retort.data.instructions.templates import prompt_parts
 from retort.data.layouts import layout_of, specials_of
 from retort.data.prompt_examples import (
     PromptExample,
@@ -49,7 +49,7 @@ FRAMES = {"opt": ("</s>", "</s>"), "gpt_neox": (None, "<|endoftext|>"), "llama":
 def test_prompt_response_end(family, template):
     tokenizer, layout, found = encode(family, PromptFrame(template, 40, 60))
     begin, end = FRAMES[family]
-    text = prompt_body(Instruction("k", "one two", "", ()), template) + CHAT_END
+    text = "".join(prompt_parts(Instruction("k", "one two", "", ()), template))
     before = [tokenizer.id_of(begin)] if begin else []
     assert found.prompt.tolist() == [*before, *tokenizer.ids(text)]
     assert found.response.tolist() == [*tokenizer.ids("three four"), tokenizer.id_of(end)]
@@ -105,28 +105,26 @@ def test_prompts_that_are_too_long_keep_their_last_line(most, count):
     tokenizer, layout, found = encode(
         "opt", PromptFrame("plain", most, most + 5), text=" ".join(["two"] * count + ["one"])
     )
-    end = tokenizer.ids("Human:\none\n\nAssistant:\n")[3:]
+    end = tokenizer.ids("Human:\none\n\nAssistant:\n")[4:]
     assert len(found.prompt) <= most and found.prompt[-len(end) :].tolist() == end
-    assert found.prompt[0] == layout.end
-    asked = tokenizer.ids(" ".join(["two"] * count + ["one"]))
-    inside = found.prompt[4 : -len(end)].tolist()
-    assert inside[: len(asked)] == asked[: len(inside)]
-    if len(found.prompt) < most:
-        assert inside[: len(asked)] == asked
+    head = [layout.end, *tokenizer.ids("Human:\n")]
+    inside = found.prompt[: -len(end)].tolist()
+    asked = [*head, *tokenizer.ids(" ".join(["two"] * count + ["one "]))]
+    assert inside == asked[: len(inside)] and len(inside) == min(len(asked), most - len(end))
 
 
-def test_shots_go_first():
+@given(st.integers(6, 30))
+def test_shots_go_first(most):
     shots = (("one?", "two"), ("three?", "four"))
-    sizes = []
-    for most in (60, 30, 20, 9):
-        tokenizer, _, found = encode(
-            "gpt_neox", PromptFrame("plain", most, 70), "", "five", shots=shots, answer="five"
-        )
-        text = tokenizer.text(found.prompt)
-        sizes.append(text.count("Answer"))
-        assert text.endswith("Answer:") and len(found.prompt) <= most
-        assert found.response.tolist() == [*tokenizer.ids("x five")[-1:], 0]
-    assert sizes == [3, 2, 2, 1] or sizes == [3, 3, 2, 1]
+    item = Instruction("k", "", "six?", ("five",), "five", "", shots)
+    tokenizer, layout, _ = encode("gpt_neox")
+    (found,) = encode_prompts([item], tokenizer, layout, PromptFrame("plain", most, 70))
+    whole = [tokenizer.ids("".join(prompt_parts(item, "plain", count))) for count in (2, 1, 0)]
+    assert [len(ids) for ids in whole] == [21, 13, 5]
+    assert found.prompt.tolist() == next(ids for ids in whole if len(ids) <= most)
+    assert found.response.tolist() == [tokenizer.id_of("\u2581five"), 0]
+    (chat,) = encode_prompts([item], tokenizer, layout, PromptFrame("plain", 60, 70, chat_questions=True))
+    assert chat.prompt.tolist() == tokenizer.ids("".join(prompt_parts(item, "plain", 2, chat=True)))
 
 
 def test_lengths_without_room_are_refused():

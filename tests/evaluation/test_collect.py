@@ -61,7 +61,10 @@ def test_the_first_of_equal_evaluations_counts():
 @pytest.fixture
 def finished(tmp_path):
     """A plan with two tasks and two seeds whose metrics are made up."""
-    plan = Plan(load("smoke", {"tasks": ["RTE", "CB"], "methods": ["KD", "PD"], "seeds": [1, 2]}), tmp_path)
+    plan = Plan(
+        load("smoke", {"papers": ["glmd"], "tasks": ["RTE", "CB"], "methods": ["KD", "PD"], "seeds": [1, 2]}),
+        tmp_path,
+    )
     tokens = np.ones(3, np.int32)
     row = GLMExample(tokens, np.zeros((2, 3), np.int32), 2, tokens, tokens > 0)
     for task, words, labels in (("RTE", (5, 6), [0, 0, 1]), ("CB", (5, 6, 7), [2, 2, 1, 0])):
@@ -163,6 +166,7 @@ FOUR = ("RTE@8-0.001", "RTE@8-0.1", "RTE@16-0.001", "RTE@16-0.1")
 def search(tmp_path, scores):
     """A plan with a search, two seeds of KD on RTE; ``scores`` by seed and point: (all, select, report)."""
     overrides = {
+        "papers": ["glmd"],
         "tasks": ["RTE"],
         "methods": ["KD"],
         "seeds": [1, 2],

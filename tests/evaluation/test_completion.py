@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 from causal_models import FAMILIES, model_of, prompts_of, setup
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from retort.data.prompt_examples import PromptExample
+from retort.data.prompt_examples import PromptExample, with_responses
+from retort.data.text_sets import batch_of_prompts
 from retort.errors import InputError
 from retort.evaluation.completion import complete, draw, uniform_numbers
 from retort.evaluation.decoding import RELEASED_SAMPLING as RELEASED
@@ -53,10 +54,24 @@ def test_responses_end_at_their_end_token_or_the_limit():
     tokenizer, layout = setup("opt")
     model = model_of("opt", tokenizer, layout)
     prompts = prompts_of(tokenizer, layout, 40)
-    found = complete(model, prompts, layout, Sampling(12, 1.0), device=CPU, seed=0)
+    found = complete(model, prompts, layout, Sampling(12, 9.0), device=CPU, seed=0)
     assert all(layout.end not in row[:-1] for row in found)
     lengths = {len(row) for row in found if row[-1] == layout.end}
     assert len(lengths) > 2 and {len(row) for row in found if row[-1] != layout.end} == {12}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_rollouts_are_training_examples(family):
+    """What was drawn is what is learned, with the end token and without."""
+    tokenizer, layout = setup(family)
+    model = model_of(family, tokenizer, layout)
+    prompts = prompts_of(tokenizer, layout, 12)
+    found = complete(model, prompts, layout, Sampling(7, 9.0), device=CPU, seed=1)
+    for drop in (None, layout.end):
+        batch = batch_of_prompts(with_responses(prompts, found, drop_end=drop), layout)
+        for row, ids in enumerate(found):
+            right = ids[:-1] if ids[-1] == drop else ids
+            assert batch.targets[row][batch.predicted[row]].tolist() == right
 
 
 def test_seeds_differ_and_nothing_around_is_touched():
@@ -87,24 +102,19 @@ def test_a_failing_model_is_left_as_it_was(monkeypatch):
     assert model.training and model.generation_config is own
 
 
-logits = st.lists(st.floats(-20, 20), min_size=2, max_size=8)
+logits = st.lists(st.integers(-2000, 2000), min_size=2, max_size=8, unique=True)
 
 
-@given(logits, st.floats(0.1, 5), st.floats(0.05, 1), st.integers(0, 2**32))
+@given(logits, st.floats(0.1, 5), st.floats(0.05, 0.999), st.integers(0, 2**32))
 def test_words_are_drawn_from_the_nucleus_alone(row, temperature, top_p, seed):
-    """The set is that of transformers' own warper, and every draw is one of it."""
-    from transformers import TopPLogitsWarper
-
-    scores = torch.tensor([row], dtype=torch.float64) / temperature
-    kept = (
-        TopPLogitsWarper(top_p)(None, scores.clone())[0] > -torch.inf if top_p < 1 else scores[0] < torch.inf
-    )
-    chances = scores.softmax(-1)[0]
-    edge = bool(((chances.sort(descending=True).values.cumsum(-1) - top_p).abs() < 1e-9).any())
+    """It is that of transformers' own warper."""
+    scores = torch.tensor([row], dtype=torch.float64) / 100
+    sums = (scores / temperature).softmax(-1).sort(descending=True).values.cumsum(-1)
+    assume(bool(((sums - top_p).abs() > 1e-9).all()))
+    kept = transformers.TopPLogitsWarper(top_p)(None, scores / temperature)[0] > -torch.inf
     numbers = torch.from_numpy(np.random.default_rng(seed).random(40))
-    drawn = draw(torch.tensor([row]).double().expand(40, -1), numbers, Sampling(1, temperature, top_p))
-    if not edge and len(set(row)) == len(row):
-        assert kept[drawn].all()
+    drawn = draw(scores.expand(40, -1), numbers, Sampling(1, temperature, top_p))
+    assert kept[drawn].all()
 
 
 def test_words_are_drawn_as_often_as_they_should_be():

@@ -15,7 +15,7 @@ TASKS = ["RTE", "CB"]
 
 
 def plan_with(tmp_path, gates, zero_shot=60.0, tuned=90.0, tasks_per_job=8):
-    overrides = {"tasks": TASKS, "methods": ["KD"], "seeds": [1], "gates": gates}
+    overrides = {"papers": ["glmd"], "tasks": TASKS, "methods": ["KD"], "seeds": [1], "gates": gates}
     overrides["task_training"] = {"tasks_per_job": tasks_per_job}
     plan = Plan(load("smoke", overrides), tmp_path)
     metrics = {
@@ -75,7 +75,7 @@ def test_a_missed_gate_stops_the_run(tmp_path, gates, words):
 
 def test_after_a_search_the_best_run_is_judged(tmp_path):
     search = {"learning_rates": [0.1, 0.2], "batch_sizes": [8]}
-    overrides = {"tasks": ["RTE"], "methods": ["KD"], "task_training": {"search": search}}
+    overrides = {"papers": ["glmd"], "tasks": ["RTE"], "methods": ["KD"], "task_training": {"search": search}}
     plan = Plan(load("smoke", overrides | {"gates": {"fine_tuned_average": 80}}), tmp_path)
     (stage,) = plan.cells[0].stages
     runs = {"RTE@8-0.1": [50.0, 60.0], "RTE@8-0.2": [50.0, 80.0, 70.0]}
@@ -118,7 +118,12 @@ def test_a_student_judges_by_what_it_waits_for(tmp_path):
 
 
 def test_assistants_are_not_gated(tmp_path):
-    overrides = {"tasks": TASKS, "methods": ["TAKD"], "gates": {"fine_tuned_average": 100}}
+    overrides = {
+        "papers": ["glmd"],
+        "tasks": TASKS,
+        "methods": ["TAKD"],
+        "gates": {"fine_tuned_average": 100},
+    }
     plan = Plan(load("smoke", overrides), tmp_path)
     (student,) = students(plan)
     (assistant,) = student.teachers

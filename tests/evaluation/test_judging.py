@@ -69,11 +69,14 @@ def test_a_verdict_is_the_likelier_of_two_numbers():
     asked = QUESTION.format(instruction="two", first="one two", second="two")
     ids = torch.tensor([[layout.end, *tokenizer.ids(asked)]])
     with torch.no_grad():
-        logits = family.module(input_ids=ids).logits[0, -1]
+        logits = family.module.eval()(input_ids=ids).logits[0, -1]
     one, two = (tokenizer.ids(f"\n{number}")[-1] for number in "12")
     assert chance == pytest.approx(float(logits[[one, two]].softmax(-1)[0]), rel=1e-5) and one != two
-    found = judge_pairs(judge, {"k": "two"}, {"k": "one two"}, {"k": "two"})
-    assert found.outcomes[0] in (0, 0.5, 1)
+    family.module.train()
+    (again, back) = judge.chances(
+        [Comparison("k", "two", *pair) for pair in (("one two", "two"), ("two", "one two"))]
+    )
+    assert again == chance != back and family.module.training
 
 
 def test_a_tokenizer_without_numbers_cannot_judge():
@@ -98,9 +101,10 @@ def test_a_likelihood_judge_prefers_what_its_model_would_say():
         return np.mean([float(chances[place - 1, ids[place]]) for place in places])
 
     keys = list(prompts)
-    ours, theirs = dict.fromkeys(keys, "one two"), dict.fromkeys(keys, "ten")
+    ours = dict(zip(keys, ("one two", "three", "five six", "ten", "two"), strict=True))
+    theirs = dict(zip(keys, ("ten", "nine eight", "four", "one one", "seven"), strict=True))
     found = judge_pairs(judge, dict.fromkeys(keys, ""), ours, theirs)
-    right = [float(mean(key, "one two") > mean(key, "ten")) for key in keys]
+    right = [float(mean(key, ours[key]) > mean(key, theirs[key])) for key in keys]
     assert found.outcomes.tolist() == right and 0 < sum(right) < len(right)
     (chance,) = judge.chances([Comparison(keys[0], "", "one two", "ten")])
     gap = mean(keys[0], "one two") - mean(keys[0], "ten")

@@ -22,7 +22,7 @@ def evaluated(name="dolly", **rest):
     examples = [
         replace(e, group="xy"[n % 2], answer="one") for n, e in enumerate(prompts_of(tokenizer, layout, 9))
     ]
-    settings = Sampling(8, 1.0)
+    settings = Sampling(8, 9.0)
     found = evaluate_prompts(model, name, examples, layout, tokenizer, settings, CPU, **rest)
     ids = complete(model, examples, layout, settings, device=CPU, seed=rest.get("seed", 0))
     return tokenizer, layout, examples, found, ids

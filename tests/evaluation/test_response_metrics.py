@@ -119,7 +119,7 @@ def test_last_numbers(text, number):
 
 
 def test_other_keys_are_refused():
-    with pytest.raises(InputError, match="responses and examples: k2 is on one side only"):
+    with pytest.raises(InputError, match="responses and examples: k1 is on one side only"):
         score_responses({"k2": "a"}, {"k2": True}, [example("k1", ["a"])])
     with pytest.raises(InputError, match="responses and examples: there are none"):
         score_responses({}, {}, [])

@@ -24,6 +24,7 @@ from retort.texts import CORPUS
 
 CONFIG: dict[str, Any] = {
     "scale": "smoke",
+    "papers": ["glmd"],
     "methods": ["PD"],
     "pairs": ["T1-S1"],
     "seeds": [1],

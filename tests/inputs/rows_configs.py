@@ -165,7 +165,7 @@ NAMES = (
     Row("a misspelt quirk", setting("quirks", {"embeding-width": "fixed"}), PLAN,
         ("quirks.embeding-width: no such quirk; did you mean 'embedding-width'?",)),
     Row("a switch that there is not", setting("quirks", {"unmapped-embedding": "fixd"}), PLAN,
-        ("quirks.unmapped-embedding: given", "expected one of 'as_run', 'as_published' or 'fixed'")),
+        ("quirks.unmapped-embedding: given", "expected one of 'as_run', 'as_published', 'fixed'")),
     Row("a switch of other quirks", setting("quirks", {"unmapped-embedding": "fixed"}), PLAN,
         ("quirks.unmapped-embedding: no switch 'fixed'; it has as_run, as_published",)),
     Row("a misspelt quirk to try", setting("variants.quirks", ["mt-bert-projection"]), PLAN,

@@ -168,7 +168,7 @@ CLAIMS = (
     claim("a misspelt key of a claim", "where: Table 3", "where: Table 3\n    notes: x",
           "claim pd-over-kd: notes: unknown key; did you mean 'note'?"),
     claim("a comparison that there is not", "kind: greater", "kind: grater",
-          "claim pd-over-kd: test: kind must be one of greater, at_least_within"),
+          "claim pd-over-kd: test: kind must be one of greater, no_worse, at_least_within"),
     claim("an id twice", "id: loss-follows", "id: pd-over-kd",
           "claim pd-over-kd: id is used twice; give each claim its own"),
     claim("a cell without a pair", "PD @ T1-S1, lower", "PD, lower",
@@ -199,4 +199,11 @@ def _swap(folder, line=None):
         path.write_text(line or "".join(json.dumps(record) + "\n" for record in found))
 
 
-ROWS = (*FOLDERS, *TABLES, *RERUNS, *CLAIMS)
+EXHIBITS = (
+    Row("a table that there is not", nothing, "make_table table33 --results finished",
+        ("glmd has no exhibit 'table33'; did you mean 'table3'?",)),
+    Row("a figure that there is not", nothing, "make_figure figure1 --results finished",
+        ("glmd has no exhibit 'figure1'; did you mean 'figure5'?",)),
+)  # fmt: skip
+
+ROWS = (*FOLDERS, *TABLES, *RERUNS, *CLAIMS, *EXHIBITS)

@@ -14,7 +14,8 @@ from retort.errors import REMEDIES, run_cli
 
 NUMBER = "expected a whole number, 1 or more"
 NEED_CONFIG = (
-    *("check_gates", "collect_scores", "distill_task", "encode_text", "map_vocabulary", "measure_speed"),
+    *("check_gates", "collect_scores", "distill_task", "encode_text", "export_student"),
+    *("map_vocabulary", "measure_speed"),
     *("prepare_data", "pretrain", "show_plan", "teacher_signals"),
 )
 NEED_RESULTS = ("export_reference", "judge_claims", "make_figure", "make_report", "make_table", "summarise")
@@ -24,8 +25,6 @@ USAGE = [
     *((name, "the following arguments are required: --results") for name in NEED_RESULTS),
     *((f"{name} --colour red --config smoke --stage x --results .", "unrecognized arguments: --colour red")
       for name in ("pretrain", "map_vocabulary")),
-    ("make_table table33 --results .", "invalid choice: 'table33' (choose from"),
-    ("make_figure figure1 --results .", "invalid choice: 'figure1' (choose from"),
     ("pretrain --config smoke --stage x --threads 0", f"--threads: given '0', {NUMBER}"),
     ("pretrain --config smoke --stage x --threads two", f"--threads: given 'two', {NUMBER}"),
     ("show_plan --config smoke --devices -1", f"--devices: given '-1', {NUMBER}"),

@@ -16,6 +16,7 @@ from retort.plan import Plan
 from retort.stages import Stage
 
 OVERRIDES = {
+    "papers": ["glmd"],
     "methods": ["KD", "PD"],
     "tasks": ["RTE"],
     "pairs": ["T1-S1"],

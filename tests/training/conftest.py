@@ -35,6 +35,7 @@ from retort.training.vocabularies import make_vocabulary
 
 MUON = {"learning_rate": 0.03, "momentum": 0.95, "newton_schulz_steps": 5, "weight_decay": 0.01}
 OVERRIDES = {
+    "papers": ["glmd"],
     # One answer word, two texts, a varying number of texts, texts scored by their mean.
     "tasks": ["RTE", "COPA", "ReCoRD", "WSC"],
     "methods": ["KD", "TinyBERT", "GLMD-vc", "GLMD"],
@@ -49,6 +50,7 @@ OVERRIDES = {
 
 
 EVERY_METHOD = {
+    "papers": ["glmd"],
     "tasks": ["COPA"],
     "seeds": [1],
     "data": {"pocket": {"documents": 300, "train_size": 10, "dev_size": 4}},

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from retort.costs.flops import output_width, parameters
 from retort.costs.sizes import Sizes
 from retort.costs.stage_work import once_a_task
-from retort.costs.text_work import text_parameters
+from retort.costs.text_memory import weights_bytes
 from retort.models.hf.architecture import TextArchitecture
 from retort.stages import Stage, TaskRun
 
@@ -46,7 +46,7 @@ def model_bytes(stage: Stage, sizes: Sizes) -> float:
     """One set of a stage's weights."""
     model = stage.architecture
     if isinstance(model, TextArchitecture):
-        return _FLOAT * text_parameters(model, sizes.text_rows(stage))
+        return weights_bytes(model, sizes.text_rows(stage))
     return float(_FLOAT * parameters(model, sizes.compressed(stage.compression)))
 
 

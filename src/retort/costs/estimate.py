@@ -175,7 +175,7 @@ class Estimate:
             for stage in stages.values()
             if stage.phase == "task"
             for teacher in stage.teachers
-            if teacher.phase == "task"
+            if teacher.id in self.teachers
         }
         return [*stages, *taught]
 

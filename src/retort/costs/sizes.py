@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from retort.config.loading import REPOSITORY
 from retort.config.model import Config
-from retort.costs.text_sizes import TextSize, expected_texts
+from retort.costs.text_sizes import TextSize, WordsSize, text_sizes
 from retort.files import read_json
 from retort.stages import Compression, Corpus, Stage, TaskRun
 from retort.texts import CORPUS, paper_of_part
 
 if TYPE_CHECKING:
+    from retort.layout import Layout
     from retort.plan import Plan
 
 OFFICIAL = REPOSITORY / "resources" / "paper" / "glmd" / "task_sizes.csv"
@@ -75,8 +76,7 @@ class Sizes:
         rows: of the word table; ``words``: real entries among them.
         documents, tokens: of the corpus.
         tasks: by name.
-        texts: of transformers models, by the name of the encoded task; ``text_words``: rows of a word table,
-            by the name of the encoded corpus.
+        texts, text_words: tasks and words of transformers models, by the name of what is encoded.
         measured: whether they were read from encoded text.
     """
 
@@ -87,7 +87,7 @@ class Sizes:
     tasks: dict[str, TaskSize]
     measured: bool
     texts: dict[str, TextSize] = field(default_factory=dict)
-    text_words: dict[str, int] = field(default_factory=dict)
+    text_words: dict[str, WordsSize] = field(default_factory=dict)
 
     def text(self, run: TaskRun) -> TextSize:
         """Of a run on a task of transformers models."""
@@ -95,7 +95,7 @@ class Sizes:
 
     def text_rows(self, stage: Stage) -> int:
         """Rows of the word table of a transformers model."""
-        return self.text_words[stage.data]
+        return self.text_words[stage.data].rows
 
     def sample(self, corpus: Corpus) -> Sample:
         """What a pretraining sample looks like."""
@@ -129,22 +129,25 @@ _MASKING = {"paper": (1.09, 0.197, 1.05), "mixture": (1.17, 0.364, 1.08)}
 
 
 def sizes_of(plan: Plan) -> Sizes:
-    """Sizes of a plan's data, read from the encoded text if all of it is there."""
+    """Sizes of a plan's data, read from encoded text: GLMD's if all is there, others' part by part."""
     glmd = {part: name for part, name in plan.text.items() if paper_of_part(part)[0] == "glmd"}
     folders = {part: plan.layout.text(name) for part, name in glmd.items()}
     if folders and all((folder / "summary.json").is_file() for folder in folders.values()):
-        return _with_texts(_measured(folders), plan.config)
-    return expected_sizes(plan.config)
+        return _with_texts(_measured(folders), plan.config, plan.layout)
+    return _with_texts(_expected(plan.config), plan.config, plan.layout)
 
 
 def expected_sizes(config: Config) -> Sizes:
     """Sizes of a configuration's data by what is known about them, whether they were made or not."""
-    found = _generated(config) if config.data.source == "pocket" else _known(config)
-    return _with_texts(found, config)
+    return _with_texts(_expected(config), config, None)
 
 
-def _with_texts(sizes: Sizes, config: Config) -> Sizes:
-    tasks, words = expected_texts(config)
+def _expected(config: Config) -> Sizes:
+    return _generated(config) if config.data.source == "pocket" else _known(config)
+
+
+def _with_texts(sizes: Sizes, config: Config, layout: Layout | None) -> Sizes:
+    tasks, words = text_sizes(config, layout)
     return replace(sizes, texts=tasks, text_words=words)
 
 

@@ -74,7 +74,8 @@ def shape(stage: Stage, sizes: Sizes) -> Shape:
 def stage_work(stage: Stage, sizes: Sizes) -> StageWork:
     """Work of a stage, all its runs together."""
     if isinstance(stage.architecture, TextArchitecture):
-        return StageWork(*text_work(stage, sizes))
+        text = text_work(stage, sizes)
+        return StageWork(text.student, text.teachers, text.evaluation, NOTHING, text.steps, text.tokens)
     if isinstance(stage.schooling, Pretraining):
         return _pretraining(stage, stage.schooling, sizes)
     runs = stage.schooling or ()

@@ -2,80 +2,309 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from retort.costs.flops import word_logits
+from retort.costs.reads import Reads, reads
 from retort.costs.sizes import Sizes
-from retort.costs.text_sizes import TextSize
-from retort.costs.work import NOTHING, Work
+from retort.costs.terms import Rows, Widths, layer_term, word_term
+from retort.costs.text_flops import backward, forward, output_width, two_stacks, update
+from retort.costs.text_generation import written
+from retort.costs.text_sizes import Lengths, TextSize
+from retort.costs.work import NOTHING, Work, total
+from retort.data.instructions.sets import spec_of
+from retort.distill.lenses import SharedProject
+from retort.models.features import Shape
 from retort.models.hf.architecture import TextArchitecture
-from retort.stages import PairRun, Pretraining, Stage, TaskRun
+from retort.recipes import Sequences
+from retort.stages import ClassRun, PairRun, Pretraining, PromptRun, Stage, TaskRun, TextCorpus
 
-_BACKWARD = 2
-"""Backward passes cost twice what forward passes do."""
+_AT_ONCE, _WRITTEN_AT_ONCE, _COMPARED_AT_ONCE = 128, {"pairs": 128, "prompts": 64}, 64
+"""Rows of one forward pass where classes are found, texts are written, and losses on dev are taken."""
 
-_LAUNCHES = 25
-"""Operations of a layer."""
+_UPDATE = Work(0.0, 0.0, 40.0)
+"""Around an update: reading the loss, clipping, the clock."""
+
+_HIDDEN_SHARE = 0.15
+"""Of words that BERT-like teachers restore."""
+
+_LENS_ELEMENTS = 10.0
+"""Numbers that AdamW writes for each parameter."""
+
+_JUDGED = 4.0
+"""Tokens that Python compares for each token of a text that is scored."""
 
 
-def text_parameters(model: TextArchitecture, words: int) -> float:
-    """Parameters of a model that predicts words: tables and matrices, what is small left out."""
-    attention, feed_forward = 4 * model.width**2, 2 * model.width * model.inner
-    encoder = model.encoder_layers * (attention + feed_forward)
-    decoder = model.decoder_layers * (2 * attention + feed_forward)
-    return encoder + decoder + (words + model.positions) * model.width
+@dataclass(frozen=True)
+class Parts:
+    """Of :class:`retort.costs.stage_work.StageWork` what there is for these models."""
+
+    student: Work
+    teachers: Work
+    evaluation: Work
+    steps: float
+    tokens: float
 
 
-def text_work(stage: Stage, sizes: Sizes) -> tuple[Work, Work, Work, Work, float, float]:
-    """What :class:`retort.costs.stage_work.StageWork` holds: student, teachers, evaluation, avoided, steps,
-    tokens.
-    """
+@dataclass(frozen=True)
+class TextRows:
+    """A micro-batch: rows of the stack whose sites are recorded, and those of the encoder before it."""
+
+    own: Rows
+    source: Rows | None = None
+
+    @property
+    def read(self) -> float:
+        """Padded tokens of the encoder's input; 0 without one."""
+        return 0.0 if self.source is None else self.source.length
+
+    @property
+    def tokens(self) -> float:
+        """Real ones of all stacks."""
+        return self.own.valid + (0.0 if self.source is None else self.source.valid)
+
+
+def text_work(stage: Stage, sizes: Sizes) -> Parts:
+    """Work of a stage, all its runs together."""
     schooling = stage.schooling
     if isinstance(schooling, Pretraining):
-        tokens = float(schooling.batch_size * schooling.corpus.length)
-        return _updates(stage, float(schooling.steps), tokens, sizes)
-    student = teachers = evaluation = NOTHING
-    steps = tokens = 0.0
-    for run in schooling or ():
-        size = sizes.text(run)
-        updates = run.epochs * -(-size.train // run.batch_size)
-        mine, theirs, _, _, _, read = _updates(stage, updates, run.batch_size * size.tokens, sizes)
-        student, teachers, steps, tokens = student + mine, teachers + theirs, steps + updates, tokens + read
-        evaluation += _evaluations(stage, run, size, sizes)
-    return student, teachers, evaluation, NOTHING, steps, tokens
+        return _pretraining(stage, schooling, sizes)
+    parts = [_task(stage, run, sizes) for run in schooling or ()]
+    return Parts(
+        total([part.student for part in parts]),
+        total([part.teachers for part in parts]),
+        total([part.evaluation for part in parts]),
+        sum(part.steps for part in parts),
+        sum(part.tokens for part in parts),
+    )
 
 
 def responses_work(teacher: Stage, sizes: Sizes) -> Work:
-    """Responses of a teacher to all training prompts, written word by word."""
-    assert isinstance(teacher.architecture, TextArchitecture)
-    words = sizes.text_rows(teacher)
-    parts = [sizes.text(run) for run in teacher.runs.values()]
-    return sum((_forward(teacher.architecture, one.train * one.tokens, words) for one in parts), NOTHING)
+    """A teacher's responses to all training prompts, written word by word."""
+    found = NOTHING
+    for run in teacher.runs.values():
+        assert isinstance(run, PromptRun)
+        size = sizes.text(run)
+        new = _rolled(run, size)
+        chunks = math.ceil(size.train / _WRITTEN_AT_ONCE["prompts"])
+        rows = size.train / chunks
+        once = written(_text(teacher), sizes.text_rows(teacher), rows, size.source.longest, new)
+        found += chunks * once + Work(host=size.train * size.source.mean)
+    return found
 
 
-def _updates(
-    stage: Stage, steps: float, tokens: float, sizes: Sizes
-) -> tuple[Work, Work, Work, Work, float, float]:
+def shape(stage: Stage, sizes: Sizes) -> Shape:
+    """Depth, width, heads and vocabulary of a stage's model."""
+    model, words = _text(stage), sizes.text_rows(stage)
+    if model.decoder_layers:
+        return Shape(model.decoder_layers, model.width, model.heads, words, model.encoder_layers)
+    return Shape(model.encoder_layers, model.width, model.heads, words)
+
+
+def _text(stage: Stage) -> TextArchitecture:
     assert isinstance(stage.architecture, TextArchitecture)
-    words = sizes.text_rows(stage)
-    student = (1 + _BACKWARD) * _forward(stage.architecture, tokens, words)
-    teachers = NOTHING
-    for teacher in stage.teachers:
-        assert isinstance(teacher.architecture, TextArchitecture)
-        teachers += _forward(teacher.architecture, tokens, words)
-    return steps * student, steps * teachers, NOTHING, NOTHING, steps, steps * tokens
+    return stage.architecture
 
 
-def _evaluations(stage: Stage, run: TaskRun, size: TextSize, sizes: Sizes) -> Work:
-    """Forward passes on dev; texts are generated word by word, each beam for itself."""
-    assert isinstance(stage.architecture, TextArchitecture)
-    times = 1 + (run.epochs if run.evaluations == "per_epoch" else run.evaluations)
-    beams = run.decoding.beams if isinstance(run, PairRun) else 1
-    return times * beams * _forward(stage.architecture, size.dev * size.tokens, sizes.text_rows(stage))
+# Updates
 
 
-def _forward(model: TextArchitecture, tokens: float, words: int) -> Work:
-    layers = model.encoder_layers + model.decoder_layers
-    return Work(
-        2 * tokens * text_parameters(model, words),
-        tokens * layers * 12 * model.width,
-        layers * _LAUNCHES,
-        tokens,
+def _pretraining(stage: Stage, schooling: Pretraining, sizes: Sizes) -> Parts:
+    corpus = schooling.corpus
+    assert isinstance(corpus, TextCorpus)
+    sample = sizes.text_words[stage.data].sample(corpus.length)
+    rows = float(min(schooling.micro_batch_size, schooling.batch_size))
+    micros = math.ceil(schooling.batch_size / rows)
+    share = _HIDDEN_SHARE if corpus.noise == "words" else 1.0
+    own = Rows(rows, sample.longest, rows * sample.mean, rows * sample.mean * share)
+    batch = TextRows(own, own if two_stacks(_text(stage)) else None)
+    student, teachers = micro_batch(stage, batch, sizes)
+    steps, host = schooling.steps, Work(host=micros * batch.tokens)
+    once = micros * student + _optimised(stage, sizes) + host
+    return Parts(steps * once, steps * micros * teachers, NOTHING, steps, steps * micros * batch.tokens)
+
+
+def _task(stage: Stage, run: TaskRun, sizes: Sizes) -> Parts:
+    size = sizes.text(run)
+    rows = min(run.micro_batch_size or run.batch_size, run.batch_size)
+    micros = run.epochs * math.ceil(size.train / rows)
+    steps = run.epochs * math.ceil(size.train / run.batch_size)
+    share = size.train / (rows * math.ceil(size.train / rows))  # the last batch is smaller
+    batch = _batch(stage, run, size, rows * share)
+    student, teachers = micro_batch(stage, batch, sizes, isinstance(run, ClassRun))
+    host = Work(host=micros * batch.tokens)
+    rollouts = steps * _rollouts(stage, run, size, sizes) if isinstance(run, PromptRun) else NOTHING
+    return Parts(
+        micros * student + steps * _optimised(stage, sizes) + host + rollouts,
+        micros * teachers,
+        _evaluation(stage, run, size, sizes),
+        steps,
+        micros * batch.tokens,
     )
+
+
+def _batch(stage: Stage, run: TaskRun, size: TextSize, rows: float) -> TextRows:
+    if isinstance(run, PairRun):
+        source = _rows(rows, size.source, run.source, run.padding)
+        return TextRows(_rows(rows, size.target, run.target, run.padding), source)
+    if isinstance(run, ClassRun):
+        return TextRows(_rows(rows, size.source, run.source, run.padding))
+    prompt, answer = size.source, size.target
+    valid = rows * (prompt.mean + answer.mean)
+    length = min(prompt.longest + answer.mean, float(run.length))  # the longest prompt has any response
+    return TextRows(Rows(rows, max(length, valid / rows), valid, rows * answer.mean))
+
+
+def _rows(rows: float, lengths: Lengths, limit: int, padding: str) -> Rows:
+    real = rows * min(lengths.mean, float(limit))
+    return Rows(rows, lengths.padded(limit, padding), real, real)
+
+
+def _optimised(stage: Stage, sizes: Sizes) -> Work:
+    """One step of AdamW on the student and on what lenses learn."""
+    learned = _LENS_ELEMENTS * lens_parameters(stage)
+    return update(_text(stage), sizes.text_rows(stage)) + _UPDATE + Work(0.0, learned)
+
+
+def lens_parameters(stage: Stage) -> float:
+    """Of the projection that all terms share, where there is one."""
+    via = [step for term in stage.objective.terms for step in term.via]
+    if not any(isinstance(step, SharedProject) for step in via):
+        return 0.0
+    ours, theirs = _text(stage).width, _text(stage.teachers[0]).width
+    return float(ours * theirs + theirs)
+
+
+def micro_batch(stage: Stage, batch: TextRows, sizes: Sizes, classes: bool = False) -> tuple[Work, Work]:
+    """Work of one micro-batch: the student's with the objective's, and the teachers'.
+
+    Args:
+        stage: of which it is.
+        batch: its rows.
+        sizes: of the data.
+        classes: whether gold labels are classes, not words.
+    """
+    ours, theirs = shape(stage, sizes), tuple(shape(teacher, sizes) for teacher in stage.teachers)
+    seen = reads(stage.objective, ours, theirs)
+    model, own = _text(stage), batch.own
+    there = forward(model, own.rows, own.length, seen.visible, batch.read)
+    back = backward(model, own.rows, own.length, seen.visible, seen.depth, batch.read)
+    student = seen.student_passes * (there + back)
+    if seen.gold and not classes:
+        gold = word_logits(own.predicted, ours.vocab, output_width(model), trained=True)
+        student += _golden(stage) * gold
+    elif seen.gold:
+        student += _class_head(model, own.rows, trained=True)
+    teachers = total(
+        [
+            times * forward(_text(teacher), own.rows, own.length, shown, batch.read)
+            for teacher, times, shown in zip(
+                stage.teachers, seen.teacher_passes, seen.teacher_visible, strict=True
+            )
+        ]
+    )
+    mine, logits = _terms(stage, batch, ours, theirs, seen)
+    return student + mine, teachers + logits
+
+
+def _golden(stage: Stage) -> float:
+    """Whether the loss of gold words is one of the terms."""
+    return float(any(term.site == "hard" for term in stage.objective.terms))
+
+
+def _class_head(model: TextArchitecture, rows: float, trained: bool) -> Work:
+    """The layer before the classes; these themselves are next to nothing."""
+    return Work(2.0 * rows * model.width**2 * (3 if trained else 1), 0.0, 30.0)
+
+
+def _terms(
+    stage: Stage, batch: TextRows, ours: Shape, theirs: tuple[Shape, ...], seen: Reads
+) -> tuple[Work, Work]:
+    """Work of the objective's terms: with the student's share, and teacher logits apart."""
+    widths = Widths(output_width(_text(stage)), tuple(output_width(_text(each)) for each in stage.teachers))
+    found, logits = NOTHING, NOTHING
+    for term, share in zip(stage.objective.terms, seen.terms, strict=True):
+        rows = batch.source if term.site == "encoder" and batch.source is not None else batch.own
+        if term.site == "words":
+            mine, other = word_term(term, rows, ours, widths)
+            found, logits = found + share * mine, logits + share * other
+        elif term.layers is not None:
+            found += share * total([layer_term(term, rows, ours, teacher) for teacher in theirs])
+        else:
+            found += share * Work(0.0, 0.0, 30.0)
+    return found, logits
+
+
+# Texts that are written
+
+
+def _rollouts(stage: Stage, run: PromptRun, size: TextSize, sizes: Sizes) -> Work:
+    """The student's own answers to the prompts of an update, as often as it learns on them."""
+    share = _own_share(run.sequences)
+    if not share:
+        return NOTHING
+    rows = float(min(run.batch_size, size.train))
+    words = sizes.text_rows(stage)
+    return share * written(_text(stage), words, rows, size.source.longest, _rolled(run, size))
+
+
+def _own_share(sequences: Sequences) -> float:
+    found = sequences.share if sequences.source == "student" else 0.0
+    return found + (1 - sequences.share if sequences.otherwise == "student" else 0.0)
+
+
+def _rolled(run: PromptRun, size: TextSize) -> float:
+    """Words of an answer to a training prompt; some row of a batch never ends before the limit."""
+    return min(float(run.sampling.max_new), run.longest - size.source.longest)
+
+
+def _evaluation(stage: Stage, run: TaskRun, size: TextSize, sizes: Sizes) -> Work:
+    """All evaluations on dev, the one before training included."""
+    times = 1 + (run.epochs if run.evaluations == "per_epoch" else run.evaluations)
+    if isinstance(run, ClassRun):
+        chunks = math.ceil(size.dev / _AT_ONCE)
+        rows = size.dev / chunks
+        once = forward(_text(stage), rows, size.source.mean) + _class_head(_text(stage), rows, trained=False)
+        return times * (chunks * once + Work(host=size.dev * size.source.mean))
+    return times * total(list(_judged(stage, run, size, sizes)))
+
+
+def _judged(stage: Stage, run: TaskRun, size: TextSize, sizes: Sizes) -> Iterator[Work]:
+    """One evaluation: texts, their scores, and the losses on the right ones."""
+    model, words = _text(stage), sizes.text_rows(stage)
+    if isinstance(run, PairRun):
+        # At first, and by hard sources, texts are as long as they may be.
+        new = min(run.decoding.max_length - 1.0, 1.2 * size.target.longest)
+        yield _in_chunks(
+            model, words, size.dev, _WRITTEN_AT_ONCE["pairs"], size.source.mean, new, run.decoding.beams
+        )
+        yield from _losses(stage, _batch(stage, run, size, _COMPARED_AT_ONCE), size.dev, sizes)
+    elif isinstance(run, PromptRun):
+        for name, one in size.sets.items():
+            new = float(min(run.sampling.max_new, spec_of(name).longest))
+            yield _in_chunks(model, words, one.dev, _WRITTEN_AT_ONCE["prompts"], one.prompt.mean, new)
+            valid = _COMPARED_AT_ONCE * (one.prompt.mean + one.response.mean)
+            longest = min(one.prompt.longest + one.response.longest, float(run.length))
+            predicted = _COMPARED_AT_ONCE * one.response.mean
+            batch = TextRows(Rows(_COMPARED_AT_ONCE, longest, valid, predicted))
+            yield from _losses(stage, batch, one.dev, sizes)
+
+
+def _in_chunks(
+    model: TextArchitecture, words: int, texts: float, at_once: int, read: float, new: float, beams: int = 1
+) -> Work:
+    chunks = math.ceil(texts / at_once)
+    host = Work(host=texts * (read + _JUDGED * new))
+    return chunks * written(model, words, texts / chunks, read, new, beams) + host
+
+
+def _losses(stage: Stage, batch: TextRows, texts: float, sizes: Sizes) -> Iterator[Work]:
+    """Cross-entropy of the right words, and the divergence from a teacher."""
+    chunks, own = texts / _COMPARED_AT_ONCE, batch.own
+    for each in (stage, *stage.teachers[:1]):
+        model = _text(each)
+        logits = word_logits(own.predicted, sizes.text_rows(each), output_width(model), trained=False)
+        again = 2 if stage.teachers and each is stage else 1  # once for each of the two losses
+        yield chunks * (forward(model, own.rows, own.length, 0.0, batch.read) + again * logits)

@@ -10,7 +10,7 @@ from retort.data.corpus import EncodedCorpus, encode_corpus
 from retort.data.instruction_sources import read_texts
 from retort.data.instructions.formats import Instruction, read_instructions
 from retort.data.instructions.sets import spec_of
-from retort.data.instructions.templates import CHAT_END, QUESTION_END, prompt_body, question_body
+from retort.data.instructions.templates import prompt_parts
 from retort.data.layouts import TextFamily, layout_of, specials_of
 from retort.data.manifests import read_manifest, summarise
 from retort.data.prompt_examples import PromptFrame, encode_prompts, save_prompts
@@ -20,6 +20,7 @@ from retort.data.text_tokenizer import TextTokenizer
 from retort.files import atomic_folder
 
 _BLANK = Instruction("", ".", ".", ())
+_ASKED = Instruction("", ".", ".", (), shots=((".", "."),))
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,6 @@ def _texts(
     yield from read_texts(corpus)
     for name, frame in frames.items():
         for item in sets.get(name, [_BLANK]):
-            yield prompt_body(item, frame.template) + CHAT_END
+            yield "".join(prompt_parts(item, frame.template))
             yield from item.responses
-    yield question_body(_BLANK, 0) + QUESTION_END
+    yield "".join(prompt_parts(_ASKED, "plain"))

@@ -23,7 +23,7 @@ from retort.data.tokenizer import Tokenizer
 from retort.errors import InputError
 from retort.files import atomic_folder, write_json
 from retort.layout import Layout
-from retort.texts import CORPUS, raw_names, text_names
+from retort.texts import CORPUS, paper_of_part, raw_names, text_names
 
 SPLITS: tuple[Split, ...] = ("train", "val")
 
@@ -169,9 +169,10 @@ def encode_examples(config: Config, task: str, manifest_path: Path, corpus: Path
 
 
 def prepare(config: Config, layout: Layout) -> None:
-    """Provide and encode all parts, one after the other."""
+    """Provide and encode GLMD's corpus and tasks, one after the other."""
     text = {part: layout.text(name) for part, name in text_names(config).items()}
-    for part, name in raw_names(config).items():
+    own = {part: name for part, name in raw_names(config).items() if paper_of_part(part)[0] == "glmd"}
+    for part, name in own.items():
         provide(config, part, layout.data(name))
         manifest = layout.data(name) / "manifest.json"
         if part == CORPUS:

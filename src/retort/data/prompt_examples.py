@@ -9,13 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from retort.data.instructions.formats import Instruction
-from retort.data.instructions.templates import (
-    CHAT_END,
-    QUESTION_END,
-    TemplateName,
-    prompt_body,
-    question_body,
-)
+from retort.data.instructions.templates import TemplateName, prompt_parts, response_text
 from retort.data.layouts import Layout
 from retort.data.text_examples import flat, rows_of, stored
 from retort.data.text_tokenizer import TextTokenizer
@@ -52,17 +46,19 @@ class PromptFrame:
     """How instructions become sequences.
 
     Attributes:
-        template: the wording around them; few-shot questions have one of their own.
+        template: the wording around them.
         max_prompt: most tokens of a prompt.
         max_length: most tokens of a prompt with its response.
         learn_end: whether the end token is a target (the authors pad with it and mask what is padding, so
             that their students never learn to stop).
+        chat_questions: whether few-shot questions are put in the template, too; instruct-eval has them bare.
     """
 
     template: TemplateName
     max_prompt: int
     max_length: int
     learn_end: bool = True
+    chat_questions: bool = False
 
 
 def encode_prompts(
@@ -84,8 +80,7 @@ def encode_prompts(
     encoded = []
     for item in instructions:
         text, prompt = _prompt(item, tokenizer, layout, frame)
-        answer = f" {item.responses[0]}" if item.shots else item.responses[0]
-        words = continued(text, answer, tokenizer)
+        words = continued(text, response_text(item, chat=frame.chat_questions), tokenizer)
         words += list(layout.target[1]) if frame.learn_end else []
         response = np.array(words[: frame.max_length - len(prompt)], dtype=np.int32)
         encoded.append(PromptExample(item.key, prompt, response, item.responses, item.answer, item.group))
@@ -143,14 +138,12 @@ def _prompt(
 ) -> tuple[str, np.ndarray]:
     """A prompt's text, and its ids int32 [at most ``max_prompt``]."""
     before = list(layout.source[0])
-    end = QUESTION_END if item.shots else CHAT_END
-    body = question_body(item, len(item.shots)) if item.shots else prompt_body(item, frame.template)
-    ids = tokenizer.ids(body + end)
-    for shots in range(len(item.shots) - 1, -1, -1):
+    body, end, ids = "", "", []
+    for shots in range(len(item.shots), -1, -1):
+        body, end = prompt_parts(item, frame.template, shots, chat=frame.chat_questions)
+        ids = tokenizer.ids(body + end)
         if len(before) + len(ids) <= frame.max_prompt:
             break
-        body = question_body(item, shots)
-        ids = tokenizer.ids(body + end)
     excess = len(before) + len(ids) - frame.max_prompt
     if excess > 0:
         tail = continued(body, end, tokenizer)

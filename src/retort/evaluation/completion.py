@@ -44,7 +44,7 @@ def complete(
         layout: of the model family.
         settings: how words are drawn.
         device: where the model is.
-        seed: of the draws; does not matter to greedy search.
+        seed: of the draws; a run that completes prompts again and again gives another each time.
         rows_at_once: prompts of one batch.
 
     Returns:
@@ -53,12 +53,7 @@ def complete(
     Raises:
         InputError: a prompt leaves the model no room for ``max_new`` tokens.
     """
-    longest = max((len(example.prompt) for example in prompts), default=0) + settings.max_new
-    if longest > model.config.max_position_embeddings:
-        raise InputError(
-            f"generation: a prompt and max_new {settings.max_new} are {longest} tokens, the model reads "
-            f"{model.config.max_position_embeddings}; lower one"
-        )
+    _check_room(model, prompts, settings)
     order = sorted(range(len(prompts)), key=lambda index: len(prompts[index].prompt))
     found: list[list[int]] = [[] for _ in prompts]
     for first in range(0, len(order), rows_at_once):
@@ -67,6 +62,15 @@ def complete(
         for place, row in zip(places, _completed(model, chosen, layout, settings, device, seed), strict=True):
             found[place] = row
     return found
+
+
+def _check_room(model: Any, prompts: Sequence[PromptExample], settings: Sampling) -> None:
+    longest = max((len(example.prompt) for example in prompts), default=0) + settings.max_new
+    if longest > model.config.max_position_embeddings:
+        raise InputError(
+            f"generation: a prompt and max_new {settings.max_new} are {longest} tokens, the model reads "
+            f"{model.config.max_position_embeddings}; lower one"
+        )
 
 
 def _completed(

@@ -109,13 +109,17 @@ class VerdictJudge:
 
     @torch.no_grad()
     def chances(self, comparisons: Sequence[Comparison]) -> list[float]:
-        """The probability of ``1``, of ``1`` and ``2`` alone.
+        """The probability of ``1``, of ``1`` and ``2`` alone; the model's mode is left as found.
 
         Raises:
             InputError: the tokenizer has no tokens for the two numbers.
         """
+        training = self.family.module.training
         self.family.module.eval()
-        return [self._chance(comparison) for comparison in comparisons]
+        try:
+            return [self._chance(comparison) for comparison in comparisons]
+        finally:
+            self.family.module.train(training)
 
     def _chance(self, comparison: Comparison) -> float:
         parts = (comparison.instruction, comparison.first, comparison.second)

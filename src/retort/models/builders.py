@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -56,6 +57,14 @@ class Builder(Protocol):
 
     def family(self, module: Module, vocabulary: VocabularyMap | None) -> Family:
         """The model behind the interface that objectives look through."""
+        ...
+
+    def alike(self, student: Any, teachers: Sequence[Any], text: Path) -> list[Any]:
+        """Student and teachers (families, in this order) so that all show equally many words.
+
+        Raises:
+            InputError: one of them lacks words of the encoded corpus.
+        """
         ...
 
     def shape(self, folder: Path) -> Shape:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,6 +85,10 @@ class GLMBuilder:
     def family(self, module: Any, vocabulary: VocabularyMap | None) -> GLMFamily:
         """The model behind the interface."""
         return GLMFamily(module, vocabulary)
+
+    def alike(self, student: Any, teachers: Sequence[Any], text: Path) -> list[Any]:
+        """As they are: GLMs of a run have one vocabulary, or a map from one to the other."""
+        return [student, *teachers]
 
     def shape(self, folder: Path) -> Shape:
         """From the stored configuration."""

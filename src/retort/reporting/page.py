@@ -12,7 +12,7 @@ from retort.errors import InputError
 from retort.files import write_text
 from retort.papers import paper_of
 from retort.reporting import verdicts
-from retort.reporting.exhibits import exhibits_of
+from retort.reporting.exhibits import EXHIBITS, exhibits_of
 from retort.reporting.first_screen import duration, facts, gates, short_title
 from retort.reporting.ledgers import QuirkLine, quirk_lines
 from retort.reporting.results import Results
@@ -74,7 +74,7 @@ def write_page(root: Path, published: Path, path: Path, settings: Path | None = 
         settings: file of the configuration, see :class:`Results`.
     """
     first = Results(root, published=published, settings=settings)
-    papers = [replace(first, paper=paper) for paper in first.config.papers]
+    papers = [replace(first, paper=paper) for paper in first.config.papers if paper in EXHIBITS]
     script = script_text()
     html = environment().get_template("page.html.j2").render(
         config=first.config,

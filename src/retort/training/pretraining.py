@@ -21,6 +21,7 @@ from retort.training.memory import tells_memory
 from retort.training.probes import PROBE_ROWS, Probe, shapes_compare
 from retort.training.setup import (
     Job,
+    alike,
     autocast_dtype,
     kept_words,
     load_teachers,
@@ -42,8 +43,7 @@ def pretrain(stage: Stage, job: Job) -> None:
     """Run a pretraining stage and publish its model, logs and run card."""
     assert isinstance(stage.schooling, Pretraining)
     schooling = stage.schooling
-    student = starting_family(stage, job, None)
-    teachers = load_teachers(stage, job, None)
+    student, teachers = alike(stage, job, starting_family(stage, job, None), load_teachers(stage, job, None))
     trainer = _trainer(stage, schooling, student, teachers, job)
     stream = training_stream(stage, schooling, job)
     home = scratch_folder(stage, job)

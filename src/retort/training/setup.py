@@ -167,6 +167,13 @@ def load_teachers(stage: Stage, job: Job, task: str | None) -> list[Family]:
     return [load_frozen(teacher, job, task) for teacher in stage.teachers]
 
 
+def alike(stage: Stage, job: Job, student: Family, teachers: Sequence[Family]) -> tuple[Family, list[Family]]:
+    """Student and teachers so that all show the same words."""
+    builder = stage.architecture.builder()
+    first, *others = builder.alike(student, teachers, job.layout.text(stage.data))
+    return first, others
+
+
 def shape_of(stage: Stage, job: Job, task: str | None) -> Shape:
     """The shape of a stage's result, from its configuration alone."""
     folder = model_folder(stage, job.layout, task if stage.phase == "task" else None)

@@ -28,6 +28,7 @@ from retort.training.memory import tells_memory
 from retort.training.probes import Probe
 from retort.training.setup import (
     Job,
+    alike,
     autocast_dtype,
     kept_words,
     load_frozen,
@@ -175,7 +176,7 @@ class TaskTraining:
             assert stage.init is not None
             folder = model_folder(stage.init, job.layout, self.name)
             objective.load_state_dict(load_tensors(folder / "lenses.safetensors"))
-        teachers = self.room.teachers(objective)
+        self.student, teachers = alike(stage, job, self.student, self.room.teachers(objective))
         torch.manual_seed(stage.seed)
         return Trainer(
             self.student,

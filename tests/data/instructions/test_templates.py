@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 from retort.data.instructions.formats import Instruction
-from retort.data.instructions.templates import CHAT_END, QUESTION_END, prompt_body, question_body
+from retort.data.instructions.templates import prompt_parts, response_text
 
 WITH, WITHOUT = Instruction("k", "Sort.", "b a", ("a b",)), Instruction("k", "Speak.", "", ("Hm.",))
+ASKED = Instruction("k", "About x.\n\n", "q3", ("A",), "A", "x", (("q1", "B"), ("q2", "C")))
+
+
+def text(*given, **chat):
+    return "".join(prompt_parts(*given, **chat))
 
 
 def test_training_joins_by_a_space_even_where_nothing_follows():
-    assert prompt_body(WITH, "plain") + CHAT_END == "Human:\nSort. b a\n\nAssistant:\n"
-    assert prompt_body(WITHOUT, "plain") + CHAT_END == "Human:\nSpeak. \n\nAssistant:\n"
+    assert text(WITH, "plain") == "Human:\nSort. b a\n\nAssistant:\n"
+    assert text(WITHOUT, "plain") == "Human:\nSpeak. \n\nAssistant:\n"
+    assert response_text(WITHOUT) == "Hm."
 
 
 def test_evaluation_has_headers():
-    told = "Human:\n### Instruction:\nSort.\n\n### Input:\nb a\n\nAssistant:\n"
-    assert prompt_body(WITH, "headers") + CHAT_END == told
-    assert prompt_body(WITHOUT, "headers") + CHAT_END == "Human:\n### Instruction:\nSpeak.\n\nAssistant:\n"
+    assert text(WITH, "headers") == "Human:\n### Instruction:\nSort.\n\n### Input:\nb a\n\nAssistant:\n"
+    assert text(WITHOUT, "headers") == "Human:\n### Instruction:\nSpeak.\n\nAssistant:\n"
 
 
-def test_few_shot_questions_are_plain():
-    item = Instruction("k", "About x.\n\n", "q3", ("A",), "A", "x", (("q1", "B"), ("q2", "C")))
+def test_few_shot_questions_are_bare():
     told = "About x.\n\nq1\nAnswer: B\n\nq2\nAnswer: C\n\nq3\nAnswer:"
-    assert question_body(item, 2) + QUESTION_END == told
-    assert question_body(item, 1) + QUESTION_END == "About x.\n\nq1\nAnswer: B\n\nq3\nAnswer:"
-    assert question_body(item, 0) + QUESTION_END == "About x.\n\nq3\nAnswer:"
+    assert text(ASKED, "plain", 2) == told and response_text(ASKED) == " A"
+    assert text(ASKED, "headers", 1) == "About x.\n\nq1\nAnswer: B\n\nq3\nAnswer:"
+    assert text(ASKED, "plain") == "About x.\n\nq3\nAnswer:"
+
+
+def test_few_shot_questions_in_chat_are_instructions():
+    told = "About x.\n\nq1\nAnswer: B\n\nq3\nAnswer:"
+    assert text(ASKED, "plain", 1, chat=True) == f"Human:\n{told} \n\nAssistant:\n"
+    assert text(ASKED, "headers", 1, chat=True) == f"Human:\n### Instruction:\n{told}\n\nAssistant:\n"
+    assert response_text(ASKED, chat=True) == "A"
+
+
+def test_only_the_last_line_must_stay():
+    ends = [prompt_parts(item, "plain", chat=True)[1] for item in (WITH, ASKED)]
+    assert ends == ["\n\nAssistant:\n"] * 2 and prompt_parts(ASKED, "plain")[1] == "\nAnswer:"

@@ -18,18 +18,35 @@ CHAT_END = "\n\nAssistant:\n"
 QUESTION_END = "\nAnswer:"
 
 
-def prompt_body(instruction: Instruction, template: TemplateName) -> str:
-    """An instruction's prompt up to :data:`CHAT_END`.
+def prompt_parts(
+    item: Instruction, template: TemplateName, shots: int = 0, *, chat: bool = False
+) -> tuple[str, str]:
+    """A prompt's text in two parts, of which the second must not be cut.
 
-    ``plain`` ends in a space where there is no input, as the authors' does.
+    Args:
+        item: what is asked.
+        template: the wording. ``plain`` has a space before its end where there is no input, as the authors'
+            has.
+        shots: how many of a few-shot question's shots are shown.
+        chat: whether a few-shot question is put in the template, too; all of it is the instruction then.
     """
+    if item.shots and not chat:
+        return _asked(item, shots), QUESTION_END
+    instruction, given = item.instruction, item.input
+    if item.shots:
+        instruction, given = _asked(item, shots) + QUESTION_END, ""
     if template == "plain":
-        return f"Human:\n{instruction.instruction} {instruction.input}"
-    told = f"Human:\n### Instruction:\n{instruction.instruction}"
-    return f"{told}\n\n### Input:\n{instruction.input}" if instruction.input else told
+        return f"Human:\n{instruction} {given}", CHAT_END
+    told = f"Human:\n### Instruction:\n{instruction}"
+    return (f"{told}\n\n### Input:\n{given}" if given else told), CHAT_END
 
 
-def question_body(instruction: Instruction, shots: int) -> str:
-    """A few-shot question behind its first ``shots`` shots, up to :data:`QUESTION_END`."""
-    shown = "".join(f"{q}{QUESTION_END} {a}\n\n" for q, a in instruction.shots[:shots])
-    return f"{instruction.instruction}{shown}{instruction.input}"
+def response_text(item: Instruction, *, chat: bool = False) -> str:
+    """An item's response as it follows its prompt: behind ``Answer:`` comes a space."""
+    return f" {item.responses[0]}" if item.shots and not chat else item.responses[0]
+
+
+def _asked(item: Instruction, shots: int) -> str:
+    """What stands above all questions, shots with their answers, the question."""
+    shown = "".join(f"{question}{QUESTION_END} {answer}\n\n" for question, answer in item.shots[:shots])
+    return f"{item.instruction}{shown}{item.input}"

@@ -20,6 +20,7 @@ Modules: ``lexicon`` (words and how they are drawn), ``tasks`` (records in the o
 
 From the same words come the texts of encoders and encoder-decoders: ``glue`` (sentences and pairs of
 sentences), ``documents`` (with summaries, with translations), ``second_language`` (what they are translated
-into), ``text_corpus`` (documents that teach what those tasks need), ``texts`` (files).
+into), ``text_corpus`` (documents that teach what those tasks need), ``texts`` (files). Causal models get
+``skills`` (what is asked, and every good response to it) and ``instructions`` (sets, corpus, files).
 Everything hangs on the seed alone: the same seed gives the same bytes on every machine.
 """

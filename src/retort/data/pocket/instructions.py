@@ -22,7 +22,7 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import dataclass
-from itertools import product
+from itertools import permutations
 from pathlib import Path
 
 from retort.data.instructions.formats import Record, file_of, write_instructions
@@ -40,6 +40,7 @@ from retort.data.pocket.skills import (
     both,
     echo,
     fact,
+    header,
     question,
     questions,
 )
@@ -51,7 +52,7 @@ from retort.files import atomic_folder, write_json, write_lines
 HEAD_SHARE = 0.9
 """Share of heads among the content words: instructions are in common words."""
 
-PAIR_SHARE = 0.15
+PAIR_SHARE = 0.2
 """Share of pairs of skills in the training set."""
 
 HARD = {"quiz": 3.0, "report": 2.0}
@@ -63,7 +64,9 @@ REFERENCES = 4
 DOCUMENTS = {"text": 0.2, "fact": 0.2, "echo": 0.2, "questions": 0.4}
 """Kind of corpus document -> share."""
 
-_PAIRED = ("repeat", "add", "kind", "replace", "name", "describe")
+PAIRED = ("add", "kind", "replace", "name", "describe")
+"""Skills that instructions put together."""
+
 _WITH_INPUT = ("repeat", "reverse", "count", "sort", "reason", "replace", "judge", "rate", "report")
 
 
@@ -83,16 +86,12 @@ class PocketInstructions:
 
 def trained_pairs() -> tuple[tuple[str, str], ...]:
     """Pairs of skills that training puts together."""
-    return tuple(pair for number, pair in enumerate(_pairs()) if number % 3)
+    return tuple(pair for pair in permutations(PAIRED, 2) if pair not in new_pairs())
 
 
 def new_pairs() -> tuple[tuple[str, str], ...]:
-    """Pairs of skills that it does not, each skill of which it has first and second in others."""
-    return tuple(pair for number, pair in enumerate(_pairs()) if not number % 3)
-
-
-def _pairs() -> list[tuple[str, str]]:
-    return [pair for pair in product(_PAIRED, _PAIRED) if pair[0] != pair[1]]
+    """Pairs of skills that it does not: each skill and the next one."""
+    return tuple(zip(PAIRED, PAIRED[1:] + PAIRED[:1], strict=True))
 
 
 def drafts(name: str, s: Sampler, size: int) -> list[tuple[str, Draft]]:
@@ -160,8 +159,8 @@ def question_records(name: str, lexicon: Lexicon, rng: random.Random, size: int)
     records = []
     for task in [*shots, *spread(dict.fromkeys(QUESTION_TASKS[name], 1.0), size, rng)]:
         asked, answer = question(s, task)
-        header = {"header": f"the following are questions of {task}.\n\n"} if "header" in spec.fields else {}
-        records.append({"task": task, **header, "question": asked, "answer": answer})
+        above = {"header": header(task)} if "header" in spec.fields else {}
+        records.append({"task": task, **above, "question": asked, "answer": answer})
     return records
 
 

@@ -34,10 +34,9 @@ class Draft:
 
     @property
     def answer(self) -> str | None:
-        """The leading sentences without a slot, which every good response starts with, if there are any."""
-        certain = self.form.partition("<")[0]
-        end = certain.rfind(".") + 1
-        return certain[:end] or None
+        """What every good response starts with: all of it, or the sentences before the first slot, if any."""
+        certain, slot, _ = self.form.partition("<")
+        return (certain[: certain.rfind(".") + 1] if slot else certain) or None
 
     def response(self, s: Sampler) -> str:
         """A good response."""
@@ -168,9 +167,10 @@ def tell(s: Sampler, least: int, most: int) -> Draft:
 
 
 def quiz(s: Sampler, least: int, most: int) -> Draft:
-    """A question of the few-shot sets, without shots."""
-    asked, answer = question(s, s.rng.choice(_TASKS))
-    return Draft("answer in a word", asked, f"{answer}.")
+    """A question of the few-shot sets behind a shot or none, put as an instruction."""
+    task = s.rng.choice(_TASKS)
+    *shown, (asked, answer) = [question(s, task) for _ in range(s.rng.randint(1, 2))]
+    return Draft(f"{header(task)}{_shots(shown)}{asked}{QUESTION_END}", "", answer)
 
 
 def _hypernym(s: Sampler, category: int) -> str:
@@ -250,4 +250,13 @@ def questions(s: Sampler) -> str:
     """A document of questions of one kind with their answers, as few-shot prompts show them."""
     task = s.rng.choice(_TASKS)
     asked = [question(s, task) for _ in range(s.rng.randint(1, MOST))]
-    return "\n\n".join(f"{q}{QUESTION_END} {a}" for q, a in asked)
+    return f"{header(task)}{_shots(asked)}".strip()
+
+
+def header(task: str) -> str:
+    """What stands above questions with letters."""
+    return f"these are about {task}.\n\n" if task in QUESTION_TASKS["mmlu"] else ""
+
+
+def _shots(asked: list[tuple[str, str]]) -> str:
+    return "".join(f"{question}{QUESTION_END} {answer}\n\n" for question, answer in asked)

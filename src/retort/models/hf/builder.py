@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from retort.files import read_json, verify
 from retort.models.checkpoint import WEIGHTS
 from retort.models.features import Shape
 from retort.models.hf.architecture import Slices, TextArchitecture, Vocabulary
+from retort.models.hf.base import same_words
 from retort.models.hf.building import build
 from retort.models.hf.families import HFFamily, family_of
 from retort.models.hf.folders import CONFIG, load_family, write_model
@@ -77,6 +79,10 @@ class TextBuilder:
         """The model behind the interface."""
         assert vocabulary is None
         return family_of(module)
+
+    def alike(self, student: Any, teachers: Sequence[Any], text: Path) -> list[Any]:
+        """Without the rows that fill up larger word tables."""
+        return list(same_words(student, teachers, vocabulary_of(text).size))
 
     def shape(self, folder: Path) -> Shape:
         """From the stored vocabulary and the architecture."""

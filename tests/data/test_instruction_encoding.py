@@ -8,7 +8,7 @@ import datasets
 import pytest
 
 from retort.data.corpus import EncodedCorpus
-from retort.data.instruction_prepare import InstructionEncoding, encode_instructions
+from retort.data.instruction_encoding import PromptTexts, encode_prompt_sets, encode_prompt_words
 from retort.data.instruction_sources import (
     InstructionContents,
     fetch_instructions,
@@ -16,17 +16,31 @@ from retort.data.instruction_sources import (
     read_texts,
 )
 from retort.data.instructions.formats import file_of, read_instructions
+from retort.data.instructions.sets import TRAINING
 from retort.data.layouts import layout_of
 from retort.data.pocket.instructions import PocketInstructions, generate_instructions
 from retort.data.prompt_examples import PromptFrame, load_prompts
 from retort.data.sources import HubCorpus
+from retort.data.text_prepare import Words
 from retort.data.text_tokenizer import TextTokenizer
 from retort.errors import InputError
 
 SETS = ("alpaca_gpt4", "dolly", "mmlu")
 PLAIN, HEADERS = PromptFrame("plain", 40, 64), PromptFrame("headers", 48, 72)
 FRAMES = {"alpaca_gpt4": PLAIN, "dolly": HEADERS, "mmlu": HEADERS}
-LLAMA = InstructionEncoding("llama", (), 1500, FRAMES)
+LLAMA = Words("llama", (), 1500)
+
+
+def encode(manifest, out, words, frames, most=None, corpus=None):
+    """The words, and the sets."""
+    training = {name: manifest for name in frames if name in TRAINING}
+    encode_prompt_words(corpus or manifest, training, frames, out / "words", words)
+    settings = PromptTexts(words.family, frames, most, most)
+    encode_prompt_sets(dict.fromkeys(frames, manifest), out / "words", out / "sets", settings)
+
+
+def load(out, name):
+    return load_prompts(out / "sets", name)
 
 
 @pytest.fixture(scope="module")
@@ -42,26 +56,27 @@ def contents(folder):
 
 
 def test_all_of_it_is_encoded(raw, tmp_path):
-    encode_instructions(raw / "manifest.json", tmp_path / "text", LLAMA)
-    summary = json.loads((tmp_path / "text" / "summary.json").read_text())
-    tokenizer = TextTokenizer.load(tmp_path / "text" / "tokenizer.json")
-    corpus = EncodedCorpus.open(tmp_path / "text" / "corpus" / "en")
-    assert summary["sets"] == {"alpaca_gpt4": 80, "dolly": 20, "mmlu": 20}
+    encode(raw / "manifest.json", tmp_path, LLAMA, FRAMES)
+    summary = json.loads((tmp_path / "words" / "summary.json").read_text())
+    tokenizer = TextTokenizer.load(tmp_path / "words" / "tokenizer.json")
+    corpus = EncodedCorpus.open(tmp_path / "words" / "corpus" / "en")
     assert (summary["vocabulary"], summary["documents"]) == (tokenizer.size, 60)
     assert summary["tokens"] == corpus.total_tokens and len(summary["sha256"]) == 4
     documents = list(read_texts([raw / "world" / "corpus" / "world.jsonl"]))
     assert [tokenizer.text(corpus.document(n)) for n in range(60)] == documents
     assert any("\n\n" in document for document in documents)
     unknown = tokenizer.id_of("<unk>")
+    counts = json.loads((tmp_path / "sets" / "summary.json").read_text())
     for name in SETS:
         told = read_instructions(name, file_of(name, raw / "world"))
-        found = load_prompts(tmp_path / "text" / "tasks", name)
+        found = load(tmp_path, name)
+        assert counts["sets"][name] == len(found) == len(told)
         assert [e.key for e in found] == [item.key for item in told]
         for example, item in zip(found, told, strict=True):
             assert tokenizer.text(example.response) == item.responses[0]
             assert unknown not in example.prompt and len(example.prompt) <= FRAMES[name].max_prompt
-    assert "### Instruction:" in tokenizer.text(load_prompts(tmp_path / "text" / "tasks", "dolly")[0].prompt)
-    assert "#" not in tokenizer.text(load_prompts(tmp_path / "text" / "tasks", "alpaca_gpt4")[0].prompt)
+    assert "### Instruction:" in tokenizer.text(load(tmp_path, "dolly")[0].prompt)
+    assert "#" not in tokenizer.text(load(tmp_path, "alpaca_gpt4")[0].prompt)
 
 
 def test_words_of_evaluation_sets_alone_are_not_in_the_vocabulary(raw, tmp_path):
@@ -70,28 +85,42 @@ def test_words_of_evaluation_sets_alone_are_not_in_the_vocabulary(raw, tmp_path)
     path = file_of("dolly", world)
     path.write_text(path.read_text().replace('"instruction": "', '"instruction": "quixotic '))
     open_instructions(world, tmp_path, InstructionContents(SETS))
-    encode_instructions(tmp_path / "manifest.json", tmp_path / "text", LLAMA)
-    encode_instructions(raw / "manifest.json", tmp_path / "other", LLAMA)
-    assert (tmp_path / "text/tokenizer.json").read_bytes() == (tmp_path / "other/tokenizer.json").read_bytes()
+    encode(tmp_path / "manifest.json", tmp_path / "one", LLAMA, FRAMES)
+    encode(raw / "manifest.json", tmp_path / "two", LLAMA, FRAMES)
+    one, two = (tmp_path / name / "words" / "tokenizer.json" for name in ("one", "two"))
+    assert one.read_bytes() == two.read_bytes()
 
 
 def test_limits_and_bytes(raw, tmp_path):
-    few = InstructionEncoding("opt", (), 1500, {"alpaca_gpt4": PLAIN, "dolly": PLAIN}, 7, 5, 9)
+    words, frames = Words("opt", (), 1500, (), 9), {"alpaca_gpt4": PLAIN, "dolly": PLAIN}
     for name in ("a", "b"):
-        encode_instructions(raw / "manifest.json", tmp_path / name, few)
+        encode(raw / "manifest.json", tmp_path / name, words, frames, 7)
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
-    summary = json.loads((tmp_path / "a" / "summary.json").read_text())
-    assert summary["sets"] == {"alpaca_gpt4": 7, "dolly": 5} and summary["documents"] == 9
-    layout = layout_of("opt", TextTokenizer.load(tmp_path / "a" / "tokenizer.json"))
-    (first, *_) = load_prompts(tmp_path / "a" / "tasks", "dolly")
+    summary = json.loads((tmp_path / "a" / "words" / "summary.json").read_text())
+    assert summary["documents"] == 9 and [len(load(tmp_path / "a", name)) for name in frames] == [7, 7]
+    layout = layout_of("opt", TextTokenizer.load(tmp_path / "a" / "words" / "tokenizer.json"))
+    (first, *_) = load(tmp_path / "a", "dolly")
     assert first.prompt[0] == first.response[-1] == layout.end
 
 
-def test_families_that_are_no_causal_models_are_refused(raw, tmp_path):
-    bert = InstructionEncoding("bert", (), 1500, {"dolly": PLAIN})
-    with pytest.raises(InputError, match="family bert is no causal model; use opt, gpt_neox or llama"):
-        encode_instructions(raw / "manifest.json", tmp_path / "text", bert)
-    assert not (tmp_path / "text").exists()
+def test_tokenizer_files_are_read(raw, tmp_path):
+    encode(raw / "manifest.json", tmp_path / "trained", LLAMA, FRAMES)
+    engine = json.loads((tmp_path / "trained" / "words" / "tokenizer.json").read_text())["engine"]
+    (tmp_path / "tokenizer.json").write_text(engine)
+    encode(
+        raw / "manifest.json", tmp_path / "read", Words("llama", (tmp_path / "tokenizer.json",), 0), FRAMES
+    )
+    assert contents(tmp_path / "trained") == contents(tmp_path / "read")
+
+
+def test_few_shot_questions_can_be_put_in_chat(raw, tmp_path):
+    chat = PromptFrame("plain", 200, 210, chat_questions=True)
+    encode(raw / "manifest.json", tmp_path, LLAMA, {"alpaca_gpt4": PLAIN, "mmlu": chat})
+    tokenizer = TextTokenizer.load(tmp_path / "words" / "tokenizer.json")
+    (first, *_) = load(tmp_path, "mmlu")
+    text = tokenizer.text(first.prompt)
+    assert text.startswith("Human:\nthese are about") and text.endswith("Answer: \n\nAssistant:")
+    assert text.count("Answer:") == 6 and first.response[-1] == 2
 
 
 @pytest.mark.parametrize(
@@ -154,15 +183,15 @@ def test_the_hub_ends_as_a_folder(monkeypatch, tmp_path):
 
 
 @pytest.mark.real_data
-def test_a_real_folder(real_data, tmp_path):
+def test_a_real_folder(raw, real_data, tmp_path):
     sets = ("seed_tasks", "dolly", "gsm8k")
     open_instructions(real_data, tmp_path, InstructionContents(sets, corpus=False))
     frames = dict.fromkeys(sets, PromptFrame("headers", 256, 512))
-    settings = InstructionEncoding("opt", (), 6000, frames, dev=100)
-    encode_instructions(tmp_path / "manifest.json", tmp_path / "text", settings)
-    tokenizer = TextTokenizer.load(tmp_path / "text" / "tokenizer.json")
+    words = Words("opt", (), 6000)
+    encode(tmp_path / "manifest.json", tmp_path, words, frames, 100, raw / "manifest.json")
+    tokenizer = TextTokenizer.load(tmp_path / "words" / "tokenizer.json")
     for name in sets:
-        found = load_prompts(tmp_path / "text" / "tasks", name)
-        assert len(found) == (175 if name == "seed_tasks" else 100)
+        found = load(tmp_path, name)
+        assert len(found) == 100
         assert all(len(e.prompt) <= 256 and len(e) <= 512 for e in found)
         assert all(tokenizer.text(e.prompt).endswith("Assistant:") for e in found)

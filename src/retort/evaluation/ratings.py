@@ -1,0 +1,113 @@
+"""The ATKD authors' score: a judge rates a response and the reference, each from 1 to 10, in one reply.
+
+The score of a set is the sum of the responses' ratings over that of the references'. The authors ask in one
+order, the response first, and drop replies that they cannot read; how many those are is told here. Their
+judge is a model behind a network; this one is whatever answers, and its score is to be called by its name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from retort.data.instructions.templates import CHAT_END
+from retort.data.layouts import Layout
+from retort.data.prompt_examples import PromptExample
+from retort.data.text_tokenizer import TextTokenizer
+from retort.errors import InputError
+from retort.evaluation.completion import complete
+from retort.evaluation.decoding import Sampling
+
+Ask = Callable[[Sequence[str]], list[str]]
+"""Whoever answers: a reply for each question."""
+
+RATING = (
+    "Human:\nRate two answers to a question, each from 1 to 10, by how helpful, relevant, accurate and "
+    "detailed they are.\n\nQuestion: {question}\n\nAssistant 1: {first}\n\nAssistant 2: {second}\n\n"
+    "Write nothing but two lines, 'Assistant 1: <score>' and 'Assistant 2: <score>'." + CHAT_END
+)
+"""What a judge is asked; the form of its reply is the one that the authors ask for."""
+
+_SCORE = re.compile(r"Assistant ([12]):\s*(\d+(?:\.\d+)?)")
+_LONGEST_REPLY = 64
+
+
+@dataclass(frozen=True)
+class RatedPairs:
+    """Ratings of responses and references.
+
+    Attributes:
+        keys: of the items.
+        ratings: float64 [items, 2], of the response and the reference; NaN where the reply was not readable.
+    """
+
+    keys: tuple[str, ...]
+    ratings: np.ndarray
+
+    @property
+    def readable(self) -> float:
+        """Share of replies that could be read, in percent."""
+        return 100.0 * float((~np.isnan(self.ratings[:, 0])).mean())
+
+    def on(self, chosen: Sequence[int] | np.ndarray) -> float:
+        """The ratio of both sums on some items, which may repeat, in percent; NaN if none is readable."""
+        ours, theirs = np.nansum(self.ratings[np.asarray(chosen)], axis=0)
+        return 100.0 * float(ours / theirs) if theirs > 0 else float("nan")
+
+    @property
+    def ratio(self) -> float:
+        """On all items, in percent."""
+        return self.on(np.arange(len(self.keys)))
+
+
+def rate_pairs(
+    ask: Ask, questions: Mapping[str, str], responses: Mapping[str, str], references: Mapping[str, str]
+) -> RatedPairs:
+    """Ask a judge about every item, the response first, as the authors do.
+
+    Args:
+        ask: the judge.
+        questions, responses, references: texts by key.
+
+    Raises:
+        InputError: nothing to rate, or the three have different keys.
+    """
+    keys = tuple(questions)
+    if not keys or responses.keys() != set(keys) or references.keys() != set(keys):
+        raise InputError("judge: questions and answers have different keys, or none; rate the same items")
+    asked = [
+        RATING.format(question=questions[key], first=responses[key], second=references[key]) for key in keys
+    ]
+    found = [read_ratings(reply) for reply in ask(asked)]
+    return RatedPairs(keys, np.array([(np.nan, np.nan) if pair is None else pair for pair in found]))
+
+
+def read_ratings(reply: str) -> tuple[float, float] | None:
+    """The two ratings of a reply; ``None`` unless each is there once and from 1 to 10."""
+    scores = [(place, float(score)) for place, score in _SCORE.findall(reply)]
+    if sorted(place for place, _ in scores) != ["1", "2"] or not all(1 <= score <= 10 for _, score in scores):
+        return None
+    by_place = dict(scores)
+    return by_place["1"], by_place["2"]
+
+
+def local_asker(model: Any, tokenizer: TextTokenizer, layout: Layout, device: torch.device) -> Ask:
+    """A causal model as judge; its replies are greedy and of at most 64 tokens, as the authors ask for."""
+
+    def ask(questions: Sequence[str]) -> list[str]:
+        nothing = np.zeros(0, np.int32)
+        prompts = [
+            PromptExample(
+                str(n), np.array([*layout.source[0], *tokenizer.ids(text)], np.int32), nothing, (), None
+            )
+            for n, text in enumerate(questions)
+        ]
+        replies = complete(model, prompts, layout, Sampling(_LONGEST_REPLY), device=device, seed=0)
+        return [tokenizer.text(ids) for ids in replies]
+
+    return ask
