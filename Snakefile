@@ -110,7 +110,7 @@ onsuccess:
     # Kept for the case that something would have to be made again.
     shutil.rmtree(f"{RESULTS}/.finished", ignore_errors=True)
     # A run for single files may end long before there are scores.
-    if Path(f"{RESULTS}/glmd/scores.csv").exists():
+    if all(Path(f"{RESULTS}/{paper}/scores.csv").exists() for paper in settings.papers):
         shell(f"python scripts/summarise.py --results {RESULTS} --config {CONFIG}")
 
 

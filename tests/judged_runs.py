@@ -177,7 +177,8 @@ def _card(folder: Path, stage: dict[str, Any], changes: dict[str, Any]) -> None:
 
 
 def _section(tracks: dict[str, Any]) -> dict[str, Any]:
-    pocket = {"documents": 9, "multilingual": 9, "glue": 9, "glue_dev": 9, "pairs": 9, "pairs_dev": 9}
+    few = {"train": 9, "dev": 9}
+    pocket = {"documents": 9, "multilingual": 9, "glue": few, "pairs": few}
     limits = {"train": None, "dev": None, "corpus": None}
     return {"seeds": [1, 2], "pocket": pocket, "hub": None, "limits": limits, "tracks": tracks}
 
@@ -192,7 +193,7 @@ def _track(name: str) -> dict[str, Any]:
         "models": {symbol: size | {"dropout": 0.1} for symbol in (name, f"{name}_1x64", f"{name}_1x32")},
         "teachers": [name],
         "methods": {f"{name} CKA": [f"{name}_1x64", f"{name}_1x32"]},
-        "one_recipe": {},
+        "variants": {},
         "tasks": {"RTE": {"source": 32}},
         "pretraining": {"length": 32, "noise": "none", "teacher": None, "student": None},
         "task_training": {

@@ -6,7 +6,7 @@ a paper.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
@@ -48,6 +48,13 @@ class Scoring:
     def selection(self, metrics: Mapping[str, float]) -> float:
         """What chooses the best evaluation of a run."""
         return sum(w * value for w, value in zip(self.weights, self._leading(metrics), strict=True))
+
+    def given(self, metrics: Collection[str]) -> Scoring:
+        """How a run is scored that has these metrics: prompts are judged by the sets that the run names."""
+        if self.kind != "prompts":
+            return self
+        kept = tuple(name for name in self.metrics if name in metrics)
+        return Scoring(self.kind, kept, kept, (1.0,) * len(kept)) if kept else self
 
     def _leading(self, metrics: Mapping[str, float]) -> list[float]:
         missing = [name for name in self.leading if name not in metrics]

@@ -31,7 +31,7 @@ def drawn(said, weights):
 @pytest.mark.parametrize("task", [task for task in SPECS if task not in ("STS-B", "MNLI")])
 def test_classes_are_scored_as_written_out(tmp_path, task):
     said = classes(3, 0.6, number=25)
-    weights = resampling(1, 25, 60)
+    weights = resampling(1, (25,), 60)
     found = answers_of(tmp_path, task, said).scores(weights)
     official = [PAPER.task(task).score(metrics(task, drawn(said, row))) for row in weights]
     assert found == pytest.approx(official)
@@ -40,7 +40,7 @@ def test_classes_are_scored_as_written_out(tmp_path, task):
 def test_of_mnli_the_matched_half_counts(tmp_path):
     said = classes(3, 0.6, number=40, count=3)
     answers = answers_of(tmp_path, "MNLI", said)
-    weights = resampling(1, 20, 40)
+    weights = resampling(1, (20,), 40)
     official = [metrics("SST-2", drawn(said[:20], row))["accuracy"] for row in weights]
     assert answers.records == 20 and answers.scores(weights) == pytest.approx(official)
     assert answers.scores(np.ones((1, 20)))[0] == pytest.approx(metrics("MNLI", said)["accuracy"])
@@ -50,7 +50,7 @@ def test_of_mnli_the_matched_half_counts(tmp_path):
 @given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), min_size=3, max_size=20))
 def test_ranks_with_ties_are_those_of_the_draw(tmp_path_factory, pairs):
     said = [(value / 2, label / 2) for value, label in pairs]
-    weights = resampling(2, len(said), 30)
+    weights = resampling(2, (len(said),), 30)
     found = answers_of(tmp_path_factory.mktemp("x"), "STS-B", said).scores(weights)
     official = [metrics("STS-B", drawn(said, row))["spearman"] for row in weights]
     assert found == pytest.approx(official, abs=1e-7)
@@ -58,7 +58,7 @@ def test_ranks_with_ties_are_those_of_the_draw(tmp_path_factory, pairs):
 
 def test_many_draws_are_ranked_in_parts(tmp_path, monkeypatch):
     said = [(float(value), label / 3) for value, label in classes(5, 0.5, number=30, count=6)]
-    answers, weights = answers_of(tmp_path, "STS-B", said), resampling(2, 30, 50)
+    answers, weights = answers_of(tmp_path, "STS-B", said), resampling(2, (30,), 50)
     whole = answers.scores(weights)
     monkeypatch.setattr("retort.claims.answers._CHUNK", 70)
     assert (answers.scores(weights) == whole).all()
@@ -68,7 +68,7 @@ def test_many_draws_are_ranked_in_parts(tmp_path, monkeypatch):
 @pytest.mark.parametrize("kept", [0.0, 0.3, 0.9, 1.0])
 def test_texts_are_scored_as_written_out(tmp_path, task, metric, kept):
     said = texts(1, kept, number=12)
-    weights = resampling(4, 12, 40)
+    weights = resampling(4, (12,), 40)
     found = answers_of(tmp_path, task, said).scores(weights)
     assert found == pytest.approx([metrics(task, drawn(said, row))[metric] for row in weights])
 

@@ -23,7 +23,7 @@ def sample(value, examples=None, variance=None, seeds=2, stream=0):
 def accuracy(right, task="RTE"):
     """A score from right answers, on the draws that all share."""
     sums = np.column_stack([right, np.ones(len(right))]).astype(float)
-    drawn = task_scores(task, resampling(3, len(right), DRAWS) @ sums)
+    drawn = task_scores(task, resampling(3, (len(right),), DRAWS) @ sums)
     return Sample(100 * right.mean(), drawn, np.zeros(DRAWS), Spread(0.0, np.inf), 2)
 
 
@@ -99,6 +99,6 @@ def test_together_of_one_is_its_own_interval():
 
 
 def test_draws_are_the_same_at_every_call():
-    assert (resampling(1, 50, 7) == resampling(1, 50, 7)).all()
-    assert (resampling(1, 50, 7).sum(1) == 50).all()
-    assert (resampling(1, 50, 7) != resampling(2, 50, 7)).any()
+    assert (resampling(1, (50,), 7) == resampling(1, (50,), 7)).all()
+    assert (resampling(1, (50,), 7).sum(1) == 50).all()
+    assert (resampling(1, (50,), 7) != resampling(2, (50,), 7)).any()

@@ -5,9 +5,10 @@ import pytest
 from retort.claims.kinds import ANY, AVERAGE, PLACES, Cell, cells_of, scopes, tasks_of
 from retort.claims.ledger import LEDGERS, ledger_path, read_ledger
 from retort.errors import InputError
-from retort.recipes import cka, cka_one_recipe
+from retort.recipes import atkd, cka, cka_one_recipe
 from retort.recipes.glmd import METHODS
 from retort.recipes.glmd_variants import VARIANTS
+from retort.recipes.registry import RECIPES
 
 GOOD = """\
 claims:
@@ -54,10 +55,17 @@ def test_of_what_is_compared_as_released_the_same_is_compared_under_one_recipe()
     } <= averages
 
 
-def test_the_draft_of_the_third_paper_loads():
+def test_claims_of_the_third_paper_load():
     claims = read_ledger(ledger_path("atkd"), "atkd")
-    assert {claim.test.kind for claim in claims} == {"greater", "no_worse", "trend", "best_of", "unjudged"}
-    assert {claim.published for claim in claims} == {None, 3.04, 8}
+    assert {claim.test.kind for claim in claims} == {"greater", "no_worse", "best_of", "unjudged"}
+    assert {claim.published for claim in claims} == {None, 3.04, 3.27, 8}
+    recipes = RECIPES["atkd"]
+    known = {method.name for method in (*recipes.methods, *(method for method, _ in recipes.variants))}
+    for claim in claims:
+        for cell in cells_of(claim.test):
+            assert cell.method in known and cell.pair in PLACES, f"{claim.id}: {cell}"
+    compared = {(t.higher.method, t.lower.method) for t in (c.test for c in claims) if t.kind == "greater"}
+    assert compared >= {(method.name, method.tuned_as) for method in atkd.ADAPTIVE}
 
 
 def test_no_ledger_is_left_unread():
@@ -162,7 +170,7 @@ def test_mistakes_in_newer_kinds_are_named(tmp_path, test, message):
 def test_scopes_are_those_of_the_paper(tmp_path):
     assert scopes("cka")[:4] == (AVERAGE, "classes", "summarisation", "translation")
     assert "without ReCoRD" in scopes("glmd") and "without ReCoRD" not in scopes("cka")
-    assert "cloze" not in scopes("glmd") and scopes("atkd") == (AVERAGE,)
+    assert "cloze" not in scopes("glmd") and scopes("atkd") == (AVERAGE, "instructions")
     assert tasks_of("cka", "translation")[0] == "WMT16-en-ro" and tasks_of("cka", "RTE") == ("RTE",)
     assert "ReCoRD" not in tasks_of("glmd", "without ReCoRD") and len(tasks_of("glmd", AVERAGE)) == 8
 

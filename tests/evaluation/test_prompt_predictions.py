@@ -66,4 +66,5 @@ def test_responses_on_disk(tmp_path):
             "ended": ids[-1] == layout.end,
             "references": list(example.references),
             "answer": "one",
+            "group": example.group,
         }

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retort.claims.overlaps import pair_scores
+from retort.claims.prompts import Said, by_set, mean_over_sets
 from retort.claims.tallies import read_predictions, tally, task_scores
 from retort.data.glue.tasks import spec_of
 from retort.errors import InputError
@@ -31,11 +32,13 @@ class Answers:
         keys: of the examples, in their order.
         records: how many there are of what is drawn as a whole: examples, or passages with their questions.
         scores: weights [draws, records], how often each record is in each draw -> the task's score [draws].
+        parts: numbers of records that are drawn each by themselves, as sets of questions are.
     """
 
     keys: tuple[str, ...]
     records: int
     scores: Callable[[np.ndarray], np.ndarray]
+    parts: tuple[int, ...]
 
 
 def read_answers(task: str, scoring: Scoring, path: Path) -> Answers:
@@ -53,10 +56,26 @@ def read_answers(task: str, scoring: Scoring, path: Path) -> Answers:
         predictions = read_predictions(task, path)
         sums = tally(task, predictions)
         keys = tuple(item.key for item in predictions)
-        return Answers(keys, len(sums), lambda weights: task_scores(task, weights @ sums))
+        return _together(keys, len(sums), lambda weights: task_scores(task, weights @ sums))
     if scoring.kind == "classes":
         return _classes(task, scoring, path)
+    if scoring.kind == "prompts":
+        return _responses(path)
     return _texts(scoring, path)
+
+
+def _together(keys: tuple[str, ...], records: int, scores: Callable[[np.ndarray], np.ndarray]) -> Answers:
+    """Answers whose records are drawn from one file."""
+    return Answers(keys, records, scores, (records,))
+
+
+def _responses(path: Path) -> Answers:
+    names = Said._fields
+    lines = [Said(*line) for line in _lines(path, names, (str, str, bool, list, (str, type(None)), str))]
+    if not lines:
+        raise InputError(f"{path}: no response; {_AGAIN}")
+    parts = tuple(map(len, by_set(lines).values()))
+    return Answers(tuple(line.key for line in lines), len(lines), mean_over_sets(lines), parts)
 
 
 def _classes(task: str, scoring: Scoring, path: Path) -> Answers:
@@ -72,7 +91,7 @@ def _classes(task: str, scoring: Scoring, path: Path) -> Answers:
         raise InputError(f"{path}: no prediction for the split 'val'; {_AGAIN}")
     predictions, labels = (np.array([line[place] for line in lines], dtype=float) for place in (1, 2))
     metrics = [_METRICS[name](labels, predictions) for name in scoring.leading]
-    return Answers(tuple(line[0] for line in lines), len(lines), _mean_of(metrics))
+    return _together(tuple(line[0] for line in lines), len(lines), _mean_of(metrics))
 
 
 def _texts(scoring: Scoring, path: Path) -> Answers:
@@ -81,7 +100,7 @@ def _texts(scoring: Scoring, path: Path) -> Answers:
         raise InputError(f"{path}: no generated text; {_AGAIN}")
     texts, references = [line[1] for line in lines], [line[2] for line in lines]
     metrics = [pair_scores(name, texts, references) for name in scoring.leading]
-    return Answers(tuple(line[0] for line in lines), len(lines), _mean_of(metrics))
+    return _together(tuple(line[0] for line in lines), len(lines), _mean_of(metrics))
 
 
 def _lines(

@@ -157,7 +157,7 @@ class Evidence:
             metrics.setdefault((cell, row["seed"], row["task"]), {})[row["metric"]] = row["value"]
         found: dict[Cell, dict[str, dict[str, float]]] = {}
         for (cell, seed, task), values in metrics.items():
-            scoring = self._paper.task(task)
+            scoring = self._paper.task(task).given(values)
             if set(values) == set(scoring.metrics):
                 found.setdefault(cell, {}).setdefault(seed, {})[task] = scoring.score(values)
         return found
@@ -178,7 +178,7 @@ class Evidence:
         verify(path)
         answers = read_answers(task, self._paper.task(task), path)
         if task not in self._resamples:
-            weights = resampling(self._place(task), answers.records, self._draws)
+            weights = resampling(self._place(task), answers.parts, self._draws)
             self._resamples[task] = answers.keys, weights
         first, weights = self._resamples[task]
         if answers.keys != first:
@@ -202,15 +202,16 @@ def trained_rows(results: Results) -> pd.DataFrame:
     return rows[rows["role"].isin(_ROLES) & (rows["stage"] != "")]
 
 
-def resampling(stream: int, records: int, draws: int) -> np.ndarray:
+def resampling(stream: int, parts: Sequence[int], draws: int) -> np.ndarray:
     """How often each record is in each draw, float64 [draws, records]; the same at every call.
 
     Args:
         stream: one a task.
-        records: that are drawn from, as many as there are.
+        parts: numbers of records that are drawn from, each by itself, as many as there are.
         draws: how many.
     """
     import numpy as np
 
     random = np.random.default_rng([_SEED, stream])
-    return random.multinomial(records, np.full(records, 1 / records), size=draws).astype(float)
+    drawn = [random.multinomial(number, np.full(number, 1 / number), size=draws) for number in parts]
+    return np.concatenate(drawn, axis=1).astype(float)

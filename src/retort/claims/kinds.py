@@ -14,8 +14,11 @@ AVERAGE = "average"
 WITHOUT_RECORD = "without ReCoRD"
 BASELINES = "baselines"
 ANY, SMALLEST, LARGEST = "any pair", "smallest pair", "largest pair"
-PLACES = (ANY, SMALLEST, LARGEST)
-"""Pairs by what a run has: those where every method of the test ran; by the size of their students."""
+SMALL_TEACHER, LARGE_TEACHER = "smallest teacher", "largest teacher"
+LADDER = (SMALL_TEACHER, LARGE_TEACHER)
+PLACES = (ANY, SMALLEST, LARGEST, *LADDER)
+"""Pairs by what a run has: those where every method of the test ran; by the size of their students; of each
+student that has several teachers, by the size of these."""
 
 
 class Strict(BaseModel):
@@ -281,11 +284,13 @@ def cells_of(test: Test) -> tuple[Cell, ...]:
 
 def misplaced(test: Test, cells: Sequence[Cell]) -> str | None:
     """What is wrong with the places of a test's cells, if anything."""
-    if any(cell.pair == ANY for cell in cells):
-        if not isinstance(test, _EVERYWHERE):
-            return f"a pair by its name ('{ANY}' is for {', '.join(_named(_EVERYWHERE))})"
-        if any(cell.pair != ANY for cell in cells):
-            return f"'{ANY}' in all cells or in none"
+    for words in ((ANY,), LADDER):
+        if any(cell.pair in words for cell in cells):
+            named = "', '".join(words)
+            if not isinstance(test, _EVERYWHERE):
+                return f"a pair by its name ('{named}': for {', '.join(_named(_EVERYWHERE))})"
+            if any(cell.pair not in words for cell in cells):
+                return f"'{named}' in all cells or in none"
     return None
 
 

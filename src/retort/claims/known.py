@@ -10,9 +10,8 @@ from retort.claims.kinds import PLACES, cells_of
 from retort.claims.ledger import Claim
 from retort.config.messages import nearest
 from retort.errors import InputError
-from retort.recipes.cka import METHODS as RELEASED
-from retort.recipes.cka_one_recipe import METHODS as ONE_RECIPE
 from retort.recipes.glmd_variants import VARIANTS
+from retort.recipes.registry import RECIPES
 
 if TYPE_CHECKING:
     from retort.reporting.results import Results
@@ -42,7 +41,8 @@ def _known(results: Results) -> tuple[set[str], set[str]]:
         rows = results.published_table("table3")
         methods |= {*rows["method"], *(variant.method.name for variant in VARIANTS)}
         return methods, pairs | {*rows["config"], *results.config.pairs}
-    known = {method.name for method in (*RELEASED, *ONE_RECIPE)} if results.paper == "cka" else set()
+    recipes = RECIPES[results.paper]
+    known = {method.name for method in (*recipes.methods, *(method for method, _ in recipes.variants))}
     planned = {
         f"{teacher}-{model}"
         for track in results.tracks.values()

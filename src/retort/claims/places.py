@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from retort.claims.evidence import Evidence
-from retort.claims.kinds import ANY, LARGEST, PLACES, SMALLEST, Cell
+from retort.claims.kinds import ANY, LADDER, LARGEST, PLACES, SMALL_TEACHER, SMALLEST, Cell
 from retort.errors import InputError
 
 
@@ -16,7 +16,9 @@ def groups(cells: Sequence[Cell], evidence: Evidence) -> list[tuple[Cell, ...]]:
 
     ``any pair`` makes a group of each pair on which every method of the test ran. ``smallest pair`` and
     ``largest pair`` are those of them with the smallest and largest student; where both stand in one test,
-    each is that of its own method, and the one student has to be smaller than the other.
+    each is that of its own method, and the one student has to be smaller than the other. ``smallest
+    teacher`` and ``largest teacher`` make a group of each student on which every method ran with several
+    teachers.
 
     Returns:
         The cells themselves where they have names; nothing where no pair is meant.
@@ -28,6 +30,8 @@ def groups(cells: Sequence[Cell], evidence: Evidence) -> list[tuple[Cell, ...]]:
     common = [pair for pair in next(iter(runs.values())) if all(pair in known for known in runs.values())]
     if ANY in words:
         return [tuple(Cell(method=cell.method, pair=pair) for cell in cells) for pair in common]
+    if words & set(LADDER):
+        return [_on_ladder(cells, ladder) for ladder in _ladders(common, evidence)]
     sizes = {
         method: {pair: numbers(tensors(known[pair])) for pair in (known if len(words) > 1 else common)}
         for method, known in runs.items()
@@ -36,6 +40,27 @@ def groups(cells: Sequence[Cell], evidence: Evidence) -> list[tuple[Cell, ...]]:
         return []
     placed = tuple(_placed(cell, sizes) for cell in cells)
     return [placed] if len(words) == 1 or _smaller(cells, placed, sizes) else []
+
+
+def _ladders(pairs: Sequence[str], evidence: Evidence) -> list[list[str]]:
+    """The pairs of each student that has several teachers, by the size of these."""
+    known = {cell.pair: min(runs.values()) for cell, runs in evidence.runs.items() if "-" not in cell.pair}
+    by_student: dict[str, list[str]] = {}
+    for pair in pairs:
+        by_student.setdefault(pair.rpartition("-")[2], []).append(pair)
+    found = []
+    for same in by_student.values():
+        sizes = {pair: numbers(tensors(known[pair.partition("-")[0]])) for pair in same if len(same) > 1}
+        if len(set(sizes.values())) > 1:
+            found.append(sorted(sizes, key=sizes.__getitem__))
+    return found
+
+
+def _on_ladder(cells: Sequence[Cell], pairs: Sequence[str]) -> tuple[Cell, ...]:
+    """The cells with the first and the last of the pairs in the place of words for them."""
+    return tuple(
+        Cell(method=cell.method, pair=pairs[0] if cell.pair == SMALL_TEACHER else pairs[-1]) for cell in cells
+    )
 
 
 def _pairs(method: str, evidence: Evidence) -> dict[str, Path]:

@@ -49,6 +49,11 @@ class TextModel(Section):
     normalised: Literal["before", "after"] = Field(
         default="before", description="OPT: where norms stand, seen from attention and feed-forward."
     )
+    init_std: Positive = Field(
+        default=0.02,
+        description="Standard deviation of initial matrices and tables; tiny models learn faster from more. "
+        "T5 has rules of its own.",
+    )
     devices: Count = Field(default=1, description="Devices that train or run it together.")
 
 

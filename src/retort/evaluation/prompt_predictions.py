@@ -75,7 +75,7 @@ def evaluate_prompts(
 
 
 def write_responses(path: Path, evaluation: PromptEvaluation, examples: Sequence[PromptExample]) -> None:
-    """One JSON object a line: key, generated text, number of its tokens, whether it ended, good responses."""
+    """One JSON object a line: key, text, number of its tokens, whether it ended, what is right, sub-task."""
     ended = evaluation.scores.contributions["ends"][:, 0]
     lines = []
     for example, end in zip(examples, ended, strict=True):
@@ -86,6 +86,7 @@ def write_responses(path: Path, evaluation: PromptEvaluation, examples: Sequence
             "ended": bool(end),
             "references": example.references,
             "answer": example.answer,
+            "group": example.group,
         }
         lines.append(json.dumps(record, ensure_ascii=False))
     write_lines(path, lines)

@@ -12,12 +12,13 @@ from retort.config.messages import nearest
 from retort.errors import InputError
 from retort.files import atomic_path
 from retort.reporting import style
+from retort.reporting.atkd.exhibits import ATKD
 from retort.reporting.cka.exhibits import CKA
 from retort.reporting.exhibit import Drawing, Exhibits
 from retort.reporting.glmd_exhibits import GLMD
 from retort.reporting.results import Results
 
-EXHIBITS = {"glmd": GLMD, "cka": CKA}
+EXHIBITS = {"glmd": GLMD, "cka": CKA, "atkd": ATKD}
 
 
 def exhibits_of(paper: str) -> Exhibits:

@@ -11,9 +11,9 @@ from typing import Any
 from retort.config import Config
 from retort.papers import paper_of
 from retort.progress import clock
-from retort.reporting.cka.rows import students_of
 from retort.reporting.results import Results
 from retort.reporting.scores import PAPER, averages, select
+from retort.reporting.track_rows import students_of
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retort.progress import clock
-from retort.reporting.cka.rows import near, student_rows
 from retort.reporting.exhibits import exhibits_of
 from retort.reporting.results import Results
 from retort.reporting.rows import BASELINE, Scored, baseline_average, table_rows
 from retort.reporting.tables import NEAR
+from retort.reporting.track_rows import near, student_rows
 
 _MOST_ROWS = 40
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from retort.quirks import CKA_LEDGER, LEDGER, Quirk, rows_of
-from retort.recipes import cka, glmd
+from retort.quirks import ATKD_LEDGER, CKA_LEDGER, LEDGER, Quirk, rows_of
+from retort.recipes import atkd, cka, glmd
 from retort.reporting.results import Results
 
-_LEDGERS = {"glmd": (LEDGER, glmd.METHODS), "cka": (CKA_LEDGER, cka.METHODS)}
+_LEDGERS = {
+    "glmd": (LEDGER, glmd.METHODS),
+    "cka": (CKA_LEDGER, cka.METHODS),
+    "atkd": (ATKD_LEDGER, atkd.METHODS),
+}
 
 
 class QuirkLine(NamedTuple):

@@ -42,4 +42,4 @@ def _families(config: Config) -> Iterator[str]:
         yield "Models and data are smaller than the paper's: compare orders and gaps, not levels."
 
 
-_OF_PAPER = {"glmd": _superglue, "cka": _families}
+_OF_PAPER = {"glmd": _superglue, "cka": _families, "atkd": _families}

@@ -22,7 +22,7 @@ from retort.reporting.stage_text import parents
 from retort.reporting.tables import slug
 from retort.runcard import read_card
 from retort.stages import task_of
-from retort.texts import CORPUS, text_names
+from retort.texts import CORPUS, tasks_of, text_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,7 +123,7 @@ class Results:
         texts = self._texts
         if texts is None:
             return self.config.tasks
-        used = {task for track in texts.tracks.values() for task in track.tasks}
+        used = {task for track in texts.tracks.values() for task in tasks_of(track)}
         return tuple(task for task in paper_of(self.paper).tasks if task in used)
 
     @property
@@ -134,7 +134,7 @@ class Results:
 
     @property
     def _texts(self) -> TextPaper | None:
-        return {"cka": self.config.cka}.get(self.paper)
+        return {"cka": self.config.cka, "atkd": self.config.atkd}.get(self.paper)
 
     @cached_property
     def scores(self) -> pd.DataFrame:

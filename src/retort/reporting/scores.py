@@ -113,7 +113,8 @@ def averages(rows: pd.DataFrame, tasks: tuple[str, ...], paper: str = "glmd") ->
     """
     complete: dict[str, float] = {}
     missing: dict[str, tuple[str, ...]] = {}
-    asked = {task: paper_of(paper).task(task) for task in tasks}
+    had = rows.groupby("task")["metric"].agg(frozenset).to_dict()
+    asked = {task: paper_of(paper).task(task).given(had.get(task, ())) for task in tasks}
     for seed, group in rows.groupby("seed", sort=False):
         found: dict[str, dict[str, float]] = {}
         for task, metric, value in zip(group["task"], group["metric"], group["value"], strict=True):

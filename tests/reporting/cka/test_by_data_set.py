@@ -9,9 +9,9 @@ from text_runs import LEVELS
 from retort.errors import InputError
 from retort.evaluation.text_metrics import score_texts
 from retort.reporting.cka.glue import glue
-from retort.reporting.cka.published import published_scores
 from retort.reporting.cka.summarisation import summarisation, summarisation_held_out
 from retort.reporting.cka.translation import translation
+from retort.reporting.published_scores import published_scores
 from retort.reporting.results import PUBLISHED, Results
 from retort.reporting.tables import UNKNOWN, latex, markdown
 

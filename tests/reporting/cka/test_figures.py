@@ -10,11 +10,12 @@ from retort.reporting import distances as logs
 from retort.reporting.cka import by_size, curves, distances, overview
 from retort.reporting.cka.look import looks
 from retort.reporting.exhibits import exhibits_of, write_figure
+from retort.reporting.validation import COLUMNS, losses
 
 
 def test_curves_hold_every_evaluation_by_epoch(texts):
-    data = curves.losses(texts)
-    assert tuple(data.columns) == curves.COLUMNS
+    data = losses(texts)
+    assert tuple(data.columns) == COLUMNS
     one = data[
         (data["method"] == "BART linear") & (data["pair"] == "BART-BART_1x32") & (data["task"] == "XSum")
     ]
@@ -24,7 +25,7 @@ def test_curves_hold_every_evaluation_by_epoch(texts):
 
 
 def test_curves_show_the_student_that_most_methods_train(texts):
-    data = curves.losses(texts)
+    data = losses(texts)
     figure = curves.curves(data)
     titles = [axis.get_title().split("\n")[1] for axis in figure.axes[:3]]
     assert sorted(set(titles)) == ["BART-BART_1x32", "mBART-mBART_2_1x32"]

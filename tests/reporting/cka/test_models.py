@@ -7,10 +7,10 @@ import pytest
 from retort.evaluation import speed as timing
 from retort.reporting.cka.methods import methods
 from retort.reporting.cka.released import released
-from retort.reporting.cka.rows import described, family_of
 from retort.reporting.cka.sizes import sizes
 from retort.reporting.cka.speed import speed
 from retort.reporting.results import PUBLISHED, SPEED
+from retort.reporting.track_rows import described, family_of
 
 
 def rows(table):

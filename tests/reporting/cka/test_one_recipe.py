@@ -3,8 +3,7 @@
 import pytest
 
 from retort.recipes import cka_one_recipe
-from retort.reporting.cka.one_recipe import comparisons, one_recipe
-from retort.reporting.cka.rows import ONE_RECIPE
+from retort.reporting.cka.one_recipe import ONE_RECIPE, comparisons, one_recipe
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ class TextArchitecture:
         tied: the head is the word table. T5 has a plain feed-forward then, as in version 1.0, and otherwise
             a gated one, as in version 1.1. BERT, BART and mBART are always tied.
         scaled_embedding: multiply word embeddings by the root of the width (mBART's published models).
+        init_std: standard deviation of initial matrices and tables, as published; T5 has rules of its own.
         word_width: of OPT's word table where it is not the states' (OPT-350M); ``None``: ``width``.
         normalised: OPT: whether LayerNorms stand ``before`` attention and feed-forward, with one behind the
             last block, or ``after`` them (OPT-350M).
@@ -48,6 +49,7 @@ class TextArchitecture:
     head_width: int | None = None
     tied: bool = True
     scaled_embedding: bool = False
+    init_std: float = 0.02
     word_width: int | None = None
     normalised: Literal["before", "after"] = "before"
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from retort.papers import Kind, paper_of
-from retort.reporting.cka.published import UNKNOWN, published_scores
-from retort.reporting.cka.rows import TrackRow, described, family_of, near, size_of, track_rows, tracks_with
 from retort.reporting.notes import protocol_notes
+from retort.reporting.published_scores import UNKNOWN, published_scores
 from retort.reporting.results import Results
 from retort.reporting.rows import BASELINE
 from retort.reporting.scores import HELD_OUT, PAPER
 from retort.reporting.statistics import Summary
 from retort.reporting.tables import NEAR, Cell, Column, Line, Table, title_of
+from retort.reporting.track_rows import TrackRow, described, family_of, near, size_of, track_rows, tracks_with
 
 if TYPE_CHECKING:
     import pandas as pd

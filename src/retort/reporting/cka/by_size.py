@@ -10,9 +10,9 @@ from retort.papers import paper_of
 from retort.reporting import style
 from retort.reporting.cka.by_data_set import SHORT
 from retort.reporting.cka.look import looks
-from retort.reporting.cka.rows import student_rows
 from retort.reporting.results import Results
 from retort.reporting.scores import PAPER, select
+from retort.reporting.track_rows import student_rows
 
 if TYPE_CHECKING:
     import pandas as pd

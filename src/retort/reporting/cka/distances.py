@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from retort.reporting import distances, heatmap, style
-from retort.reporting.cka.rows import TrackRow, student_rows
 from retort.reporting.figure2 import NOTHING, span
 from retort.reporting.results import Results
+from retort.reporting.track_rows import TrackRow, student_rows
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,6 +18,7 @@ from retort.reporting.quirk_effects import quirk_effects
 from retort.reporting.results import Results
 from retort.reporting.scores import HELD_OUT
 from retort.reporting.tables import Table
+from retort.reporting.validation import losses
 
 
 def _overview(results: Results) -> Drawing:
@@ -31,7 +32,7 @@ def _by_size(results: Results) -> Drawing:
 
 
 def _curves(results: Results) -> Drawing:
-    data = curves.losses(results)
+    data = losses(results)
     return Drawing(curves.TITLE, lambda: curves.curves(data), data, curves.caption(data))
 
 

@@ -10,9 +10,9 @@ from retort.plan import Plan
 from retort.recipes import Method
 from retort.recipes.outline import Part, outline
 from retort.recipes.wording import compared, layer_maps, learned
-from retort.reporting.cka.rows import family_of
 from retort.reporting.results import Results
 from retort.reporting.tables import Cell, Column, Line, Table, title_of
+from retort.reporting.track_rows import family_of
 from retort.stages import Optimiser, Pretraining, Stage
 from retort.tracks import TrackPlan
 

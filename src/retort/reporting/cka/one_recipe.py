@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from retort.papers import paper_of
 from retort.reporting.cka.by_data_set import SHORT
-from retort.reporting.cka.rows import ONE_RECIPE, described, students_of
 from retort.reporting.notes import protocol_notes
 from retort.reporting.results import Results
 from retort.reporting.scores import PAPER, select
 from retort.reporting.statistics import Summary, summarise
 from retort.reporting.tables import Cell, Column, Line, Table, slug
+from retort.reporting.track_rows import described, students_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
+ONE_RECIPE = " (one recipe)"
+"""Ends the names of methods that were run under one recipe."""
 COLUMNS = (
     *("track", "pair", "task", "metric", "method", "released", "released_sd", "released_n", "released_rank"),
     *("one_recipe", "one_recipe_sd", "one_recipe_n", "one_recipe_rank", "difference", "difference_sd", "n"),

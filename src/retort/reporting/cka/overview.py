@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from retort.reporting import style
 from retort.reporting.cka.look import looks
-from retort.reporting.cka.rows import baseline_score, family_of, student_rows, teacher_score
 from retort.reporting.results import Results
+from retort.reporting.track_rows import baseline_score, family_of, student_rows, teacher_score
 
 if TYPE_CHECKING:
     import pandas as pd

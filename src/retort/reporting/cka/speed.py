@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from retort.reporting.cka.rows import family_of
 from retort.reporting.results import Results
 from retort.reporting.tables import Cell, Column, Line, Table
+from retort.reporting.track_rows import family_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from retort.papers import paper_of
 from retort.reporting.cka.by_data_set import SHORT, heading
-from retort.reporting.cka.rows import TrackRow, family_of, near, student_rows, teacher_score
 from retort.reporting.notes import protocol_notes
 from retort.reporting.results import Results
 from retort.reporting.rows import BASELINE
 from retort.reporting.scores import HELD_OUT, PAPER
 from retort.reporting.tables import NEAR, Cell, Column, Line, Table
+from retort.reporting.track_rows import TrackRow, family_of, near, student_rows, teacher_score
 
 if TYPE_CHECKING:
     import pandas as pd

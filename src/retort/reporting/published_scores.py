@@ -1,4 +1,4 @@
-"""The paper's own scores, where they are known: its result tables are not public, so most are not."""
+"""A paper's own scores, where they are known: result tables of some papers are not public."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which rows the CKA paper's tables have: baselines, teachers and students, family by family."""
+"""Rows of the papers on transformers models: baselines, teachers and students, family by family."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from retort.reporting.rows import BASELINE, Scored
 from retort.reporting.scores import IN_MAIN_TABLES, PAPER, select
 from retort.reporting.statistics import Summary, near_baseline, summarise
 from retort.reporting.tables import slug
+from retort.texts import tasks_of
 
-FAMILIES = {"bert": "BERT", "bart": "BART", "mbart": "mBART", "mbart50": "mBART", "t5": "T5"}
-ONE_RECIPE = " (one recipe)"
-"""Ends the names of methods that were run under one recipe."""
+FAMILIES = {
+    "bert": "BERT", "bart": "BART", "mbart": "mBART", "mbart50": "mBART", "t5": "T5",
+    "opt": "OPT", "gpt_neox": "Pythia", "llama": "LLaMA",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +36,7 @@ class TrackRow(Scored):
     @cached_property
     def tasks(self) -> tuple[str, ...]:
         """The family's data sets, in the order of the paper's tables."""
-        asked = self.results.tracks[self.track].tasks
+        asked = tasks_of(self.results.tracks[self.track])
         return tuple(task for task in self.results.tasks if task in asked)
 
     def summary(self, task: str, metric: str, protocol: str = PAPER) -> Summary:
@@ -85,7 +87,7 @@ def student_rows(results: Results) -> list[TrackRow]:
 def track_rows(results: Results, name: str) -> list[TrackRow]:
     """Rows of one family."""
     track, scores = results.tracks[name], results.scores
-    scores = scores[scores["role"].isin(IN_MAIN_TABLES) & scores["task"].isin(track.tasks)]
+    scores = scores[scores["role"].isin(IN_MAIN_TABLES) & scores["task"].isin(tasks_of(track))]
     scores = scores[[_belongs(pair, track) for pair in scores["pair"]]]
     rows = []
     names = zip(scores["role"], scores["method"], scores["pair"], strict=True)

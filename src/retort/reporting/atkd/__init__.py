@@ -1,0 +1,1 @@
+"""Exhibits of the ATKD paper (Zhong et al., ACL 2024)."""
