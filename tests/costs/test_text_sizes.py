@@ -89,13 +89,22 @@ def test_prompts_are_measured_set_by_set(plan):
 
 def test_words_are_measured_and_the_rest_is_expected(plan):
     name = plan.text[text_part("cka", "t5")]
-    write_json(
-        encoded(plan, "cka", "t5") / "summary.json", {"vocabulary": 333, "documents": 10, "tokens": 250}
-    )
+    folder = encoded(plan, "cka", "t5")
+    write_json(folder / "summary.json", {"vocabulary": 333, "documents": 3, "tokens": 75})
+    (folder / "corpus" / "en").mkdir(parents=True)
+    np.save(folder / "corpus" / "en" / "offsets.npy", np.array([0, 10, 50, 75]))
     found, expected = sizes_of(plan), expected_sizes(plan.config)
-    assert found.text_words[name] == WordsSize(333, 10, 250) != expected.text_words[name]
+    assert found.text_words[name] == WordsSize(333, 3, 75, (10, 40, 25)) != expected.text_words[name]
     assert found.texts == expected.texts and found.all_tokens < expected.all_tokens
-    assert found.text_words[name].sample(32) == Lengths(27, 32)
+    assert found.text_words[name].sample(30) == Lengths(np.mean([12, 30, 27]), 30)
+
+
+def test_the_web_s_documents_are_of_all_lengths(tmp_path):
+    words = expected_sizes(load("paper", {"papers": ["cka"]})).text_words
+    lengths = [size.sample(10**9) for size in words.values()]
+    assert all(450 < each.mean < 500 and each.longest > 3 * each.mean for each in lengths)
+    short = [size.sample(512) for size in words.values()]
+    assert all(200 < each.mean < 350 and each.longest > 500 for each in short)
 
 
 def test_official_sizes_are_cut_by_limits_and_lengths(tmp_path):

@@ -35,7 +35,7 @@ from retort.plan import Plan  # noqa: E402
 PLAN = Plan(load("smoke", {"papers": ["cka", "atkd"]}))
 WORDS = 104
 SIZES = expected_sizes(PLAN.config)
-SIZES = replace(SIZES, text_words={name: WordsSize(WORDS, 10, 100) for name in SIZES.text_words})
+SIZES = replace(SIZES, text_words={name: WordsSize(WORDS, 10, 100, (10,) * 16) for name in SIZES.text_words})
 ROWS, LENGTH, SOURCE, ANSWER = 6, 24, 20, 8
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import functools
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import NormalDist, fmean
 from typing import TYPE_CHECKING
 
 from retort.config.loading import REPOSITORY
@@ -25,6 +27,12 @@ OFFICIAL = REPOSITORY / "resources" / "paper" / "cka" / "task_sizes.csv"
 
 _BATCH = 16
 """Rows of which the longest is looked for."""
+
+_AROUND = 2
+"""Tokens around the words of a sample."""
+
+_DRAWN, _STRIDE = 512, 199
+"""Documents that are looked at of each corpus; a number that has no divisor in common with it."""
 
 _SPREAD = 1.6
 """Longest of a batch by the mean, of natural texts that nothing cuts off."""
@@ -88,16 +96,27 @@ class TextSize:
 
 @dataclass(frozen=True)
 class WordsSize:
-    """Words of a track: rows of its word table, documents and tokens of its corpora."""
+    """Words of a track.
+
+    Attributes:
+        rows: of its word table.
+        documents, tokens: of its corpora.
+        drawn: tokens of some documents, in the order of a batch.
+    """
 
     rows: int
     documents: float
     tokens: float
+    drawn: tuple[int, ...]
 
     def sample(self, length: int) -> Lengths:
         """Tokens of a pretraining sample, with what stands around the words."""
-        mean = min(self.tokens / max(1.0, self.documents) + 2, float(length))
-        return Lengths(mean, min(_SPREAD * mean, float(length)))
+        return _lengths([min(document + _AROUND, length) for document in self.drawn])
+
+
+def _lengths(texts: Sequence[int]) -> Lengths:
+    batches = [texts[first : first + _BATCH] for first in range(0, len(texts), _BATCH)]
+    return Lengths(fmean(texts), fmean(map(max, batches)))
 
 
 def text_sizes(
@@ -131,8 +150,14 @@ def text_sizes(
 
 
 def _measured_words(folder: Path) -> WordsSize:
+    import numpy as np
+
     summary = read_json(folder / "summary.json")
-    return WordsSize(summary["vocabulary"], summary["documents"], summary["tokens"])
+    drawn: list[int] = []
+    for path in sorted(folder.glob("corpus/*/offsets.npy")):
+        offsets = np.load(path, mmap_mode="r")
+        drawn += np.diff(offsets[: _DRAWN + 1]).tolist()
+    return WordsSize(summary["vocabulary"], summary["documents"], summary["tokens"], tuple(drawn))
 
 
 def _measured(folder: Path, instructions: Instructions | None) -> TextSize:
@@ -185,11 +210,19 @@ def _words(config: Config, section: TextPaper, track: Track) -> WordsSize:
     if config.data.source == "pocket" and section.pocket is not None:
         sizes = section.pocket
         each = sizes.documents if not track.languages else sizes.multilingual or 0
-        document = _GENERATED_DOCUMENT
+        drawn = _spread(_GENERATED_DOCUMENT, 0.1)
     else:
-        each, document = _WEB_DOCUMENTS, _WEB_DOCUMENT
+        each, drawn = _WEB_DOCUMENTS, _spread(_WEB_DOCUMENT, 1.0)
     documents = min(each, section.limits.corpus or each) * max(1, len(track.languages))
-    return WordsSize(track.vocabulary.size, documents, documents * document)
+    return WordsSize(track.vocabulary.size, documents, documents * fmean(drawn), drawn)
+
+
+@functools.cache
+def _spread(mean: float, deviation: float) -> tuple[int, ...]:
+    """Log-normal lengths with a mean, as if drawn: quantiles in an order that mixes short and long ones."""
+    normal = NormalDist(math.log(mean) - deviation**2 / 2, deviation)
+    places = ((_STRIDE * i % _DRAWN + 0.5) / _DRAWN for i in range(_DRAWN))
+    return tuple(max(1, round(math.exp(normal.inv_cdf(place)))) for place in places)
 
 
 def _task(config: Config, section: TextPaper, track: Track, task: str) -> TextSize:
