@@ -68,7 +68,7 @@ def _track(family: str, base: dict[str, Any]) -> dict[str, Any]:
 def size_of(symbol: str) -> dict[str, int]:
     """Of the model with a symbol: ``OPT_2x64`` has two layers 64 wide."""
     layers, width = map(int, symbol.partition("_")[2].split("x"))
-    return {"decoder_layers": layers, "width": width, "inner": 4 * width}
+    return {"encoder_layers": 0, "decoder_layers": layers, "width": width, "inner": 4 * width}
 
 
 def _pairs(family: str) -> Iterator[tuple[str, str]]:
@@ -132,7 +132,8 @@ def write_run(
         "version": 2,
         "stage": {
             "is": "Stage", "phase": "task", "seed": 1, "data": "corpus.1", "task": "instructions",
-            "architecture": {"is": "TextArchitecture", "name": symbol, "kind": family} | size_of(symbol),
+            "architecture": {"is": "TextArchitecture", "name": symbol, "kind": family, "heads": 2}
+            | size_of(symbol),
             "objective": {"terms": terms, "ensemble": {"is": "Mean"}, "edit": None},
             "schooling": [run | {"optimiser": OPTIMISER}], "init": None, "truncated": None, "teachers": [],
         },

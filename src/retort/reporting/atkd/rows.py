@@ -62,14 +62,15 @@ def sets_of(results: Results, tracks: Iterable[str]) -> tuple[str, ...]:
 
 def alone_or_varied(results: Results, track: str) -> dict[tuple[str, str], Scored]:
     """Methods and ablations of a family, by name and pair."""
-    section, rows = results.tracks[track], results.scores
-    rows = rows[rows["role"].isin(("student", "variant"))]
+    section, rows = results.tracks[track], select(results.scores, role="variant")
     pairs = {f"{teacher}-{student}" for teacher in section.teachers for student in students_of(section)}
-    return {
+    varied = {
         (method, pair): Scored(results, "", method, pair, select(rows, method=method, pair=pair))
         for method, pair in dict.fromkeys(zip(rows["method"], rows["pair"], strict=True))
         if pair in pairs
     }
+    methods = [row for row in family_rows(results, track) if row.role == "student"]
+    return {(row.method, row.pair): row for row in methods} | varied
 
 
 def group_of(row: TrackRow) -> str:
