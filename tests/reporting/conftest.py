@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prompt_runs import make_prompt_results, prompt_config
 from text_runs import make_text_results, text_config
 
 from retort.config import Config, load
@@ -268,3 +269,20 @@ def page(shared_root: Path) -> Path:
     """The page of that run, with judged claims."""
     write_text(shared_root / "glmd" / "claims.csv", CLAIMS)
     return draw(shared_root, ("glmd",))
+
+
+@pytest.fixture(scope="session")
+def prompts_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """results/<scale> of a finished run of the paper on causal models, for tests that change nothing."""
+    root = tmp_path_factory.mktemp("prompts") / "results" / "pocket"
+    values = json.loads(load("pocket").model_dump_json()) | {"papers": ["atkd"], "atkd": prompt_config()}
+    write_text(root / "config.json", Config.model_validate_json(json.dumps(values)).model_dump_json())
+    make_prompt_results(root)
+    write_json(root / "gates.json", {})
+    return root
+
+
+@pytest.fixture
+def prompts(prompts_root: Path) -> Results:
+    """What that run says."""
+    return Results(prompts_root, "atkd")

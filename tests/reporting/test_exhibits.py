@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import json
 import re
 import shutil
 import sys
@@ -11,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prompt_runs import make_prompt_results, prompt_config
 from small_runs import Run, rights
 
 from retort.claims.judging import judge
 from retort.claims.ledger import ledger_path
 from retort.claims.writing import write_claims
 from retort.config import REPOSITORY
+from retort.files import write_json
 from retort.fingerprint import CodeGraph, fingerprint
 from retort.reporting.exhibit import Exhibit
 from retort.reporting.exhibits import exhibits_of
@@ -57,7 +60,7 @@ def watch() -> Watch:
 
 
 GLMD = exhibits_of("glmd")
-PAPERS = ("glmd", "cka")
+PAPERS = ("glmd", "cka", "atkd")
 EXHIBITS: dict[tuple[str, str], Exhibit[Any]] = {
     (paper, name): exhibit
     for paper in PAPERS
@@ -67,9 +70,12 @@ EXHIBITS: dict[tuple[str, str], Exhibit[Any]] = {
 
 @pytest.fixture(scope="module")
 def run(both_pages, tmp_path_factory) -> Path:
-    """A finished run of both papers with figures and empty lists of judged claims."""
+    """A finished run of all papers with empty lists of judged claims, and the figures of two."""
     folder = tmp_path_factory.mktemp("exhibits") / "pocket"
     shutil.copytree(both_pages.parent.parent, folder)
+    config = json.loads((folder / "config.json").read_text())
+    write_json(folder / "config.json", config | {"papers": [*PAPERS], "atkd": prompt_config()})
+    make_prompt_results(folder)
     for paper in PAPERS:
         write_claims([], folder / paper / "claims.csv")
     return folder
@@ -136,13 +142,12 @@ def test_an_exhibit_s_code_is_its_own(paper, name):
     assert list(codes.values()).count(codes[name]) == 1
 
 
-def test_a_paper_s_exhibits_do_not_hang_on_the_other_s_code():
+def test_a_paper_s_exhibits_do_not_hang_on_another_s_code():
     """What both use lies beside the rooms of either."""
     graph = CodeGraph(REPOSITORY / "src" / "retort", "retort")
-    rooms = {
-        "glmd": re.compile(r"retort\.reporting\.cka\b"),
-        "cka": re.compile(r"retort\.reporting\.(table\d|ablations|glmd_exhibits|figure3|figure5)"),
-    }
+    glmd = r"table\d|ablations|glmd_exhibits|figure3|figure5"
+    others = {"glmd": r"cka\b|atkd\b", "cka": rf"atkd\b|{glmd}", "atkd": rf"cka\b|{glmd}"}
+    rooms = {paper: re.compile(rf"retort\.reporting\.({names})") for paper, names in others.items()}
     for (paper, name), exhibit in EXHIBITS.items():
         found = {module for module, _ in graph.closure(exhibit.code) if rooms[paper].match(module)}
         assert found == set(), (paper, name)

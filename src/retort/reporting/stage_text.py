@@ -12,7 +12,10 @@ _CUTS = {
     "first": "starts from the first layers of each block of",
     "last": "starts from the last layers of each block of",
 }
-_KINDS = {"bert": "BERT", "bart": "BART", "mbart": "mBART", "mbart50": "mBART-50", "t5": "T5"}
+_KINDS = {
+    "bert": "BERT", "bart": "BART", "mbart": "mBART", "mbart50": "mBART-50", "t5": "T5",
+    "opt": "OPT", "gpt_neox": "Pythia", "llama": "LLaMA",
+}  # fmt: skip
 TERM_COLUMNS = ("weight", "distance", "site", "layers", "lenses", "positions")
 
 
@@ -124,7 +127,7 @@ def _argument(name: str, value: Any) -> str:
 def _positions(term: Mapping[str, Any]) -> str:
     parts = []
     if term["mask"] != _ALL_POSITIONS:
-        parts.append(f"{term['mask']}, mean over {'all' if term['norm'] == 'all' else 'these'}")
+        parts.append(f"{expression(term['mask'])}, mean over {'all' if term['norm'] == 'all' else 'these'}")
     if term.get("above"):
         parts.append(f"rows above {expression(term['above'])}")
     if term.get("edited"):

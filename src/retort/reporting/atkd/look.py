@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from retort.reporting import style
 from retort.reporting.atkd.rows import PLAIN
 
@@ -12,7 +14,7 @@ COLOURS = {
 _OTHER = style.FAINT
 
 
-def line_of(method: str) -> dict[str, object]:
+def line_of(method: str) -> dict[str, Any]:
     """What matplotlib draws a method's line and markers by."""
     adaptive = method in PLAIN
     colour = COLOURS.get(PLAIN.get(method, method), _OTHER)

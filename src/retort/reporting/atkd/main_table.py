@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from retort.data.instructions.sets import SPECS, spec_of
-from retort.reporting.atkd.rows import PLAIN, Gain, family_rows, gains, set_summary, sets_of
+from retort.reporting.atkd.rows import PLAIN, Gain, family_rows, gains, group_of, set_summary, sets_of
 from retort.reporting.notes import protocol_notes
 from retort.reporting.published_scores import UNKNOWN, published_scores
 from retort.reporting.results import Results
@@ -113,13 +113,8 @@ def _line(row: TrackRow, lines: Lines) -> Line:
             Cell(str(average.summary.n)),
             Cell(printed, unknown=not printed),
         ),
-        group=_group(row),
+        group=group_of(row),
     )
-
-
-def _group(row: TrackRow) -> str:
-    family = family_of(row.results, row.track)
-    return f"{family}: teachers" if row.role == "teacher" else f"{family}: {row.teacher} teaches {row.model}"
 
 
 def _data(lines: Lines) -> pd.DataFrame:

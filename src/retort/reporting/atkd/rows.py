@@ -10,7 +10,7 @@ from retort.reporting.results import Results
 from retort.reporting.rows import Scored
 from retort.reporting.scores import PAPER, select
 from retort.reporting.statistics import Summary, summarise
-from retort.reporting.track_rows import TrackRow, students_of, track_rows
+from retort.reporting.track_rows import TrackRow, family_of, students_of, track_rows
 from retort.texts import INSTRUCTIONS
 
 PLAIN = {adaptive.name: adaptive.tuned_as for adaptive in ADAPTIVE}
@@ -60,16 +60,23 @@ def sets_of(results: Results, tracks: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for one in settings if one is not None for name in one.sets))
 
 
-def varied(results: Results, track: str) -> dict[tuple[str, str], Scored]:
-    """Ablations of a family by method and pair."""
-    section = results.tracks[track]
-    rows = select(results.scores, role="variant")
+def alone_or_varied(results: Results, track: str) -> dict[tuple[str, str], Scored]:
+    """Methods and ablations of a family, by name and pair."""
+    section, rows = results.tracks[track], select(results.scores, role="variant")
     pairs = {f"{teacher}-{student}" for teacher in section.teachers for student in students_of(section)}
-    return {
+    varied = {
         (method, pair): Scored(results, "", method, pair, select(rows, method=method, pair=pair))
         for method, pair in dict.fromkeys(zip(rows["method"], rows["pair"], strict=True))
         if pair in pairs
     }
+    methods = [row for row in family_rows(results, track) if row.role == "student"]
+    return {(row.method, row.pair): row for row in methods} | varied
+
+
+def group_of(row: TrackRow) -> str:
+    """What heads the rows of one pair."""
+    family = family_of(row.results, row.track)
+    return f"{family}: teachers" if row.role == "teacher" else f"{family}: {row.teacher} teaches {row.model}"
 
 
 def set_summary(row: TrackRow, name: str, protocol: str) -> Summary:

@@ -52,7 +52,7 @@ def ladders(data: pd.DataFrame) -> pd.DataFrame:
 
 
 def figure(data: pd.DataFrame) -> Figure:
-    """A panel for each family and student: dots for seeds, markers for means."""
+    """A panel for each family and student: small markers for seeds, large ones for means."""
     from matplotlib.figure import Figure
 
     shown = ladders(data)
@@ -76,11 +76,11 @@ def _panel(axis: Axes, part: pd.DataFrame) -> dict[str, Any]:
     named: dict[str, Any] = {}
     for method, runs in part.groupby("method", sort=False):
         look = line_of(str(method))
-        axis.plot(runs["teacher_parameters"], runs["score"], ".", color=look["color"], ms=3, alpha=0.6)
+        axis.plot(runs["teacher_parameters"], runs["score"], **look | {"ls": "none", "ms": 2})
         points = sorted(
             (size, statistics.fmean(group["score"])) for size, group in runs.groupby("teacher_parameters")
         )
-        (line,) = axis.plot(*zip(*points, strict=True), **look)  # type: ignore[arg-type]
+        (line,) = axis.plot(*zip(*points, strict=True), **look)
         named[str(method)] = line
     sizes = sorted(set(part["teacher_parameters"]))
     axis.set_xscale("log")
@@ -100,8 +100,8 @@ def caption(data: pd.DataFrame) -> str:
         return NOTHING
     seeds = shown["seed"].nunique()
     return (
-        f"Mean over the sets of the family against the parameters of the teacher. Dots: {seeds} training "
-        f"seed{'s' if seeds > 1 else ''}; markers: their mean. Full lines: with ATKD; broken ones: without. "
+        f"Mean over the sets of the family against the parameters of the teacher. Small: {seeds} training "
+        f"seed{'s' if seeds > 1 else ''}; large: their mean. Full lines: with ATKD; broken ones: without. "
         "Each teacher is a single run, so that nothing is known about how far another of its size would "
         "differ. Parameters are counted with a word table of the configured size. The CSV has methods with "
         "one teacher, too, and each teacher's own score."
