@@ -33,6 +33,7 @@ VARIANTS = {
     "Supervised KD + ATKD lambda=0.9": 19.0,
 }  # fmt: skip
 """Of the first family, with the levels."""
+WORDS = 2000
 STEP, LESS = 2.0, 4.0
 """Between seeds, and from set to set."""
 SWITCHED = ("GKD + ATKD [split-scope: as_released]", 20.0)
@@ -159,6 +160,7 @@ def write_run(
     }  # fmt: skip
     folder = root / "stages" / stage / "tasks" / "instructions"
     write_json(folder / "card.json", card)
+    write_json(folder / "config.json", {"vocab_size": WORDS})
     write_text(folder / "log.jsonl", json.dumps({"step": 1, "loss": 1.0, "parts": {}}) + "\n")
     write_json(folder / "metrics.json", {"evaluations": evaluations(family, role, scores, method, pair)})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,13 +32,14 @@ class Answers:
         keys: of the examples, in their order.
         records: how many there are of what is drawn as a whole: examples, or passages with their questions.
         scores: weights [draws, records], how often each record is in each draw -> the task's score [draws].
-        parts: numbers of records that are drawn each by themselves, as sets of questions are.
+        parts: numbers of records that are drawn each by themselves, by the name of the set of questions that
+            they are; a task that is one file has no such name.
     """
 
     keys: tuple[str, ...]
     records: int
     scores: Callable[[np.ndarray], np.ndarray]
-    parts: tuple[int, ...]
+    parts: Mapping[str, int]
 
 
 def read_answers(task: str, scoring: Scoring, path: Path) -> Answers:
@@ -66,7 +67,7 @@ def read_answers(task: str, scoring: Scoring, path: Path) -> Answers:
 
 def _together(keys: tuple[str, ...], records: int, scores: Callable[[np.ndarray], np.ndarray]) -> Answers:
     """Answers whose records are drawn from one file."""
-    return Answers(keys, records, scores, (records,))
+    return Answers(keys, records, scores, {"": records})
 
 
 def _responses(path: Path) -> Answers:
@@ -74,7 +75,7 @@ def _responses(path: Path) -> Answers:
     lines = [Said(*line) for line in _lines(path, names, (str, str, bool, list, (str, type(None)), str))]
     if not lines:
         raise InputError(f"{path}: no response; {_AGAIN}")
-    parts = tuple(map(len, by_set(lines).values()))
+    parts = {name: len(part) for name, part in by_set(lines).items()}
     return Answers(tuple(line.key for line in lines), len(lines), mean_over_sets(lines), parts)
 
 

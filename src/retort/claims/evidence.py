@@ -73,7 +73,7 @@ class Evidence:
         self._tasks: dict[tuple[Cell, str], dict[str, tuple[float, np.ndarray]]] = {}
         self._samples: dict[tuple[Cell, str, Tasks], Sample | None] = {}
         self._pools: dict[Tasks, Pool | None] = {}
-        self._resamples: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+        self._resamples: dict[Tasks, tuple[tuple[str, ...], np.ndarray]] = {}
 
     def samples(self, cells: Sequence[Cell], scope: str) -> list[Sample | None]:
         """Scores that can be compared: averages over the tasks that all of these cells have.
@@ -177,10 +177,11 @@ class Evidence:
         path = folder / "predictions.jsonl"
         verify(path)
         answers = read_answers(task, self._paper.task(task), path)
-        if task not in self._resamples:
-            weights = resampling(self._place(task), answers.parts, self._draws)
-            self._resamples[task] = answers.keys, weights
-        first, weights = self._resamples[task]
+        files = (task, *answers.parts)  # families may be asked other sets
+        if files not in self._resamples:
+            weights = resampling(self._place(task), [*answers.parts.values()], self._draws)
+            self._resamples[files] = answers.keys, weights
+        first, weights = self._resamples[files]
         if answers.keys != first:
             raise InputError(f"{path}: other examples than those of other runs; run the stage again")
         value = float(answers.scores(np.ones((1, answers.records)))[0])

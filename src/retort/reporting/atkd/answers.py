@@ -41,7 +41,7 @@ def answers(results: Results) -> Table:
     rows = [row for name in results.tracks for row in family_rows(results, name)]
     found = [(row, dict(_measured(row))) for row in rows]
     sets = dict.fromkeys(name for row in rows for name in open_sets(row))
-    notes = [note.format(sets=", ".join(sets)) for note in _NOTES]
+    notes = [note.format(sets=", ".join(sets) or "none at this scale") for note in _NOTES]
     return Table(
         name="answers",
         title="How responses end, how long they are and how they repeat",

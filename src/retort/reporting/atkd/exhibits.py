@@ -47,7 +47,7 @@ _TABLES: dict[str, Exhibit[Table]] = {
     "quirk_effects": Exhibit(quirk_effects, (SCORES,)),
 }
 _FIGURES: dict[str, Exhibit[Drawing]] = {
-    "teacher_size": Exhibit(_teacher_size, (SCORES,)),
+    "teacher_size": Exhibit(_teacher_size, (SCORES,), runs=True),
     "uncertainty": Exhibit(_uncertainty, (SCORES,), runs=True),
     "sweeps": Exhibit(_sweeps, (SCORES,), printed("atkd", "hyper_parameters")),
     "curves": Exhibit(_curves, (SCORES,), runs=True),

@@ -8,7 +8,6 @@ from typing import Any
 
 from retort.costs.text_flops import parameters
 from retort.files import read_json
-from retort.reporting.results import Results
 from retort.reporting.scores import PAPER, select
 from retort.reporting.track_rows import TrackRow
 from retort.tracks import text_architecture
@@ -22,10 +21,11 @@ def reported(row: TrackRow) -> Iterator[tuple[str, Mapping[str, Any]]]:
         yield seed, max(evaluations, key=lambda one: fmean(one["all"].values()))
 
 
-def model_parameters(results: Results, track: str, symbol: str) -> int:
-    """Parameters of a model with a word table of the configured size."""
-    section = results.tracks[track]
-    return parameters(text_architecture(symbol, section), section.vocabulary.size)
+def parameters_of(row: TrackRow) -> int:
+    """Parameters of a row's model, shared ones once; its run says how many words it has."""
+    scores = row.scores.iloc[0]
+    words = read_json(row.results.run(scores["stage"], scores["run"]) / "config.json")["vocab_size"]
+    return parameters(text_architecture(row.model, row.results.tracks[row.track]), words)
 
 
 def short(count: int) -> str:

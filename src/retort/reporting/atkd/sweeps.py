@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 TITLE = "How many words are hard, and how much easy ones weigh"
 COLUMNS = ("setting", "value", "method", "pair", "seed", "score")
+NOTHING = "No other share of hard words and no other weight of easy ones was run at this scale."
 _DEFAULT = ADAPTIVE[0].name
 _LOOKS = ((style.ORANGE, "o"), (style.BLUE, "s"), (style.GREEN, "^"), (style.INK, "D"))
 
@@ -76,9 +77,11 @@ def figure(data: pd.DataFrame) -> Figure:
     """A panel for each setting; dots for seeds, markers for means, one line for each pair."""
     from matplotlib.figure import Figure
 
+    if data.empty:
+        return style.empty(NOTHING)
     with style.style():
         drawn = Figure(figsize=(7.0, 3.2), layout="constrained")
-        axes = drawn.subplots(1, 2, sharey=not data.empty)
+        axes = drawn.subplots(1, 2, sharey=True)
         for axis, sweep in zip(axes, sweeps(), strict=True):
             _panel(axis, sweep, data[data["setting"] == sweep.name])
             axis.set_xlabel(sweep.axis)
@@ -104,7 +107,7 @@ def _panel(axis: Axes, sweep: Sweep, part: pd.DataFrame) -> None:
 def caption(data: pd.DataFrame) -> str:
     """What is drawn."""
     if data.empty:
-        return "No other share of hard words and no other weight of easy ones was run at this scale."
+        return NOTHING
     seeds = data["seed"].nunique()
     return (
         f"ATKD on supervised KD. Dots: {seeds} training seed{'s' if seeds > 1 else ''}; markers: their mean. "

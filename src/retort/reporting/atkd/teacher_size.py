@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from retort.reporting import style
 from retort.reporting.atkd.look import line_of
+from retort.reporting.atkd.main_table import rounded
 from retort.reporting.atkd.rows import family_rows
-from retort.reporting.atkd.runs import model_parameters, short
+from retort.reporting.atkd.runs import parameters_of, short
 from retort.reporting.results import Results
 from retort.reporting.track_rows import family_of
 
@@ -32,12 +33,12 @@ def scores(results: Results) -> pd.DataFrame:
     records: list[tuple[Any, ...]] = []
     for track in results.tracks:
         rows = family_rows(results, track)
-        known = {row.pair: row.average().summary.mean for row in rows if row.role == "teacher"}
+        teachers = {row.pair: row for row in rows if row.role == "teacher"}
+        sizes = {symbol: parameters_of(row) for symbol, row in teachers.items()}
         for row in rows:
-            if row.role == "student":
-                size, above = model_parameters(results, track, row.teacher), known.get(row.teacher)
-                head = (family_of(results, track), row.method, row.teacher, size, row.model)
-                above = None if above is None else round(above, 4)
+            if row.role == "student" and row.teacher in teachers:
+                above = rounded(teachers[row.teacher].average().summary.mean)
+                head = (family_of(results, track), row.method, row.teacher, sizes[row.teacher], row.model)
                 by_seed = row.average().by_seed
                 records += [(*head, seed, round(score, 4), above) for seed, score in by_seed.items()]
     return pd.DataFrame(records, columns=list(COLUMNS))
@@ -86,7 +87,8 @@ def _panel(axis: Axes, part: pd.DataFrame) -> dict[str, Any]:
     axis.set_xscale("log")
     axis.set_xticks(sizes, [short(size) for size in sizes])
     axis.minorticks_off()
-    axis.set_xlim(sizes[0] * 0.8, sizes[-1] * 1.25)
+    edge = (sizes[-1] / sizes[0]) ** 0.15
+    axis.set_xlim(sizes[0] / edge, sizes[-1] * edge)
     axis.set_xlabel("parameters of the teacher")
     axis.grid(axis="y", color=style.FAINT, lw=0.4)
     axis.set_axisbelow(True)
@@ -103,6 +105,5 @@ def caption(data: pd.DataFrame) -> str:
         f"Mean over the sets of the family against the parameters of the teacher. Small: {seeds} training "
         f"seed{'s' if seeds > 1 else ''}; large: their mean. Full lines: with ATKD; broken ones: without. "
         "Each teacher is a single run, so that nothing is known about how far another of its size would "
-        "differ. Parameters are counted with a word table of the configured size. The CSV has methods with "
-        "one teacher, too, and each teacher's own score."
+        "differ. The CSV has methods with one teacher, too, and each teacher's own score."
     )

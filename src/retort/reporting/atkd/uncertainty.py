@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from retort.reporting import style
 from retort.reporting.atkd.rows import family_rows
-from retort.reporting.atkd.runs import model_parameters, reported, short
+from retort.reporting.atkd.runs import parameters_of, reported, short
 from retort.reporting.results import Results
 from retort.reporting.track_rows import family_of
 
@@ -33,7 +33,7 @@ def shares(results: Results) -> pd.DataFrame:
     for track in results.tracks:
         for row in family_rows(results, track):
             if row.role == "teacher":
-                head = (family_of(results, track), row.pair, model_parameters(results, track, row.pair))
+                head = (family_of(results, track), row.pair, parameters_of(row))
                 ((_, evaluation),) = reported(row)
                 records += [(*head, *one) for one in bins(evaluation.get("losses", {}))]
     return pd.DataFrame(records, columns=list(COLUMNS))
