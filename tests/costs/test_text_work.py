@@ -19,7 +19,7 @@ from retort.costs.terms import Rows  # noqa: E402
 from retort.costs.text_flops import attention, two_stacks  # noqa: E402
 from retort.costs.text_generation import written  # noqa: E402
 from retort.costs.text_sizes import WordsSize  # noqa: E402
-from retort.costs.text_work import TextRows, lens_parameters, micro_batch, shape  # noqa: E402
+from retort.costs.text_steps import TextRows, lens_parameters, micro_batch, shape  # noqa: E402
 from retort.data.layouts import Layout  # noqa: E402
 from retort.data.prompt_examples import PromptExample  # noqa: E402
 from retort.data.text_batches import causal_batch, seq2seq_batch, whole_batch  # noqa: E402

@@ -7,16 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from retort.costs.flops import word_logits
-from retort.costs.reads import Reads, reads
 from retort.costs.sizes import Sizes
-from retort.costs.terms import Rows, Widths, layer_term, word_term
-from retort.costs.text_flops import backward, forward, output_width, two_stacks, update
+from retort.costs.terms import Rows
+from retort.costs.text_flops import forward, output_width, two_stacks, update
 from retort.costs.text_generation import written
 from retort.costs.text_sizes import Lengths, TextSize
+from retort.costs.text_steps import TextRows, class_head, lens_parameters, micro_batch, text_model
 from retort.costs.work import NOTHING, Work, total
 from retort.data.instructions.sets import spec_of
-from retort.distill.lenses import SharedProject
-from retort.models.features import Shape
 from retort.models.hf.architecture import TextArchitecture
 from retort.recipes import Sequences
 from retort.stages import ClassRun, PairRun, Pretraining, PromptRun, Stage, TaskRun, TextCorpus
@@ -51,24 +49,6 @@ class Parts:
     tokens: float
 
 
-@dataclass(frozen=True)
-class TextRows:
-    """A micro-batch: rows of the stack whose sites are recorded, and those of the encoder before it."""
-
-    own: Rows
-    source: Rows | None = None
-
-    @property
-    def read(self) -> float:
-        """Padded tokens of the encoder's input; 0 without one."""
-        return 0.0 if self.source is None else self.source.length
-
-    @property
-    def tokens(self) -> float:
-        """Real ones of all stacks."""
-        return self.own.valid + (0.0 if self.source is None else self.source.valid)
-
-
 def text_work(stage: Stage, sizes: Sizes) -> Parts:
     """Work of a stage, all its runs together."""
     schooling = stage.schooling
@@ -94,22 +74,9 @@ def responses_work(teacher: Stage, sizes: Sizes) -> Work:
         new = _rolled(run, size)
         chunks = math.ceil(size.train / _WRITTEN_AT_ONCE["prompts"])
         rows = size.train / chunks
-        once = written(_text(teacher), sizes.text_rows(teacher), rows, size.source.longest, new)
+        once = written(text_model(teacher), sizes.text_rows(teacher), rows, size.source.longest, new)
         found += chunks * once + Work(host=size.train * size.source.mean)
     return found
-
-
-def shape(stage: Stage, sizes: Sizes) -> Shape:
-    """Depth, width, heads and vocabulary of a stage's model."""
-    model, words = _text(stage), sizes.text_rows(stage)
-    if model.decoder_layers:
-        return Shape(model.decoder_layers, model.width, model.heads, words, model.encoder_layers)
-    return Shape(model.encoder_layers, model.width, model.heads, words)
-
-
-def _text(stage: Stage) -> TextArchitecture:
-    assert isinstance(stage.architecture, TextArchitecture)
-    return stage.architecture
 
 
 # Updates
@@ -123,7 +90,7 @@ def _pretraining(stage: Stage, schooling: Pretraining, sizes: Sizes) -> Parts:
     micros = math.ceil(schooling.batch_size / rows)
     share = _HIDDEN_SHARE if corpus.noise == "words" else 1.0
     own = Rows(rows, sample.longest, rows * sample.mean, rows * sample.mean * share)
-    batch = TextRows(own, own if two_stacks(_text(stage)) else None)
+    batch = TextRows(own, own if two_stacks(text_model(stage)) else None)
     student, teachers = micro_batch(stage, batch, sizes)
     steps, host = schooling.steps, Work(host=micros * batch.tokens)
     once = micros * student + _optimised(stage, sizes) + host
@@ -169,79 +136,7 @@ def _rows(rows: float, lengths: Lengths, limit: int, padding: str) -> Rows:
 def _optimised(stage: Stage, sizes: Sizes) -> Work:
     """One step of AdamW on the student and on what lenses learn."""
     learned = _LENS_ELEMENTS * lens_parameters(stage)
-    return update(_text(stage), sizes.text_rows(stage)) + _UPDATE + Work(0.0, learned)
-
-
-def lens_parameters(stage: Stage) -> float:
-    """Of the projection that all terms share, where there is one."""
-    via = [step for term in stage.objective.terms for step in term.via]
-    if not any(isinstance(step, SharedProject) for step in via):
-        return 0.0
-    ours, theirs = _text(stage).width, _text(stage.teachers[0]).width
-    return float(ours * theirs + theirs)
-
-
-def micro_batch(stage: Stage, batch: TextRows, sizes: Sizes, classes: bool = False) -> tuple[Work, Work]:
-    """Work of one micro-batch: the student's with the objective's, and the teachers'.
-
-    Args:
-        stage: of which it is.
-        batch: its rows.
-        sizes: of the data.
-        classes: whether gold labels are classes, not words.
-    """
-    ours, theirs = shape(stage, sizes), tuple(shape(teacher, sizes) for teacher in stage.teachers)
-    seen = reads(stage.objective, ours, theirs)
-    model, own = _text(stage), batch.own
-    there = forward(model, own.rows, own.length, seen.visible, batch.read)
-    back = backward(model, own.rows, own.length, seen.visible, seen.depth, batch.read)
-    student = seen.student_passes * (there + back)
-    if seen.gold and not classes:
-        gold = word_logits(own.predicted, ours.vocab, output_width(model), trained=True)
-        student += _golden(stage) * gold
-    teachers = total(
-        [
-            times * forward(_text(teacher), own.rows, own.length, shown, batch.read)
-            for teacher, times, shown in zip(
-                stage.teachers, seen.teacher_passes, seen.teacher_visible, strict=True
-            )
-        ]
-    )
-    if classes:
-        student += 3 * _class_head(model, own)
-        teachers += total([_class_head(_text(teacher), own) for teacher in stage.teachers])
-    mine, logits = _terms(stage, batch, ours, theirs, seen)
-    return student + mine, teachers + logits
-
-
-def _golden(stage: Stage) -> float:
-    """Whether the loss of gold words is one of the terms."""
-    return float(any(term.site == "hard" for term in stage.objective.terms))
-
-
-def _class_head(model: TextArchitecture, batch: Rows) -> Work:
-    """The layer before the classes, at one position of a row instead of all as before words. Classes
-    themselves are next to nothing.
-    """
-    return Work(2.0 * (batch.rows - batch.padded) * model.width**2, 0.0, 10.0)
-
-
-def _terms(
-    stage: Stage, batch: TextRows, ours: Shape, theirs: tuple[Shape, ...], seen: Reads
-) -> tuple[Work, Work]:
-    """Work of the objective's terms: with the student's share, and teacher logits apart."""
-    widths = Widths(output_width(_text(stage)), tuple(output_width(_text(each)) for each in stage.teachers))
-    found, logits = NOTHING, NOTHING
-    for term, share in zip(stage.objective.terms, seen.terms, strict=True):
-        rows = batch.source if term.site == "encoder" and batch.source is not None else batch.own
-        if term.site == "words":
-            mine, other = word_term(term, rows, ours, widths)
-            found, logits = found + share * mine, logits + share * other
-        elif term.layers is not None:
-            found += share * total([layer_term(term, rows, ours, teacher) for teacher in theirs])
-        else:
-            found += share * Work(0.0, 0.0, 30.0)
-    return found, logits
+    return update(text_model(stage), sizes.text_rows(stage)) + _UPDATE + Work(0.0, learned)
 
 
 # Texts that are written
@@ -254,7 +149,7 @@ def _rollouts(stage: Stage, run: PromptRun, size: TextSize, sizes: Sizes) -> Wor
         return NOTHING
     rows = float(min(run.batch_size, size.train))
     words = sizes.text_rows(stage)
-    return share * written(_text(stage), words, rows, size.source.longest, _rolled(run, size))
+    return share * written(text_model(stage), words, rows, size.source.longest, _rolled(run, size))
 
 
 def _own_share(sequences: Sequences) -> float:
@@ -274,14 +169,14 @@ def _evaluation(stage: Stage, run: TaskRun, size: TextSize, sizes: Sizes) -> Wor
         chunks = math.ceil(size.dev / _AT_ONCE)
         rows = size.dev / chunks
         batch = Rows(rows, size.source.mean, rows * size.source.mean, 0.0)
-        once = forward(_text(stage), rows, batch.length) + _class_head(_text(stage), batch)
+        once = forward(text_model(stage), rows, batch.length) + class_head(text_model(stage), batch)
         return times * (chunks * once + Work(host=size.dev * size.source.mean))
     return times * total(list(_judged(stage, run, size, sizes)))
 
 
 def _judged(stage: Stage, run: TaskRun, size: TextSize, sizes: Sizes) -> Iterator[Work]:
     """One evaluation: texts, their scores, and the losses on the right ones."""
-    model, words = _text(stage), sizes.text_rows(stage)
+    model, words = text_model(stage), sizes.text_rows(stage)
     if isinstance(run, PairRun):
         # At first, and by hard sources, texts are as long as they may be.
         new = min(run.decoding.max_length - 1.0, 1.2 * size.target.longest)
@@ -312,7 +207,7 @@ def _losses(stage: Stage, batch: TextRows, texts: float, sizes: Sizes) -> Iterat
     """Cross-entropy of the right words, and the divergence from a teacher."""
     chunks, own = texts / _COMPARED_AT_ONCE, batch.own
     for each in (stage, *stage.teachers[:1]):
-        model = _text(each)
+        model = text_model(each)
         logits = word_logits(own.predicted, sizes.text_rows(each), output_width(model), trained=False)
         again = 2 if stage.teachers and each is stage else 1  # once for each of the two losses
         yield chunks * (forward(model, own.rows, own.length, 0.0, batch.read) + again * logits)
