@@ -145,7 +145,9 @@ def test_a_search_of_one_point_is_that_point():
 
 
 def test_the_paper_s_search_costs_runs_but_no_stage():
-    chosen, searched = plan(scale="paper"), Plan(load(REPOSITORY / "config" / "paper-search.yaml"))
+    own = {"papers": ["glmd"]}
+    chosen = plan(own, scale="paper")
+    searched = Plan(load(REPOSITORY / "config" / "paper-search.yaml", own))
     assert len(searched.stages) == len(chosen.stages)
     runs = [sum(len(stage.runs) for stage in each.stages.values()) for each in (chosen, searched)]
     assert runs[1] == 6 * runs[0] > 0

@@ -84,7 +84,12 @@ class Workbench:
     """A plan, its encoded world and fresh models, in a folder of its own."""
 
     def __init__(self, folder: Path, scale: str = "pocket") -> None:
-        few = {"methods": ["GLMD-vc"], "seeds": [1], "variants": {"tables": [], "quirks": []}}
+        few = {
+            "papers": ["glmd"],
+            "methods": ["GLMD-vc"],
+            "seeds": [1],
+            "variants": {"tables": [], "quirks": []},
+        }
         self.plan = Plan(load(scale, {"data": {"pocket": WORLD}} | few), folder)
         prepare(self.plan.config, self.plan.layout)
         prepare_process(1)

@@ -158,7 +158,7 @@ def narrowed(config: Config, name: str) -> Config:
 
     Gates look at all teachers of a configuration; those that the stage does not need are not to be trained.
     """
-    for key in ("recipes", "tables", "quirks", "methods", "pairs", "seeds"):
+    for key in ("papers", "recipes", "tables", "quirks", "methods", "pairs", "seeds"):
         found = (smaller for smaller in _smaller(config, key) if _has(smaller, name))
         config = next(found, config)
     return config

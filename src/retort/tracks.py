@@ -117,6 +117,7 @@ class TrackPlan:
         self.track = self.section.tracks[name]
         self.label = _FAMILIES[self.track.family][1]
         self.recipes = RECIPES[paper]
+        self._teachers: dict[tuple[str, str], Stage | None] = {}
         _check(self)
 
     @property
@@ -196,6 +197,12 @@ class TrackPlan:
 
     def pretrained(self, symbol: str) -> Stage | None:
         """A teacher after pretraining, or as it is imported; ``None``: it starts with the tasks."""
+        # As one value, whose digest is taken once.
+        if (symbol, "pretraining") not in self._teachers:
+            self._teachers[symbol, "pretraining"] = self._pretrained(symbol)
+        return self._teachers[symbol, "pretraining"]
+
+    def _pretrained(self, symbol: str) -> Stage | None:
         imported = self.track.import_teacher.get(symbol)
         settings = self.track.pretraining.teacher
         if imported is None and settings is None:
@@ -219,6 +226,12 @@ class TrackPlan:
 
     def fine_tuned(self, symbol: str) -> Stage:
         """A teacher on the tasks."""
+        found = self._teachers.get((symbol, "task"))
+        if found is None:
+            found = self._teachers[symbol, "task"] = self._fine_tuned(symbol)
+        return found
+
+    def _fine_tuned(self, symbol: str) -> Stage:
         return Stage(
             phase="task",
             architecture=text_architecture(symbol, self.track),

@@ -61,7 +61,10 @@ def resolve(raw: Mapping[str, Any], place: str = "configuration", folder: Path =
         raise InputError(f"{place}: scale: is missing; add one of {', '.join(scale_names(folder))}")
     if scale not in scale_names(folder):
         raise InputError(f"{place}: scale: no scale {scale!r}; {nearest(str(scale), scale_names(folder))}")
-    complete = merge(_scale(folder, str(scale)), raw)
+    # What names every key was resolved before; the scale's file may have other models and methods by now.
+    complete = (
+        dict(raw) if Config.model_fields.keys() <= raw.keys() else merge(_scale(folder, str(scale)), raw)
+    )
     try:
         # By way of JSON, because pydantic's strict mode takes a JSON list, but no Python list, for a tuple.
         config = Config.model_validate_json(json.dumps(complete, default=str))
