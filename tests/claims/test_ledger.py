@@ -142,6 +142,18 @@ _FROM = " threshold: 0, threshold_from: x"
     ("test", "message"),
     [
         (
+            "kind: greater, higher: A @ smallest teacher, lower: B @ any pair",
+            "expected 'any pair' in all cells or in none",
+        ),
+        (
+            "kind: greater, higher: A @ smallest teacher, lower: B @ X-Y",
+            "expected 'smallest teacher', 'largest teacher' in all cells or in none",
+        ),
+        (
+            "kind: trend, rising: [A @ largest teacher, A @ X-Y, A @ smallest teacher]",
+            "expected a pair by its name ('smallest teacher', 'largest teacher': for greater",
+        ),
+        (
             "kind: greater, higher: A @ any pair, lower: B @ X-Y",
             "expected 'any pair' in all cells or in none",
         ),

@@ -36,6 +36,21 @@ def test_a_term_says_what_is_compared_where_and_with_what_weight():
     assert positions == "valid, mean over all; rows above Steps(number=10); in the edited pass"
 
 
+def test_words_chosen_by_uncertainty_read_like_a_call():
+    group = {
+        "is": "TokenGroup",
+        "group": "hard",
+        "of": "predicted",
+        "share": 0.5,
+        "first": False,
+        "last": True,
+    }
+    term = {"site": "words", "by": {"is": "KL"}, "layers": None, "mask": group, "norm": "valid", "via": [],
+            "weight": 0.8}  # fmt: skip
+    ((*_, positions),) = terms({"terms": [term]})
+    assert positions == "TokenGroup(group=hard, of=predicted, share=0.5, last), mean over these"
+
+
 def test_every_stage_of_a_scale_can_be_put_in_words():
     """Whatever the recipes hold: no term without weight, distance and site, every parent named."""
     plan = Plan(load("smoke"))
