@@ -16,6 +16,7 @@ from retort.config.model import Config
 from retort.config.texts import Split, TextPaper, TextPocket, Track
 from retort.data.glue.tasks import SPECS as GLUE
 from retort.data.instructions.sets import SPECS as INSTRUCTION_SETS
+from retort.data.seq2seq.tasks import SPECS as PAIRS
 from retort.errors import InputError
 from retort.files import digest_of
 
@@ -24,6 +25,8 @@ CORPUS = "corpus"
 
 INSTRUCTIONS = "instructions"
 """The task of causal models: one training, judged by several sets."""
+
+_ORDER = (*GLUE, *PAIRS)
 
 _BETWEEN = "-"
 
@@ -87,8 +90,15 @@ def text_sets(config: Config, paper: str) -> tuple[str, ...]:
 
 
 def tasks_of(track: Track) -> tuple[str, ...]:
-    """What a track's models are trained on, each in a run of its own."""
-    return (*track.tasks, *(() if track.instructions is None else (INSTRUCTIONS,)))
+    """What a track's models are trained on, each in a run of its own, in the order of the papers' tables.
+
+    The order of a configuration's keys says nothing: files of resolved ones are sorted.
+    """
+    return (*sorted(track.tasks, key=_place), *(() if track.instructions is None else (INSTRUCTIONS,)))
+
+
+def _place(task: str) -> tuple[int, str]:
+    return (_ORDER.index(task) if task in _ORDER else len(_ORDER)), task
 
 
 def instructed(config: Config, paper: str) -> bool:
@@ -145,7 +155,7 @@ def text_part(paper: str, track: str, task: str | None = None) -> str:
 
 def words_read(paper: str, track: Track) -> tuple[str, ...]:
     """Raw parts that a track's words are made from: the corpora, and texts that a trained tokenizer knows."""
-    pairs = [task for task in track.tasks if task not in GLUE]
+    pairs = [task for task in tasks_of(track) if task not in (*GLUE, INSTRUCTIONS)]
     taught = () if track.instructions is None else track.instructions.train
     return tuple(raw_part(paper, name) for name in (CORPUS, *pairs, *taught))
 

@@ -179,8 +179,11 @@ class TrackPlan:
     def _pairs(
         self, table: Mapping[str, tuple[str, ...]]
     ) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
-        """Each row of a table with its teachers and students."""
-        for name, row in table.items():
+        """Each row of a table with its teachers and students, in the order of the recipes."""
+        methods = (*self.recipes.methods, *(method for method, _ in self.recipes.variants))
+        order = [method.name for method in methods]
+        rows = sorted(table.items(), key=lambda row: order.index(row[0]) if row[0] in order else len(order))
+        for name, row in rows:
             pairs = []
             for text in row:
                 teacher, _, student = text.rpartition("-")
@@ -353,7 +356,7 @@ class TrackPlan:
 
         Methods that no script trains there, and those under one recipe, take the track's own.
         """
-        first = next(iter(self.track.methods))
+        first = min(self.track.methods, key=[known.name for known in self.recipes.methods].index)
         ours, reference = (self.recipes.rates(name, stage, task) for name in (method, first))
         if ours is None or reference is None:
             return optimiser

@@ -143,7 +143,7 @@ class TextTraining(Section):
     micro_batch_size: Count | None = Field(description="Examples of one forward pass; null = all.")
     learning_rate: Roles = Field(
         description="Peak rates. Methods that the authors trained at another rate than the track's first "
-        "method have a rate that differs from this in the same proportion."
+        "method (in the order of the recipes) have a rate that differs from this in the same proportion."
     )
     optimiser: Optimiser = Field(description="Optimiser and learning-rate curve.")
     padding: Literal["longest", "fixed"] = Field(
@@ -233,3 +233,9 @@ class TextPaper(Section):
     hub: TextHub | None = Field(description="Corpora on the hub; null unless data.source is hub.")
     limits: Limits = Field(description="How much of the data is used.")
     tracks: dict[str, Track] = Field(min_length=1, description="Families by name.")
+
+    @field_validator("tracks")
+    @classmethod
+    def _by_name(cls, tracks: dict[str, Track]) -> dict[str, Track]:
+        """The order of keys says nothing, as files of resolved configurations are sorted."""
+        return dict(sorted(tracks.items()))
