@@ -183,7 +183,8 @@ def test_students_are_cut_by_projection():
     assert rewrite(glmd.PKD, {"fused-truncation": "fixed"}) == replace(glmd.PKD, cut=Cut(fused=False))
     methods = {"methods": ["TAKD", "Theseus"], "pairs": ["T1-S1", "T2-A1-A2-S2"], "columns": "all"}
     for fused, quirks in ((True, {}), (False, {"fused-truncation": "fixed"})):
-        plan = Plan(load("paper", methods | {"seeds": [1], "quirks": quirks}))
+        own = {"papers": ["glmd"], "seeds": [1], "quirks": quirks}
+        plan = Plan(load("paper", methods | own))
         taken = [stage for stage in plan.stages.values() if stage.truncated is not None]
         assert len(taken) > 3
         for stage in taken:

@@ -92,7 +92,7 @@ def test_vocabularies():
 
 @pytest.mark.parametrize(("name", "samples"), [("batch=8", 8), ("batch=32", 32), ("batch=128", 128)])
 def test_batches_are_in_the_papers_terms(name, samples):
-    plan = Plan(load("pocket"))
+    plan = Plan(load("pocket", {"papers": ["glmd"]}))
     (cell,) = (c for c in plan.cells if c.method == f"GLMD-vc {name}")
     first = cell.stages[0].init.init
     assert first.phase == "pretraining"
@@ -106,7 +106,7 @@ def test_batches_are_in_the_papers_terms(name, samples):
 
 def plan_of(**changes):
     few = {"methods": ["KD", "GLMD-vc"], "pairs": ["T1-S2", "T1-S1"], "seeds": [1, 2]}
-    return Plan(load("smoke", few | changes))
+    return Plan(load("smoke", {"papers": ["glmd"]} | few | changes))
 
 
 def variant_cells(plan):

@@ -42,7 +42,7 @@ FEW = {"methods": ["KD"], "pairs": ["T1-S1", "(T1,T2)-S2"], "seeds": [1]}
 
 
 def plan_with(path, **changes):
-    return Plan(load("smoke", FEW | {"recipes": str(path)} | changes))
+    return Plan(load("smoke", FEW | {"papers": ["glmd"], "recipes": str(path)} | changes))
 
 
 @pytest.fixture
