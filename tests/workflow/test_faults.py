@@ -20,6 +20,7 @@ from retort.training.setup import prepare_process
 pytestmark = pytest.mark.workflow
 
 FEW = {
+    "papers": ["glmd"],
     "methods": ["KD"],
     "tasks": ["RTE"],
     "pairs": ["T1-S1"],

@@ -9,6 +9,7 @@ import pytest
 pytestmark = pytest.mark.workflow
 
 OVERRIDES = (
+    'papers=["glmd"]',
     "methods=['TinyBERT']",
     "tasks=['RTE','COPA']",
     "pairs=['T1-S1']",
