@@ -128,9 +128,9 @@ def _repeat_an_update() -> None:
 
 
 def _forget_the_diary() -> None:
-    for module in (pretraining, tasks):
-        real = module._Diary
-        module._Diary = lambda real=real, **found: real()
+    for module, name in ((pretraining, "Diary"), (tasks, "_Diary")):
+        real = getattr(module, name)
+        setattr(module, name, lambda real=real, **found: real())
 
 
 def _die_in_the_last_update() -> None:

@@ -140,7 +140,7 @@ def pocket_split(sizes: TextPocket, name: str) -> Split:
 def languages_of(config: Config, paper: str) -> tuple[str, ...]:
     """Languages of all multilingual tracks of a paper."""
     tracks = paper_section(config, paper).tracks.values()
-    return tuple(dict.fromkeys(code for track in tracks for code in track.languages))
+    return tuple(sorted({code for track in tracks for code in track.languages}))
 
 
 def raw_part(paper: str, name: str) -> str:

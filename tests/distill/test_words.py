@@ -152,5 +152,5 @@ def test_half_precision_states_give_float32_distances():
 
 
 def test_chunks_are_cut_by_memory():
-    assert chunk_rows(30592, 4) == 128 * 2**20 // (8 * 30592 * 4)
+    assert chunk_rows(30592, 4) == 256 * 2**20 // (8 * 30592 * 4)
     assert chunk_rows(10**9, 8) == 1

@@ -117,7 +117,7 @@ def undisturbed(tmp_path_factory):
         (train_tasks if stage.tasks else pretrain)(stage, job)
         if stage.id.startswith("T1.task"):
             store_signals(stage, job)
-    collect_scores(plan)
+    collect_scores(plan, "glmd")
     torch.set_flush_denormal(False)
     return plan.layout.root
 

@@ -90,7 +90,9 @@ def test_a_misspelt_scale_stops_make(made, target, words):
 
 
 def test_missing_data_stop_snakemake_with_the_step_s_own_line(tree):
-    ended: subprocess.CompletedProcess[str] = tree.snakemake("data_root=nowhere", "data={source: folder}")
+    ended: subprocess.CompletedProcess[str] = tree.snakemake(
+        'papers=["glmd"]', "data_root=nowhere", "data={source: folder}"
+    )
     printed = ended.stdout + ended.stderr
     assert ended.returncode == 1 and "Traceback" not in printed
     assert "error: data_root: nowhere is not a folder; name one with superglue/ and corpus/ in it" in printed

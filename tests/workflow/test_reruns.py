@@ -163,7 +163,7 @@ ROWS = {
     "parts-of-a-divergence": Row(
         _SOURCE + "distill/decoupled.py",
         put("return self.by.target * _binary(first[0]", "return 2 * self.by.target * _binary(first[0]"),
-        retrained(compares_by(Decoupled)) | OF_RECIPES,
+        retrained(compares_by(Decoupled)) | OF_RECIPES | CLAIMED,
     ),
     "prompts": Row(
         _SOURCE + "training/prompt_lessons.py",

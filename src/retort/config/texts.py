@@ -233,9 +233,3 @@ class TextPaper(Section):
     hub: TextHub | None = Field(description="Corpora on the hub; null unless data.source is hub.")
     limits: Limits = Field(description="How much of the data is used.")
     tracks: dict[str, Track] = Field(min_length=1, description="Families by name.")
-
-    @field_validator("tracks")
-    @classmethod
-    def _by_name(cls, tracks: dict[str, Track]) -> dict[str, Track]:
-        """The order of keys says nothing, as files of resolved configurations are sorted."""
-        return dict(sorted(tracks.items()))
