@@ -25,9 +25,9 @@ def main() -> None:
     from retort import peers, peers_table
 
     for positions in arguments.positions:
-        for divergence in peers.DIVERGENCES:
+        for loss in peers.LOSSES:
             setting = peers.Setting(positions, arguments.vocabulary, *arguments.widths)
-            found = peers.compare(divergence, setting, arguments.repeats)
+            found = peers.compare(loss, setting, arguments.repeats)
             for figure in found:
                 print(peers_table.line(figure), flush=True)
             if arguments.save:

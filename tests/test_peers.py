@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import functools
 
 import pytest
 import torch
 
 from retort import peers, peers_table
 from retort.errors import RetortError
-from retort.peers import DIVERGENCES, OURS, PEERS, Setting, agree, compare, gradients, loss_of, peak
+from retort.peers import LOSSES, OURS, Peer, Setting, agree, compare, gradients, loss_of, peak
+from retort.peers_atkd import stand_there
 
 TINY = Setting(24, 50, 8, 12)
 
@@ -19,23 +21,46 @@ def naive(beta):
 
     def loss(words):
         mine, theirs = (each.dense().log_softmax(-1) for each in words)
-        one, other = (theirs, mine) if beta == 0 else (mine, theirs)
-        return (one.exp() * (one - other)).sum(-1).mean()
+        middle = (beta * theirs.exp() + (1 - beta) * mine.exp()).log() if 0 < beta < 1 else None
+        parts = [(beta, theirs, middle), (1 - beta, mine, middle)] if middle is not None else []
+        if middle is None:
+            parts = [(1, theirs, mine) if beta == 0 else (1, mine, theirs)]
+        return sum(share * (one.exp() * (one - other)).sum(-1) for share, one, other in parts).mean()
 
     return loss
 
 
+def naive_atkd(words):
+    """Position by position, by the definition."""
+    mine, theirs = (each.dense()[0].double().softmax(-1) for each in words)
+    found = []
+    for p, q, g in zip(theirs, mine, stand_there(words)[0].tolist(), strict=True):
+        target = p[g] * (p[g] / q[g]).log() + (1 - p[g]) * ((1 - p[g]) / (1 - q[g])).log()
+        p_rest, q_rest = (torch.cat([x[:g], x[g + 1 :]]) / (1 - x[g]) for x in (p, q))
+        found.append((float(1 - p[g]), target, (p_rest * (p_rest / q_rest).log()).sum()))
+    found.sort(key=lambda entry: -entry[0])
+    half = -(-len(found) // 2)
+    hard = sum(target + rest for _, target, rest in found[:half]) / half
+    return (0.8 * hard + 0.2 * sum(rest for *_, rest in found[half:]) / (len(found) - half)).float()
+
+
+NAIVE = {"forward KL": naive(0), "reverse KL": naive(1), "JSD": naive(0.5), "ATKD": naive_atkd}
+
+
 @pytest.fixture
 def only_naive(monkeypatch):
-    monkeypatch.setattr(peers, "PEERS", {"naive": ("torch", naive), "absent": ("no-such-package", naive)})
+    for name, (mine, _) in LOSSES.items():
+        make = functools.partial(NAIVE.__getitem__, name)
+        others = {where: Peer(where, make) for where in ("torch", "no-such-package")}
+        monkeypatch.setitem(LOSSES, name, (mine, others))
     monkeypatch.setattr(peers, "peak", lambda peer, *_: {OURS: 8.0}.get(peer, 20.0))
 
 
-@pytest.mark.parametrize("divergence", DIVERGENCES)
-def test_our_losses_are_what_they_are_called(divergence):
+@pytest.mark.parametrize("name", LOSSES)
+def test_our_losses_are_what_they_are_called(name):
     words = TINY.words()
-    agree(loss_of(OURS, divergence), naive(DIVERGENCES[divergence][1]), words, divergence)
-    value, states, table = gradients(loss_of(OURS, divergence), words)
+    agree(loss_of(OURS, name), NAIVE[name], words, name)
+    value, states, table = gradients(loss_of(OURS, name), words)
     assert value > 0 and states.shape == (1, 24, 8) and table.shape == (50, 8) and table.any()
 
 
@@ -54,10 +79,10 @@ def test_other_losses_are_not_compared():
 
 def test_figures_are_ratios_of_the_peers_to_ours(only_naive):
     found = {(figure.peer, figure.measure): figure for figure in compare("forward KL", TINY, 3)}
-    assert found["naive", "peak memory over ours"].value == 20 / 8
-    assert found["naive", "time over ours"].value > 0 and found[OURS, "time"].unit == "ms"
-    assert found["naive", "time"].version == torch.__version__ and found[OURS, "time"].version == ""
-    skipped = found["absent", "skipped"]
+    assert found["torch", "peak memory over ours"].value == 20 / 8
+    assert found["torch", "time over ours"].value > 0 and found[OURS, "time"].unit == "ms"
+    assert found["torch", "time"].version == torch.__version__ and found[OURS, "time"].version == ""
+    skipped = found["no-such-package", "skipped"]
     assert skipped.value is None and skipped.note == "no-such-package is not installed"
 
 
@@ -79,18 +104,18 @@ def test_peak_memory_is_that_of_value_and_gradient():
     assert table < peak(OURS, "forward KL", Setting(8, 20000, 256, 16)) < 4 * table
 
 
-@pytest.mark.parametrize("peer", PEERS)
-@pytest.mark.parametrize("divergence", DIVERGENCES)
-def test_peers_compute_the_same(peer, divergence):
-    if peers.version_of(peer) is None:
-        pytest.skip(f"{PEERS[peer][0]} is not installed (make bench-peers)")
+@pytest.mark.parametrize(("name", "peer"), [(name, peer) for name in LOSSES for peer in LOSSES[name][1]])
+def test_peers_compute_the_same(name, peer):
+    other = LOSSES[name][1][peer]
+    if other.version is None:
+        pytest.skip(f"{other.distribution} is not installed (make bench-peers)")
     if "compiled" in peer:
         pytest.skip("compiling takes a minute; the comparison itself checks it")
-    agree(loss_of(OURS, divergence), loss_of(peer, divergence), TINY.words(), peer)
+    agree(loss_of(OURS, name), loss_of(peer, name), TINY.words(), peer)
 
 
 def test_what_was_measured_is_all_there(root):
     rows = list(csv.DictReader((root / "benchmarks" / "words_losses.csv").open(newline="")))
-    assert {row["loss"] for row in rows} == set(DIVERGENCES)
-    assert {row["peer"] for row in rows} == {OURS, *PEERS}
+    expected = {(name, peer) for name, (_, others) in LOSSES.items() for peer in (OURS, *others)}
+    assert {(row["loss"], row["peer"]) for row in rows} == expected
     assert all(row["value"] or row["note"] for row in rows)

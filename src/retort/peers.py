@@ -23,21 +23,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from retort.distill.distances import KL, Distance, ReverseKL
+from retort.distill.divergences import GeneralisedJSD
 from retort.distill.words import word_distance
 from retort.errors import InputError, RetortError
 from retort.models.features import WordLogits
+from retort.peers_atkd import dense_atkd, our_atkd
 from retort.timing import alternate, ratio
 
 OURS = "retort"
 WARM_UP = 1
 AGREEMENT = 1e-3
 """Largest relative difference of values and gradients (norm of the difference by norm), in float32."""
-
-DIVERGENCES: dict[str, tuple[Distance, float]] = {
-    "forward KL": (KL(), 0.0),
-    "reverse KL": (ReverseKL(), 1.0),
-}
-"""Our distance, and the beta of the generalised Jensen-Shannon divergence that is the same."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +95,9 @@ def ours(distance: Distance) -> Loss:
 
     def loss(words: Words) -> Tensor:
         student, teacher = words
-        where = torch.ones(student.hidden.shape[:2], dtype=torch.bool)
-        return word_distance(student, teacher, where, distance).mean()
+        return word_distance(
+            student, teacher, torch.ones(student.hidden.shape[:2], dtype=torch.bool), distance
+        ).mean()
 
     return loss
 
@@ -136,52 +133,69 @@ def liger(beta: float, compiled: bool) -> Loss:
     return loss
 
 
-PEERS: dict[str, tuple[str, Callable[[float], Loss]]] = {
-    "TRL": ("trl", trl),
-    "Liger, chunked": ("liger_kernel", lambda beta: liger(beta, compiled=False)),
-    "Liger, chunked and compiled": ("liger_kernel", lambda beta: liger(beta, compiled=True)),
+@dataclass(frozen=True)
+class Peer:
+    """A loss of somebody else's: the distribution that has it, and how it is made."""
+
+    distribution: str
+    make: Callable[[], Loss]
+
+    @property
+    def version(self) -> str | None:
+        """The installed one; ``None``: not installed."""
+        try:
+            return metadata.version(self.distribution)
+        except metadata.PackageNotFoundError:
+            return None
+
+
+def _of_beta(beta: float) -> dict[str, Peer]:
+    """Who has the generalised Jensen-Shannon divergence."""
+    return {
+        "TRL": Peer("trl", lambda: trl(beta)),
+        "Liger, chunked": Peer("liger_kernel", lambda: liger(beta, compiled=False)),
+        "Liger, chunked and compiled": Peer("liger_kernel", lambda: liger(beta, compiled=True)),
+    }
+
+
+LOSSES: dict[str, tuple[Loss, dict[str, Peer]]] = {
+    "forward KL": (ours(KL()), _of_beta(0.0)),
+    "reverse KL": (ours(ReverseKL()), _of_beta(1.0)),
+    "JSD": (ours(GeneralisedJSD(0.5)), _of_beta(0.5)),
+    "ATKD": (our_atkd, {"all logits at once": Peer("torch", lambda: dense_atkd)}),
 }
-"""Distribution, and the loss of a beta."""
+"""Our loss, and the same of others by name. Nobody else has ATKD: it stands beside its definition."""
 
 
-def loss_of(peer: str, divergence: str) -> Loss:
+def loss_of(peer: str, name: str) -> Loss:
     """A loss by its names."""
-    distance, beta = DIVERGENCES[divergence]
-    return ours(distance) if peer == OURS else PEERS[peer][1](beta)
+    mine, others = LOSSES[name]
+    return mine if peer == OURS else others[peer].make()
 
 
-def version_of(peer: str) -> str | None:
-    """The installed version of a peer's distribution; ``None``: not installed."""
-    try:
-        return metadata.version(PEERS[peer][0])
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def compare(divergence: str, setting: Setting, repeats: int) -> list[Figure]:
+def compare(name: str, setting: Setting, repeats: int) -> list[Figure]:
     """All peers beside us on one loss."""
     words = setting.words()
-    mine = loss_of(OURS, divergence)
-    there = {}
-    found = []
-    for peer in PEERS:
-        version = version_of(peer)
-        if version is None:
-            note = f"{PEERS[peer][0]} is not installed"
-            found.append(Figure(divergence, peer, "", setting, "skipped", None, "", note))
+    mine, others = LOSSES[name]
+    found, there = [], {}
+    for peer, other in others.items():
+        if other.version is None:
+            note = f"{other.distribution} is not installed"
+            found.append(Figure(name, peer, "", setting, "skipped", None, "", note))
             continue
-        there[peer] = loss_of(peer, divergence)
-        agree(mine, there[peer], words, f"{peer}, {divergence}")
+        there[peer] = other.make()
+        agree(mine, there[peer], words, f"{peer}, {name}")
     took = dict(zip([OURS, *there], _times([mine, *there.values()], words, repeats), strict=True))
-    memory = {peer: peak(peer, divergence, setting) for peer in took}
+    memory = {peer: peak(peer, name, setting) for peer in took}
+    versions = {peer: others[peer].version or "" for peer in there} | {OURS: ""}
     for peer in there:
-        origin = divergence, peer, version_of(peer) or "", setting
+        origin = name, peer, versions[peer], setting
         found += [
             Figure(*origin, "time over ours", ratio(took[peer], took[OURS]), ""),
             Figure(*origin, "peak memory over ours", memory[peer] / memory[OURS], ""),
         ]
     for peer, seconds in took.items():
-        origin = divergence, peer, "" if peer == OURS else version_of(peer) or "", setting
+        origin = name, peer, versions[peer], setting
         found += [
             Figure(*origin, "time", 1000 * statistics.median(seconds), "ms"),
             Figure(*origin, "peak memory", memory[peer], "MiB"),
@@ -215,13 +229,13 @@ def agree(mine: Loss, theirs: Loss, words: Words, name: str) -> None:
             raise RetortError(f"{name}: {part} differs from ours by {apart:.2g}; these are different losses")
 
 
-def peak(peer: str, divergence: str, setting: Setting) -> float:
+def peak(peer: str, name: str, setting: Setting) -> float:
     """MiB that value and gradient take in a process of their own, on top of states and tables."""
     sizes = [setting.positions, setting.vocabulary, setting.student, setting.teacher]
-    command = [sys.executable, "-m", "retort.peers", peer, divergence, *map(str, sizes)]
+    command = [sys.executable, "-m", "retort.peers", peer, name, *map(str, sizes)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, env=_environment())
     if ended.returncode != 0:
-        raise RetortError(f"{peer}, {divergence}: {ended.stderr.strip().splitlines()[-1]}")
+        raise RetortError(f"{peer}, {name}: {ended.stderr.strip().splitlines()[-1]}")
     return float(ended.stdout.split()[-1])
 
 

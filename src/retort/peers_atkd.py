@@ -1,0 +1,66 @@
+"""ATKD as we compute it, and by its definition on whole logits: what :mod:`retort.peers` compares."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from retort.distill.decoupled import Decoupled, uncertainty
+from retort.distill.positions import TokenGroup
+from retort.distill.words import word_distance, word_statistic
+from retort.models.features import WordLogits
+
+Words = tuple[WordLogits, WordLogits]
+"""Of student and teacher."""
+
+_GROUPS = {
+    TokenGroup(group="easy"): (0.2, Decoupled(0.0, 1.0)),
+    TokenGroup(group="hard"): (0.8, Decoupled(1.0, 1.0)),
+}
+"""What is compared at each group of words, and its weight, as the recipes have it."""
+
+
+def our_atkd(words: Words) -> Tensor:
+    """ATKD in two passes: the teacher's uncertainty, then both groups of words (Zhong et al., 2024)."""
+    student, teacher = words
+    where, targets = torch.ones(student.hidden.shape[:2], dtype=torch.bool), stand_there(words)
+    known = word_statistic(teacher, where, targets, uncertainty)
+    total = student.hidden.new_zeros(())
+    for group, (share, by) in _GROUPS.items():
+        kept, weights = group.pick(where, known, 1, known, 0)
+        values = word_distance(student, teacher, kept, by, targets, weights.to(known.dtype))
+        total = total + share * values.sum()
+    return total
+
+
+def dense_atkd(words: Words) -> Tensor:
+    """ATKD by its definition, on logits that are all multiplied out."""
+    student, teacher = words
+    targets = stand_there(words)[..., None]
+    mine = F.linear(student.hidden, student.weight).log_softmax(-1)
+    with torch.no_grad():
+        theirs = F.linear(teacher.hidden, teacher.weight).log_softmax(-1)
+    at, others = zip(*(_taken_apart(logs, targets) for logs in (theirs, mine)), strict=True)
+    target = (at[0].exp() * (at[0] - at[1])).sum(-1)
+    kept = torch.ones_like(mine, dtype=torch.bool).scatter(-1, targets, False)
+    gap = torch.where(kept, others[0] - others[1], 0)
+    rest = (others[0].exp() * gap).sum(-1)
+    unsure = at[0][..., 1].flatten()
+    hard = torch.zeros_like(unsure, dtype=torch.bool)
+    hard[unsure.argsort(descending=True)[: -(-len(unsure) // 2)]] = True
+    easy_share, hard_share = (share for share, _ in _GROUPS.values())
+    return easy_share * rest.flatten()[~hard].mean() + hard_share * (target + rest).flatten()[hard].mean()
+
+
+def _taken_apart(logs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Log-probabilities [..., 2] of the target and of all others together, and [..., V] of each other."""
+    others = logs.scatter(-1, targets, -torch.inf)
+    together = others.logsumexp(-1, keepdim=True)
+    return torch.cat([logs.gather(-1, targets), together], -1), others - together
+
+
+def stand_there(words: Words) -> Tensor:
+    """Words that stand there, int64 [1, positions]: different ones, the same in every process."""
+    positions, vocabulary = words[0].hidden.shape[1], words[0].weight.shape[0]
+    return torch.randint(vocabulary, (1, positions), generator=torch.Generator().manual_seed(1))
