@@ -103,6 +103,10 @@ def test_the_first_screen_counts_both(two_papers, texts):
     papers = [Results(two_papers), texts]
     told = dict(facts(papers))
     assert told["Scale"] == "pocket: GLMD 5 methods, 1 pair, 8 tasks; CKA 9 methods, 5 pairs, 6 tasks"
+    assert told["Data"] == (
+        "source pocket (generated, world seed 1): GLMD 60,000 documents; CKA 60,000 documents"
+    )
+    assert dict(facts(papers[1:]))["Data"].endswith("world seed 1): 60,000 documents")
     assert told["Training time"].endswith(f"over {sum(len(results.runs) for results in papers)} runs")
     # Teachers score 60 on the first set of their family, of which 55 were asked.
     assert [(gate.teacher, gate.what, gate.score, gate.passed) for gate in gates(texts)] == [

@@ -8,12 +8,12 @@ from datetime import datetime
 from itertools import product
 from typing import Any
 
-from retort.config import Config
 from retort.papers import paper_of
 from retort.progress import clock
 from retort.reporting.results import Results
 from retort.reporting.scores import PAPER, averages, select
 from retort.reporting.track_rows import students_of
+from retort.texts import paper_section
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def facts(papers: Sequence[Results]) -> list[tuple[str, str]]:
     config, cards = papers[0].config, [run.card for results in papers for run in results.runs]
     found = [
         ("Scale", f"{config.scale}: {_sizes(papers)}"),
-        ("Data", _data(config)),
+        ("Data", _data(papers)),
         ("Seeds", "; ".join(dict.fromkeys(", ".join(map(str, results.seeds)) for results in papers))),
     ]
     if not cards:
@@ -123,11 +123,25 @@ def _size(results: Results) -> str:
     return ", ".join(f"{len(found)} {name}{'s' if len(found) != 1 else ''}" for name, found in numbers)
 
 
-def _data(config: Config) -> str:
+def _data(papers: Sequence[Results]) -> str:
+    config = papers[0].config
     world = config.data.pocket
     if world is None:
         return f"source {config.data.source}"
-    return f"source pocket (generated, world seed {world.world_seed}): {world.documents:,} documents"
+    corpora = [_documents(results) for results in papers]
+    if len(papers) > 1:
+        corpora = [
+            f"{short_title(results.paper)} {said}" for results, said in zip(papers, corpora, strict=True)
+        ]
+    return f"source pocket (generated, world seed {world.world_seed}): {'; '.join(corpora)}"
+
+
+def _documents(results: Results) -> str:
+    """How much of the generated corpus a paper's models read."""
+    config = results.config
+    world = paper_section(config, results.paper).pocket if results.tracks else config.data.pocket
+    assert world is not None
+    return f"{world.documents:,} documents"
 
 
 def _device(device: dict[str, Any]) -> str:
