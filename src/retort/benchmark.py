@@ -36,7 +36,8 @@ from retort.models.glm import GLM
 from retort.models.glm_family import GLMFamily
 from retort.plan import Plan
 from retort.runcard import Request, processor_name
-from retort.stages import Optimiser, Pretraining, Stage
+from retort.runs import Optimiser, Pretraining
+from retort.stages import Stage
 from retort.timing import alternate, ratio
 from retort.training.loop import Trainer
 from retort.training.pretraining import training_stream

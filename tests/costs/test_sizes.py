@@ -11,7 +11,8 @@ from retort.data.examples import ClozeExample, GLMExample
 from retort.data.store import save_examples
 from retort.files import write_json
 from retort.plan import Plan
-from retort.stages import Compression, Corpus
+from retort.runs import Corpus
+from retort.stages import Compression
 
 
 def sizes(scale, overrides=None, folder=None):

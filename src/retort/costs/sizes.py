@@ -12,7 +12,8 @@ from retort.config.loading import REPOSITORY
 from retort.config.model import Config
 from retort.costs.text_sizes import TextSize, WordsSize, text_sizes
 from retort.files import read_json
-from retort.stages import Compression, Corpus, Stage, TaskRun
+from retort.runs import Corpus, TaskRun
+from retort.stages import Compression, Stage
 from retort.texts import CORPUS, paper_of_part
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from retort.training.lessons import Judged
 from retort.training.signals import write_signals
 
 if TYPE_CHECKING:
-    from retort.stages import ClozeRun, Corpus
+    from retort.runs import ClozeRun, Corpus
 
 
 class BlockSamples:

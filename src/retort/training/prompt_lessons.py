@@ -32,7 +32,7 @@ from retort.training.lessons import Judged
 from retort.training.probes import PROBE_ROWS, TEXT_VIEW, View
 
 if TYPE_CHECKING:
-    from retort.stages import PromptRun
+    from retort.runs import PromptRun
 
 _ROWS_AT_ONCE = 64
 """Of validation batches."""

@@ -17,7 +17,8 @@ from retort.models.checkpoint import load_tensors, save_tensors
 from retort.models.features import Family
 from retort.progress import Progress
 from retort.runcard import Origin, Stopwatch, write_card
-from retort.stages import Stage, TaskRun, to_json
+from retort.runs import TaskRun
+from retort.stages import Stage, to_json
 from retort.training.checkpoints import Scratch
 from retort.training.diary import Diary
 from retort.training.distribution import ALONE, World, deal

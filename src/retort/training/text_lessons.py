@@ -30,7 +30,7 @@ from retort.training.lessons import Judged
 from retort.training.probes import CLASS_VIEW, PROBE_ROWS, TEXT_VIEW, View
 
 if TYPE_CHECKING:
-    from retort.stages import ClassRun, PairRun, TextCorpus
+    from retort.runs import ClassRun, PairRun, TextCorpus
 
 _ROWS_AT_ONCE = 64
 """Of validation batches."""
