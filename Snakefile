@@ -13,11 +13,11 @@ from retort.devices import places
 from retort.errors import RetortError
 from retort.files import date_back, digest_of, sha256_of, write_text
 from retort.hashes import remembered_hashes
-from retort.fingerprint import fingerprint
+from retort.fingerprint import fingerprint, root_of
 from retort.plan import Plan
 from retort.reporting.exhibits import EXHIBITS, exhibits_of
 from retort.reporting.tables import TEMPLATES
-from retort.texts import CORPUS, paper_of_part, part_of, text_part, words_read
+from retort.texts import CORPUS, part_of, text_part
 
 min_version("9.27")
 

@@ -23,7 +23,7 @@ from torch.nn import functional
 from retort.config import load
 from retort.config.model import as_text
 from retort.data.batches import GLMBatch, collate_cloze
-from retort.data.prepare import prepare
+from retort.data.parts import prepare_paper
 from retort.data.store import load_examples
 from retort.distill.binding import BoundObjective
 from retort.distill.distances import SoftCrossEntropy
@@ -92,7 +92,7 @@ class Workbench:
             "variants": {"tables": [], "quirks": []},
         }
         self.plan = Plan(load(scale, {"data": {"pocket": WORLD}} | few), folder)
-        prepare(self.plan.config, self.plan.layout)
+        prepare_paper(self.plan, "glmd")
         prepare_process(1)
 
     @property

@@ -25,7 +25,15 @@ from retort.recipes.own import module_name, own_methods
 from retort.schooling import TEACHER_ROW, Schooling
 from retort.stages import Architecture, Compression, Leading, Stage, Truncation, value_types
 from retort.students import architecture, columns, student_architecture
-from retort.texts import CORPUS, paper_section, raw_names, text_names, text_papers
+from retort.texts import (
+    CORPUS,
+    EncodedPart,
+    encoded_parts,
+    paper_section,
+    raw_names,
+    text_names,
+    text_papers,
+)
 from retort.tracks import TEACHER_SEED
 
 _SETTINGS = "retort.training.setup:prepare_process"
@@ -67,6 +75,11 @@ class Plan:
     def data(self) -> dict[str, str]:
         """Folder of raw data by part: the corpus, each task (see :mod:`retort.texts`)."""
         return raw_names(self.config)
+
+    @cached_property
+    def parts(self) -> dict[str, EncodedPart]:
+        """What each encoded part is made from."""
+        return encoded_parts(self.config)
 
     @cached_property
     def digest(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
+from retort.fingerprint import root_of
 from retort.reporting.results import Results
 from retort.reporting.tables import Table
 
@@ -44,7 +45,7 @@ class Exhibit(Generic[Made]):
     @property
     def code(self) -> str:
         """Where its code starts, as a root of fingerprints."""
-        return f"{self.make.__module__}:{self.make.__qualname__}"
+        return root_of(self.make)
 
 
 @dataclass(frozen=True)
