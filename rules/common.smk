@@ -214,16 +214,21 @@ def templates(pattern):
     )
 
 
+def texts_of(paper, which):
+    """The files that stand for encoded parts of a paper: none, those with a vocabulary, all."""
+    own = {part: made for part, made in plan.parts.items() if made.paper == paper}
+    words = [part for part, made in own.items() if made.task is None]
+    return list(map(text_of, {"none": (), "vocabulary": words, "all": own}[which]))
+
+
 def shown_in(exhibit, paper):
     """Files that an exhibit of a paper is made from."""
-    every = [part for part, made in plan.parts.items() if made.paper == paper]
-    parts = {"none": (), "vocabulary": (CORPUS,), "all": every}[exhibit.text]
     return [
         *(f"{RESULTS}/{paper}/{name}.csv" for name in exhibit.of),
         *exhibit.reads,
         *logs_of(exhibit.logs),
         *(scored(paper) if exhibit.runs else ()),
-        *map(text_of, parts),
+        *texts_of(paper, exhibit.text),
     ]
 
 
@@ -235,8 +240,15 @@ def judged_from(paper):
         *(f"{RESULTS}/{paper}/figures/{name}.csv" for name in found.judged),
         *found.judged_by,
         *scored(paper),
-        *([text_of(CORPUS)] if paper == "glmd" else []),  # rows of its word table
+        *texts_of(paper, found.judged_text),
     ]
+
+
+def timed_models(paper):
+    """Digest of the models of a paper's tracks and of what they are timed on."""
+    timed = {"family", "models", "teachers", "tasks"}
+    tracks = settings.section(paper).tracks.values()
+    return digest_of([track.model_dump(mode="json", include=timed) for track in tracks])
 
 
 def logs_of(methods):
