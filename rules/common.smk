@@ -1,6 +1,7 @@
 # What the rules ask: which files a stage makes and needs, which data there is, what the run ends with.
 from retort.costs.requests import Requests
 from retort.data.parts import encoder_of, files_of, provider_of
+from retort.stage_code import signals_code
 
 # Device of steps that run a single model; a CPU run must not queue for it.
 GPU = 0 if settings.device == "cpu" else 1

@@ -39,10 +39,10 @@ from retort.runcard import Request, processor_name
 from retort.runs import Optimiser, Pretraining
 from retort.stages import Stage
 from retort.timing import alternate, ratio
+from retort.training.glm_signals import CachedTeacher, write_signals
 from retort.training.loop import Trainer
 from retort.training.pretraining import training_stream
 from retort.training.setup import Job, prepare_process
-from retort.training.signals import CachedTeacher, write_signals
 from retort.training.tasks import TaskBatches
 
 WORLD = {"documents": 3000, "train_size": 64, "dev_size": 16}

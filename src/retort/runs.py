@@ -134,7 +134,9 @@ class TaskRun:
         evaluations: on dev, evenly spaced; ``per_epoch``: after each epoch. One before training
             is always made.
         padding: ``longest`` pads to the batch's longest row, ``fixed`` to the limit of the task.
-        signals: whether its teachers' signals are stored once, for all who learn from them.
+        store: the function that writes what students read of a fine-tuned teacher, as a root of fingerprints
+            (``None``: they run it). A text, so that neither the teacher nor who is never taught depends on
+            its code; those who read depend on what it writes.
         paper: whose task it is.
     """
 
@@ -147,7 +149,7 @@ class TaskRun:
     padding: Literal["longest", "fixed"]
     evaluations: int | Literal["per_epoch"]
 
-    signals: ClassVar[bool] = False
+    store: ClassVar[str | None] = None
     paper: ClassVar[str]
 
     @property
@@ -158,7 +160,7 @@ class TaskRun:
     @property
     def reads_signals(self) -> bool:
         """Whether it reads what its teachers stored."""
-        return self.signals
+        return self.store is not None
 
     @property
     def classes(self) -> int | None:
@@ -186,7 +188,7 @@ class ClozeRun(TaskRun):
 
     max_length: int
 
-    signals: ClassVar[bool] = True
+    store: ClassVar[str] = "retort.training.glm_signals:store_clozes"
     paper: ClassVar[str] = "glmd"
 
     @property
@@ -273,6 +275,7 @@ class PromptRun(TaskRun):
     drawn: int
     sequences: Sequences
 
+    store: ClassVar[str] = "retort.training.prompt_lessons:store_responses"
     paper: ClassVar[str] = "atkd"
 
     @property

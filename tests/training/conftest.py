@@ -90,7 +90,7 @@ class Workshop:
             pretrain(stage, job)
         else:
             for teacher in stage.teachers:
-                stored = all(run.signals for run in teacher.runs.values())
+                stored = all(run.reads_signals for run in teacher.runs.values())
                 if teacher.phase == "task" and stored and not self.plan.layout.signals(teacher).exists():
                     store_signals(teacher, job)
             train_tasks(stage, job)

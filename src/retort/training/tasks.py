@@ -42,7 +42,6 @@ from retort.training.setup import (
     weights_digest,
     write_log,
 )
-from retort.training.signals import CACHED, CachedTeacher
 
 
 @dataclass
@@ -127,12 +126,12 @@ class Classroom:
     def _teacher(self, number: int, objective: BoundObjective) -> Family:
         if number not in self._teachers:
             source, job = self._stage.teachers[number], self._job
-            stored = self.run.signals and source.phase == "task"
-            if not stored or not objective.cacheable(number, CACHED):
+            recall = self.lesson.recall if source.phase == "task" else None
+            if recall is None or not objective.cacheable(number, recall.sites):
                 self._teachers[number] = load_frozen(source, job, self._task)
             else:
-                path = job.layout.signals(source) / f"{self._task}.safetensors"
-                self._teachers[number] = CachedTeacher(path, self.shapes[number], job.device)
+                folder, shape = job.layout.signals(source), self.shapes[number]
+                self._teachers[number] = recall.open(folder, shape, job.device)
         return self._teachers[number]
 
 
