@@ -13,11 +13,11 @@ from retort.devices import places
 from retort.errors import RetortError
 from retort.files import date_back, digest_of, sha256_of, write_text
 from retort.hashes import remembered_hashes
-from retort.fingerprint import fingerprint
+from retort.fingerprint import fingerprint, root_of
 from retort.plan import Plan
 from retort.reporting.exhibits import EXHIBITS, exhibits_of
 from retort.reporting.tables import TEMPLATES
-from retort.texts import CORPUS, paper_of_part, part_of, text_part, words_read
+from retort.texts import CORPUS, part_of
 
 min_version("9.27")
 
@@ -71,12 +71,8 @@ include: "rules/vocab.smk"
 include: "rules/pretrain.smk"
 include: "rules/task.smk"
 include: "rules/evaluate.smk"
+include: "rules/speed.smk"
 include: "rules/report.smk"
-
-
-if "cka" in settings.papers:
-
-    include: "rules/speed.smk"
 
 
 # Jobs of a cluster run Snakemake, too: they date nothing that others are reading.
@@ -110,7 +106,9 @@ onsuccess:
     # Kept for the case that something would have to be made again.
     shutil.rmtree(f"{RESULTS}/.finished", ignore_errors=True)
     # A run for single files may end long before there are scores.
-    if all(Path(f"{RESULTS}/{paper}/scores.csv").exists() for paper in settings.papers):
+    if all(
+        Path(f"{RESULTS}/{paper}/scores.csv").exists() for paper in settings.papers
+    ):
         shell(f"python scripts/summarise.py --results {RESULTS} --config {CONFIG}")
 
 

@@ -1,7 +1,7 @@
 # What the rules ask: which files a stage makes and needs, which data there is, what the run ends with.
 from retort.costs.requests import Requests
-from retort.data.parts import part_files, source_of
-from retort.texts import INSTRUCTIONS, paper_section, raws_of_text
+from retort.data.parts import encoder_of, files_of, provider_of
+from retort.stage_code import signals_code
 
 # Device of steps that run a single model; a CPU run must not queue for it.
 GPU = 0 if settings.device == "cpu" else 1
@@ -74,17 +74,12 @@ def text_folder(name):
 
 def tokenizer_of(part):
     """The tokenizer that a task is encoded with."""
-    paper, rest = paper_of_part(part)
-    words = CORPUS if paper == "glmd" else text_part(paper, rest.partition("-")[0])
-    return str(layout.text(plan.text[words]) / "tokenizer.json")
+    return str(layout.text(plan.text[plan.parts[part].words]) / "tokenizer.json")
 
 
-def words_from(part):
-    """Raw data that the words of a track are made from."""
-    paper, track = paper_of_part(part)
-    return list(
-        map(raw_of, words_read(paper, paper_section(settings, paper).tracks[track]))
-    )
+def raws_of(part):
+    """Raw data that an encoded part is made from."""
+    return list(map(raw_of, plan.parts[part].raws))
 
 
 def needed_by(name):
@@ -147,21 +142,7 @@ def code_of(name):
 
 def raw_files(part):
     """A part's files in a data folder; generated and fetched data have none."""
-    if settings.data.source != "folder":
-        return []
-    root = Path(settings.data_root)
-    paper, name = paper_of_part(part)
-    if paper != "glmd":
-        named = part_files(settings, paper, name)
-    elif part == CORPUS:
-        vocab_txt = settings.data.vocabulary.vocab_txt
-        vocabulary = [] if vocab_txt is None else [root / vocab_txt]
-        named = [*sorted((root / "corpus").glob("*.txt")), *vocabulary]
-    else:
-        named = [
-            root / "superglue" / part / f"{split}.jsonl" for split in ("train", "val")
-        ]
-    return [str(path) for path in named if path.exists()]
+    return list(map(str, files_of(settings, part)))
 
 
 def bytes_of(files):
@@ -171,20 +152,12 @@ def bytes_of(files):
 
 def raw_code(part):
     """Fingerprint of what makes raw data of this source."""
-    paper, name = paper_of_part(part)
-    if paper != "glmd":
-        return fingerprint([source_of(settings, paper)])
-    kind = "corpus" if part == CORPUS else "task"
-    return fingerprint([f"retort.data.prepare:{settings.data.source}_{kind}"])
+    return fingerprint([root_of(provider_of(settings, part))])
 
 
 def encoding_code(part):
-    """Fingerprint of what encodes a task."""
-    if part.endswith(f"-{INSTRUCTIONS}"):
-        return fingerprint(["retort.data.instruction_encoding:encode_prompt_sets"])
-    if paper_of_part(part)[0] != "glmd":
-        return fingerprint(["retort.data.text_prepare:encode_task_texts"])
-    return fingerprint(["retort.data.prepare:encode_examples"])
+    """Fingerprint of what encodes a part."""
+    return fingerprint([root_of(encoder_of(plan, part))])
 
 
 def mapped_stage(wildcards):
@@ -242,16 +215,21 @@ def templates(pattern):
     )
 
 
+def texts_of(paper, which):
+    """The files that stand for encoded parts of a paper: none, those with a vocabulary, all."""
+    own = {part: made for part, made in plan.parts.items() if made.paper == paper}
+    words = [part for part, made in own.items() if made.task is None]
+    return list(map(text_of, {"none": (), "vocabulary": words, "all": own}[which]))
+
+
 def shown_in(exhibit, paper):
     """Files that an exhibit of a paper is made from."""
-    every = [part for part in plan.text if paper_of_part(part)[0] == paper]
-    parts = {"none": (), "vocabulary": (CORPUS,), "all": every}[exhibit.text]
     return [
         *(f"{RESULTS}/{paper}/{name}.csv" for name in exhibit.of),
         *exhibit.reads,
         *logs_of(exhibit.logs),
         *(scored(paper) if exhibit.runs else ()),
-        *map(text_of, parts),
+        *texts_of(paper, exhibit.text),
     ]
 
 
@@ -263,8 +241,15 @@ def judged_from(paper):
         *(f"{RESULTS}/{paper}/figures/{name}.csv" for name in found.judged),
         *found.judged_by,
         *scored(paper),
-        *([text_of(CORPUS)] if paper == "glmd" else []),  # rows of its word table
+        *texts_of(paper, found.judged_text),
     ]
+
+
+def timed_models(paper):
+    """Digest of the models of a paper's tracks and of what they are timed on."""
+    timed = {"family", "models", "teachers", "tasks"}
+    tracks = settings.section(paper).tracks.values()
+    return digest_of([track.model_dump(mode="json", include=timed) for track in tracks])
 
 
 def logs_of(methods):

@@ -37,7 +37,7 @@ rule text:
         runtime=lambda wildcards, attempt: requests.text_minutes(attempt),
         mem_mb=lambda wildcards, attempt: requests.text_megabytes(attempt),
     params:
-        code=fingerprint(["retort.data.prepare:encode_text"]),
+        code=lambda wildcards: encoding_code(CORPUS),
         config=config_file,
         part=CORPUS,
     shell:
@@ -46,7 +46,7 @@ rule text:
 
 rule words:
     input:
-        lambda wildcards: words_from(part_of(wildcards.words)),
+        lambda wildcards: raws_of(part_of(wildcards.words)),
     output:
         f"{RESULTS}/text/{{words}}/summary.json",
         f"{RESULTS}/text/{{words}}/tokenizer.json",
@@ -58,12 +58,7 @@ rule words:
         runtime=lambda wildcards, attempt: requests.text_minutes(attempt),
         mem_mb=lambda wildcards, attempt: requests.text_megabytes(attempt),
     params:
-        code=fingerprint(
-            [
-                "retort.data.text_prepare:encode_words",
-                "retort.data.instruction_encoding:encode_prompt_words",
-            ]
-        ),
+        code=lambda wildcards: encoding_code(part_of(wildcards.words)),
         config=config_file,
         part=lambda wildcards: part_of(wildcards.words),
     shell:
@@ -73,9 +68,7 @@ rule words:
 rule examples:
     input:
         lambda wildcards: tokenizer_of(part_of(wildcards.task)),
-        lambda wildcards: [
-            raw_of(part) for part in raws_of_text(settings, part_of(wildcards.task))
-        ],
+        lambda wildcards: raws_of(part_of(wildcards.task)),
     output:
         f"{RESULTS}/text/{{task}}/summary.json",
     log:

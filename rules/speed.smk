@@ -2,25 +2,18 @@
 # of each track are needed, whose number decides the largest matrix.
 rule speed:
     input:
-        [text_of(text_part("cka", track)) for track in settings.cka.tracks],
+        lambda wildcards: texts_of(wildcards.paper, "vocabulary"),
     output:
-        f"{RESULTS}/cka/speed.csv",
+        f"{RESULTS}/{{paper}}/speed.csv",
     log:
-        f"{LOGS}/speed.log",
+        f"{LOGS}/{{paper}}.speed.log",
     conda:
         "../envs/train.yaml"
     resources:
         gpu=GPU,
     params:
         code=fingerprint(["retort.evaluation.speed:measure_speed"]),
-        models=digest_of(
-            [
-                track.model_dump(
-                    mode="json", include={"family", "models", "teachers", "tasks"}
-                )
-                for track in settings.cka.tracks.values()
-            ]
-        ),
+        models=lambda wildcards: timed_models(wildcards.paper),
         config=config_file,
     shell:
-        "python scripts/measure_speed.py --config {params.config} --threads {threads} 2>&1 | tee {log}"
+        "python scripts/measure_speed.py --config {params.config} --paper {wildcards.paper} --threads {threads} 2>&1 | tee {log}"

@@ -47,12 +47,7 @@ rule signals:
         ),
         mem_mb=lambda wildcards, attempt: requests.megabytes(wildcards.tuned, attempt),
     params:
-        code=fingerprint(
-            [
-                "retort.training.signals:store_signals",
-                "retort.training.setup:prepare_process",
-            ]
-        ),
+        code=lambda wildcards: signals_code(plan.stage(wildcards.tuned)),
         config=config_file,
     shell:
         "python scripts/teacher_signals.py --config {params.config} --stage {wildcards.tuned}"

@@ -9,7 +9,7 @@ def main() -> None:
     arguments = part_parser(__doc__ or "").parse_args()
     plan = plan_of(arguments)
 
-    from retort.data.encoding import encode_part
+    from retort.data.parts import encode_part
 
     for part in parts_of(arguments, plan.text):
         encode_part(plan, part)

@@ -2,7 +2,6 @@
 
 from retort.cli import part_parser, parts_of, plan_of
 from retort.errors import run_cli
-from retort.texts import paper_of_part
 
 
 def main() -> None:
@@ -10,16 +9,10 @@ def main() -> None:
     arguments = part_parser(__doc__ or "").parse_args()
     plan = plan_of(arguments)
 
-    from retort.data.parts import provide_part
-    from retort.data.prepare import provide
+    from retort.data.parts import provide
 
     for part in parts_of(arguments, plan.data):
-        folder = plan.layout.data(plan.data[part])
-        paper, name = paper_of_part(part)
-        if paper == "glmd":
-            provide(plan.config, part, folder)
-        else:
-            provide_part(plan.config, paper, name, folder)
+        provide(plan.config, part, plan.layout.data(plan.data[part]))
 
 
 if __name__ == "__main__":

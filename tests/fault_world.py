@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 
 from retort.config import load
-from retort.data.prepare import encode_examples, encode_text, provide
+from retort.data.parts import provide
+from retort.data.prepare import encode_examples, encode_text
 from retort.evaluation.collect import collect_scores
 from retort.evaluation.gates import check_gates
 from retort.plan import Plan

@@ -11,7 +11,7 @@ from retort.plan import Plan
 from retort.reporting.exhibit import CLAIMS, HYPER_PARAMETERS, SCORES
 from retort.reporting.exhibits import EXHIBITS as OF_PAPERS
 from retort.stages import Stage
-from retort.texts import CORPUS, named_texts
+from retort.texts import CORPUS
 
 PLAN = Plan(load("smoke"))
 """Of the run that tests change."""
@@ -63,7 +63,7 @@ def maps(plan: Plan) -> dict[str, str]:
 
 def named_jobs(plan: Plan) -> set[str]:
     """All jobs whose results lie in folders that are named after what they follow from."""
-    rules = {part: "words" if task is None else "examples" for part, _, _, task in named_texts(plan.config)}
+    rules = {part: "words" if made.task is None else "examples" for part, made in plan.parts.items()}
     rules[CORPUS] = "text"
     return (
         {f"data {name}" for name in plan.data.values()}

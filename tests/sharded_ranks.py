@@ -209,7 +209,7 @@ def gradients(out: Path, names: list[str]) -> None:
     from method_samples import SAMPLES, GLMFamily, Models, batch_of, models_for
 
     from retort.errors import InputError
-    from retort.stages import Optimiser
+    from retort.runs import Optimiser
     from retort.training.distribution import ALONE, current_world, deal
     from retort.training.loop import Trainer
 

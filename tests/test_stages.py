@@ -7,14 +7,11 @@ import pytest
 
 from retort.distill.distances import KL
 from retort.distill.objective import Objective, Term, hard, words
+from retort.runs import ClozeRun, Corpus, Optimiser, Pretraining
 from retort.stages import (
     Architecture,
-    ClozeRun,
     Compression,
-    Corpus,
     Leading,
-    Optimiser,
-    Pretraining,
     Stage,
     Truncation,
     task_of,
@@ -40,7 +37,7 @@ def test_ids_are_readable_and_stable():
 
 def test_ids_do_not_depend_on_the_process():
     code = (
-        "from retort.stages import *; from retort.distill.objective import hard\n"
+        "from retort.runs import *; from retort.stages import *; from retort.distill.objective import hard\n"
         "o = Optimiser(1e-4, (0.9, 0.98), 1e-6, 0.1, 1.0, 'cosine', 0.05, 0.05)\n"
         "s = Pretraining(o, Corpus('windows', 64, 'paper'), 10, 8, 4)\n"
         "print(Stage('pretraining', Architecture('T1', 4, 16, 2, 64, 0.1, 0.02), hard(), s, 'd4t4', 1).id)"

@@ -8,15 +8,13 @@ from small_tracks import config_of, overrides, track_section
 from retort.config import load
 from retort.texts import (
     CORPUS,
-    named_texts,
+    encoded_parts,
     paper_of_part,
     part_of,
     raw_names,
     raw_part,
-    raws_of_text,
     text_names,
     text_part,
-    words_read,
 )
 
 TASKS = ["RTE", "CB"]
@@ -134,24 +132,28 @@ def test_names_of_parts_hold_dashes_and_come_apart_again():
         "glmd",
         "RTE",
     )
-    assert raws_of_text(config, "cka-mbart-WMT16-en-ro") == ("cka-WMT16-en-ro",)
-    assert raws_of_text(config, "cka-t5-CNN-DM") == ("cka-CNN-DM",)
-    assert raws_of_text(config, "RTE") == ("RTE",)
+    parts = encoded_parts(config)
+    assert parts["cka-mbart-WMT16-en-ro"].raws == ("cka-WMT16-en-ro",)
+    assert parts["cka-t5-CNN-DM"].raws == ("cka-CNN-DM",)
+    assert parts["RTE"].raws == ("RTE",) and parts["RTE"].words == CORPUS
     for part, folder in (*raw_names(config).items(), *text_names(config).items()):
         assert part_of(folder) == part
-    for part, paper, track, task in named_texts(config):
-        (name,) = (name for name, one in config.cka.tracks.items() if one is track)
-        assert part == text_part(paper, name, task) and part in text_names(config)
-        if task is not None:
-            assert raws_of_text(config, part) == (raw_part(paper, task),)
-    assert {part for part, *_ in named_texts(config)} == WORDS | TEXTS
+    for part, made in parts.items():
+        if made.track is None:
+            assert made.paper == "glmd" and part == (made.task or CORPUS)
+            continue
+        (name,) = (name for name, one in config.cka.tracks.items() if one is made.track)
+        assert part == text_part(made.paper, name, made.task) and made.words == text_part("cka", name)
+        if made.task is not None:
+            assert made.raws == (raw_part(made.paper, made.task),)
+    assert parts.keys() == text_names(config).keys() == WORDS | TEXTS | ALL
 
 
 def test_words_are_made_from_the_corpora_and_the_training_texts_of_the_track_s_sets():
-    found = {name: words_read("cka", track) for name, track in config_of(tracks()).cka.tracks.items()}
-    assert found == {
-        "bart": ("cka-corpus", "cka-XSum"),
-        "t5": ("cka-corpus", "cka-CNN-DM", "cka-XSum"),
-        "mbart": ("cka-corpus", "cka-WMT16-en-ro"),
-        "bert": ("cka-corpus",),
+    parts = encoded_parts(config_of(tracks()))
+    assert {name: parts[name].raws for name in WORDS} == {
+        "cka-bart": ("cka-corpus", "cka-XSum"),
+        "cka-t5": ("cka-corpus", "cka-CNN-DM", "cka-XSum"),
+        "cka-mbart": ("cka-corpus", "cka-WMT16-en-ro"),
+        "cka-bert": ("cka-corpus",),
     }

@@ -12,7 +12,8 @@ from retort.plan import Plan
 from retort.quirks import CKA_LEDGER, LEDGERS
 from retort.recipes.cka import METHODS
 from retort.recipes.cka_one_recipe import METHODS as ONE_RECIPE
-from retort.stages import TextCorpus, Truncation
+from retort.runs import TextCorpus
+from retort.stages import Truncation
 from retort.tracks import architectures, text_architecture
 
 FULL = TextModel(

@@ -27,7 +27,7 @@ from retort.models.hf.base import HFFamily
 from retort.models.hf.families import family_of
 from retort.models.hf.folders import save_student
 from retort.models.hf.units import HF_UNITS
-from retort.stages import Optimiser
+from retort.runs import Optimiser
 from retort.training.distribution import ALONE, World, current_world, deal
 from retort.training.loop import Trainer
 

@@ -23,7 +23,7 @@ from torch.nn import functional
 from retort.config import load
 from retort.config.model import as_text
 from retort.data.batches import GLMBatch, collate_cloze
-from retort.data.prepare import prepare
+from retort.data.parts import prepare_paper
 from retort.data.store import load_examples
 from retort.distill.binding import BoundObjective
 from retort.distill.distances import SoftCrossEntropy
@@ -36,12 +36,13 @@ from retort.models.glm import GLM
 from retort.models.glm_family import GLMFamily
 from retort.plan import Plan
 from retort.runcard import Request, processor_name
-from retort.stages import Optimiser, Pretraining, Stage
+from retort.runs import Optimiser, Pretraining
+from retort.stages import Stage
 from retort.timing import alternate, ratio
+from retort.training.glm_signals import CachedTeacher, write_signals
 from retort.training.loop import Trainer
 from retort.training.pretraining import training_stream
 from retort.training.setup import Job, prepare_process
-from retort.training.signals import CachedTeacher, write_signals
 from retort.training.tasks import TaskBatches
 
 WORLD = {"documents": 3000, "train_size": 64, "dev_size": 16}
@@ -91,7 +92,7 @@ class Workbench:
             "variants": {"tables": [], "quirks": []},
         }
         self.plan = Plan(load(scale, {"data": {"pocket": WORLD}} | few), folder)
-        prepare(self.plan.config, self.plan.layout)
+        prepare_paper(self.plan, "glmd")
         prepare_process(1)
 
     @property

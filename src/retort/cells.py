@@ -80,7 +80,7 @@ def cells(plan: Plan) -> tuple[Cell, ...]:
     """
     for name in plan.config.variants.quirks:
         switches_of(name)
-    found = list(_glmd(plan)) if GLMD in plan.config.papers else []
+    found = list(_glmd(plan)) if plan.config.reads_own else []
     for paper in text_papers(plan.config):
         for name in paper_section(plan.config, paper).tracks:
             found += _track(TrackPlan(plan, paper, name))

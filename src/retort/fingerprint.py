@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from retort.errors import RetortError
 from retort.source_graph import EFFECTS, SourceModule, SourcePackage
@@ -174,6 +175,11 @@ class CodeGraph:
 
     def _knows(self, module: str, name: str) -> bool:
         return name in self._module(module).imports or name.startswith("__")
+
+
+def root_of(function: Callable[..., Any]) -> str:
+    """A function as a root."""
+    return f"{function.__module__}:{function.__qualname__}"
 
 
 @functools.cache

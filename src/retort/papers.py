@@ -124,6 +124,10 @@ PAPERS: dict[str, Paper] = {
 }
 
 
+PLAIN = "glmd"
+"""The paper that was here first: names of its data parts don't begin with its own."""
+
+
 def paper_of(name: str) -> Paper:
     """The record of a paper.
 

@@ -15,30 +15,26 @@ from retort.config.messages import nearest
 from retort.config.model import Config, pair_models
 from retort.errors import InputError
 from retort.files import digest_of
-from retort.fingerprint import fingerprint
 from retort.layout import Layout
 from retort.quirks import chosen_switches, rewrite
 from retort.recipes import Cut, Method, Step
 from retort.recipes.glmd import FINE_TUNE, LANGUAGE_MODEL, METHODS
 from retort.recipes.glmd_variants import VARIANTS
-from retort.recipes.own import module_name, own_methods
+from retort.recipes.own import own_methods
 from retort.schooling import TEACHER_ROW, Schooling
-from retort.stages import Architecture, Compression, Leading, Stage, Truncation, value_types
+from retort.stage_code import stage_code
+from retort.stages import Architecture, Compression, Leading, Stage, Truncation
 from retort.students import architecture, columns, student_architecture
-from retort.texts import CORPUS, paper_section, raw_names, text_names, text_papers
+from retort.texts import (
+    CORPUS,
+    EncodedPart,
+    encoded_parts,
+    paper_section,
+    raw_names,
+    text_names,
+    text_papers,
+)
 from retort.tracks import TEACHER_SEED
-
-_SETTINGS = "retort.training.setup:prepare_process"
-_ENTRY = {
-    "import": ("retort.training.pretraining:import_teacher",),
-    "pretraining": ("retort.training.pretraining:pretrain", _SETTINGS),
-    "task": ("retort.training.tasks:train_tasks", _SETTINGS),
-}
-"""What the scripts call, by what a stage does."""
-
-
-_SEVERAL = "retort.training.sharding:Team"
-"""What trains on several devices. Their number is no part of a stage, so this code is part of every one's."""
 
 
 class Plan:
@@ -67,6 +63,11 @@ class Plan:
     def data(self) -> dict[str, str]:
         """Folder of raw data by part: the corpus, each task (see :mod:`retort.texts`)."""
         return raw_names(self.config)
+
+    @cached_property
+    def parts(self) -> dict[str, EncodedPart]:
+        """What each encoded part is made from."""
+        return encoded_parts(self.config)
 
     @cached_property
     def digest(self) -> str:
@@ -173,18 +174,7 @@ class Plan:
 
     def code(self, stage: Stage) -> str:
         """Fingerprint of all code that a stage's result depends on."""
-        entry = _ENTRY["import" if stage.imported else stage.phase]
-        own = None if self.config.recipes is None else Path(self.config.recipes)
-        files = {} if own is None else {module_name(own): own}
-        several = () if stage.imported else (_SEVERAL,)
-        values = (
-            stage.objective,
-            stage.architecture,
-            stage.schooling,
-            stage.truncated and stage.truncated.part,
-        )
-        read = [kind for value in values for kind in value_types(value)]
-        return fingerprint(sorted({*entry, *several, *read}), files)
+        return stage_code(stage, self.config.recipes)
 
     def pretrained(self, name: str) -> Stage:
         """A teacher's pretraining stage, or its import."""

@@ -14,7 +14,7 @@ from retort.config.messages import nearest
 from retort.config.model import TASKS, Config
 from retort.errors import InputError
 from retort.files import read_text
-from retort.stages import ClozeRun, Corpus, Muon, Optimiser, Pretraining
+from retort.runs import ClozeRun, Corpus, Muon, Optimiser, Pretraining
 
 Role = Literal["teacher", "student"]
 

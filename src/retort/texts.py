@@ -9,7 +9,7 @@ GLMD's parts are :data:`CORPUS` and its tasks. Those of another paper begin with
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from retort.config.model import Config
@@ -19,6 +19,7 @@ from retort.data.instructions.sets import SPECS as INSTRUCTION_SETS
 from retort.data.seq2seq.tasks import SPECS as PAIRS
 from retort.errors import InputError
 from retort.files import digest_of
+from retort.papers import PLAIN
 
 CORPUS = "corpus"
 """No task: the pretraining text, and the vocabulary with its frequencies, which count this alone."""
@@ -31,15 +32,36 @@ _ORDER = (*GLUE, *PAIRS)
 _BETWEEN = "-"
 
 
+@dataclass(frozen=True)
+class EncodedPart:
+    """A part of the encoded texts.
+
+    Attributes:
+        paper: whose.
+        track: whose words and lengths these are; ``None``: of a paper without tracks.
+        task: whose examples; ``None``: a vocabulary with encoded corpora.
+        raws: raw parts that it is made from, corpora first.
+        words: the part with its vocabulary.
+        settings: what else decides its bytes.
+    """
+
+    paper: str
+    track: Track | None
+    task: str | None
+    raws: tuple[str, ...]
+    words: str
+    settings: list[Any]
+
+
 def raw_names(config: Config) -> dict[str, str]:
     """Folder of raw data by part: corpora before tasks."""
     found: dict[str, str] = {}
-    if "glmd" in config.papers:
-        found |= {part: _name(part, _origin(config, part)) for part in (CORPUS, *config.tasks)}
-    for paper in text_papers(config):
-        for name in (CORPUS, *text_sets(config, paper)):
+    for paper in config.papers:
+        section = config.section(paper)
+        for name in (CORPUS, *(config.tasks if section is None else text_sets(section))):
+            origin = _origin(config, name) if section is None else _text_origin(config, section, name)
             part = raw_part(paper, name)
-            found[part] = _name(part, _text_origin(config, paper, name))
+            found[part] = _name(part, origin)
     return found
 
 
@@ -47,44 +69,65 @@ def text_names(config: Config) -> dict[str, str]:
     """Folder of encoded text by part, words before tasks."""
     found: dict[str, str] = {}
     raw = raw_names(config)
-    if "glmd" in config.papers:
-        limits, lengths = config.data.limits, config.task_training.max_length
-        vocabulary = config.data.vocabulary.model_dump(mode="json")
-        found[CORPUS] = _name(CORPUS, [raw[CORPUS], vocabulary, limits.corpus])
-        for task in config.tasks:
-            origin = [found[CORPUS], raw[task], limits.train, limits.dev, lengths[task]]
-            found[task] = _name(task, origin)
-    for paper in text_papers(config):
-        limits = paper_section(config, paper).limits
-        for name, track in paper_section(config, paper).tracks.items():
-            words = text_part(paper, name)
-            read = [raw[part] for part in words_read(paper, track)]
-            vocabulary = track.vocabulary.model_dump(mode="json")
-            languages = [*track.languages]
-            found[words] = _name(words, [read, track.family, vocabulary, languages, limits.corpus])
-            for one in tasks_of(track):
-                part = text_part(paper, name, one)
-                made_of = [raw[raw_part(paper, each)] for each in sets_of(track, one)]
-                settings = _lengths(track, one)
-                found[part] = _name(part, [found[words], *made_of, limits.train, limits.dev, *settings])
+    for name, part in encoded_parts(config).items():
+        words = [found[part.words]] if part.words in found else []
+        found[name] = _name(name, [words, [raw[each] for each in part.raws], *part.settings])
+    return found
+
+
+def encoded_parts(config: Config) -> dict[str, EncodedPart]:
+    """Every encoded part by name, words before tasks."""
+    found: dict[str, EncodedPart] = {}
+    for paper in config.papers:
+        section = config.section(paper)
+        if section is None:
+            found |= _parts(config, paper)
+        else:
+            for name, track in section.tracks.items():
+                found |= _parts_of_track(section, paper, name, track)
+    return found
+
+
+def _parts(config: Config, paper: str) -> dict[str, EncodedPart]:
+    limits, lengths = config.data.limits, config.task_training.max_length
+    vocabulary = config.data.vocabulary.model_dump(mode="json")
+    words = EncodedPart(paper, None, None, (CORPUS,), CORPUS, [vocabulary, limits.corpus])
+    return {CORPUS: words} | {
+        task: EncodedPart(paper, None, task, (task,), CORPUS, [limits.train, limits.dev, lengths[task]])
+        for task in config.tasks
+    }
+
+
+def _parts_of_track(section: TextPaper, paper: str, name: str, track: Track) -> dict[str, EncodedPart]:
+    """The words come from the corpora, and from training texts that a trained tokenizer knows, too."""
+    limits, words = section.limits, text_part(paper, name)
+    pairs = [task for task in tasks_of(track) if task not in (*GLUE, INSTRUCTIONS)]
+    taught = () if track.instructions is None else track.instructions.train
+    read = tuple(raw_part(paper, one) for one in (CORPUS, *pairs, *taught))
+    origin = [track.family, track.vocabulary.model_dump(mode="json"), [*track.languages], limits.corpus]
+    found = {words: EncodedPart(paper, track, None, read, words, origin)}
+    for task in tasks_of(track):
+        raws = tuple(raw_part(paper, one) for one in sets_of(track, task))
+        settings = [limits.train, limits.dev, *_lengths(track, task)]
+        found[text_part(paper, name, task)] = EncodedPart(paper, track, task, raws, words, settings)
     return found
 
 
 def text_papers(config: Config) -> tuple[str, ...]:
     """The papers of a configuration on transformers models."""
-    return tuple(paper for paper in config.papers if paper != "glmd")
+    return tuple(paper for paper in config.papers if config.section(paper) is not None)
 
 
 def paper_section(config: Config, paper: str) -> TextPaper:
-    """A paper's section."""
-    found = {"cka": config.cka, "atkd": config.atkd}[paper]
+    """The section of a paper on transformers models."""
+    found = config.section(paper)
     assert found is not None
     return found
 
 
-def text_sets(config: Config, paper: str) -> tuple[str, ...]:
+def text_sets(section: TextPaper) -> tuple[str, ...]:
     """The data sets of all tracks of a paper."""
-    tracks = paper_section(config, paper).tracks.values()
+    tracks = section.tracks.values()
     listed = (one for track in tracks for task in tasks_of(track) for one in sets_of(track, task))
     return tuple(dict.fromkeys(listed))
 
@@ -99,11 +142,6 @@ def tasks_of(track: Track) -> tuple[str, ...]:
 
 def _place(task: str) -> tuple[int, str]:
     return (_ORDER.index(task) if task in _ORDER else len(_ORDER)), task
-
-
-def instructed(config: Config, paper: str) -> bool:
-    """Whether a paper is on causal models that follow instructions."""
-    return any(track.instructions is not None for track in paper_section(config, paper).tracks.values())
 
 
 def sets_of(track: Track, task: str) -> tuple[str, ...]:
@@ -137,15 +175,14 @@ def pocket_split(sizes: TextPocket, name: str) -> Split:
     return found
 
 
-def languages_of(config: Config, paper: str) -> tuple[str, ...]:
+def languages_of(section: TextPaper) -> tuple[str, ...]:
     """Languages of all multilingual tracks of a paper."""
-    tracks = paper_section(config, paper).tracks.values()
-    return tuple(sorted({code for track in tracks for code in track.languages}))
+    return tuple(sorted({code for track in section.tracks.values() for code in track.languages}))
 
 
 def raw_part(paper: str, name: str) -> str:
     """The raw part of a paper's corpora or of a task."""
-    return _BETWEEN.join((paper, name))
+    return name if paper == PLAIN else _BETWEEN.join((paper, name))
 
 
 def text_part(paper: str, track: str, task: str | None = None) -> str:
@@ -153,36 +190,10 @@ def text_part(paper: str, track: str, task: str | None = None) -> str:
     return _BETWEEN.join((paper, track) if task is None else (paper, track, task))
 
 
-def words_read(paper: str, track: Track) -> tuple[str, ...]:
-    """Raw parts that a track's words are made from: the corpora, and texts that a trained tokenizer knows."""
-    pairs = [task for task in tasks_of(track) if task not in (*GLUE, INSTRUCTIONS)]
-    taught = () if track.instructions is None else track.instructions.train
-    return tuple(raw_part(paper, name) for name in (CORPUS, *pairs, *taught))
-
-
-def named_texts(config: Config) -> Iterator[tuple[str, str, Track, str | None]]:
-    """Every encoded part of the text papers: part, paper, track, and the task, ``None`` of words."""
-    for paper in text_papers(config):
-        for name, track in paper_section(config, paper).tracks.items():
-            yield text_part(paper, name), paper, track, None
-            for task in tasks_of(track):
-                yield text_part(paper, name, task), paper, track, task
-
-
 def paper_of_part(part: str) -> tuple[str, str]:
     """Paper and the rest of a part's name: ``cka-XSum`` is CKA's ``XSum``, ``RTE`` GLMD's."""
     paper, sign, rest = part.partition(_BETWEEN)
-    return (paper, rest) if sign else ("glmd", part)
-
-
-def raws_of_text(config: Config, part: str) -> tuple[str, ...]:
-    """The raw parts that an encoded task is made from."""
-    paper, rest = paper_of_part(part)
-    if paper == "glmd":
-        return (part,)
-    name, _, task = rest.partition(_BETWEEN)
-    track = paper_section(config, paper).tracks[name]
-    return tuple(raw_part(paper, one) for one in sets_of(track, task))
+    return (paper, rest) if sign else (PLAIN, part)
 
 
 def part_of(name: str) -> str:
@@ -194,10 +205,10 @@ def _name(part: str, made_of: Any) -> str:
     return f"{part}.{digest_of(made_of)}"
 
 
-def _text_origin(config: Config, paper: str, name: str) -> list[Any]:
+def _text_origin(config: Config, section: TextPaper, name: str) -> list[Any]:
     """What a part's raw data follows from."""
-    data, section = config.data, paper_section(config, paper)
-    languages = [*languages_of(config, paper)] if name == CORPUS else []
+    data = config.data
+    languages = [*languages_of(section)] if name == CORPUS else []
     if data.source == "pocket":
         assert data.pocket is not None and section.pocket is not None
         sizes = section.pocket

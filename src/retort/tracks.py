@@ -24,7 +24,7 @@ from retort.papers import paper_of
 from retort.quirks import quirk_of, rewrite, switches_of
 from retort.recipes import DATA, Method, Sequences, Step, finetune, pretrain
 from retort.recipes.registry import RECIPES
-from retort.stages import (
+from retort.runs import (
     ClassRun,
     LensOptimiser,
     Muon,
@@ -32,11 +32,10 @@ from retort.stages import (
     PairRun,
     Pretraining,
     PromptRun,
-    Stage,
     TaskRun,
     TextCorpus,
-    Truncation,
 )
+from retort.stages import Stage, Truncation
 from retort.texts import INSTRUCTIONS, paper_section, tasks_of, text_part
 
 if TYPE_CHECKING:

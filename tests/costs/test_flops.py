@@ -99,7 +99,7 @@ def test_parameters_of_the_paper_s_models(symbol):
 
 
 def test_muon_is_exact():
-    from retort.stages import Muon, Optimiser
+    from retort.runs import Muon, Optimiser
 
     settings = Optimiser(
         1e-3, (0.9, 0.99), 1e-8, 0.0, 1.0, "constant", 0.0, 1.0, 1.0, Muon(0.02, 0.9, 5, 0.0)

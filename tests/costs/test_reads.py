@@ -65,7 +65,7 @@ def test_sites_of_two_stacks_of_other_depths(method):
 
 
 def test_what_is_stored_is_what_the_signals_hold():
-    from retort.training.signals import CACHED
+    from retort.training.glm_signals import CACHED
 
     assert STORED == CACHED
 

@@ -11,7 +11,8 @@ from retort.data.examples import ClozeExample, GLMExample
 from retort.data.store import save_examples
 from retort.files import write_json
 from retort.plan import Plan
-from retort.stages import Compression, Corpus
+from retort.runs import Corpus
+from retort.stages import Compression
 
 
 def sizes(scale, overrides=None, folder=None):
@@ -52,13 +53,13 @@ def test_the_generated_world_grows_with_its_settings(tmp_path):
 
 def test_the_generated_world_is_as_assumed(tmp_path):
     """What the table says of the world is what the world says of itself."""
-    from retort.data.prepare import prepare
+    from retort.data.parts import prepare_paper
 
     overrides = {"data": {"pocket": {"train_size": 20, "dev_size": 20, "documents": 2000}}}
     config = load("smoke", overrides)
     plan = Plan(config, tmp_path)
     assumed = sizes("smoke", overrides, tmp_path)
-    prepare(config, plan.layout)
+    prepare_paper(plan, "glmd")
     measured = sizes("smoke", overrides, tmp_path)
     assert measured.measured and not assumed.measured
     assert measured.tokens == pytest.approx(assumed.tokens, rel=0.1)

@@ -11,12 +11,13 @@ import pytest
 
 from retort.config import load
 from retort.data.corpus import EncodedCorpus
-from retort.data.prepare import encode_examples, encode_text, prepare, provide
+from retort.data.parts import prepare_paper, provide
+from retort.data.prepare import encode_examples, encode_text
 from retort.data.store import load_examples
 from retort.data.tokenizer import Tokenizer
 from retort.errors import InputError
 from retort.files import SEAL, sha256_of
-from retort.layout import Layout
+from retort.plan import Plan
 from retort.texts import CORPUS, raw_names, text_names
 
 SMALL = {"pocket": {"documents": 200, "train_size": 6, "dev_size": 4}}
@@ -34,7 +35,7 @@ class Data:
     """Folders of raw data and of encoded text by part."""
 
     def __init__(self, settings, folder):
-        layout = Layout(folder)
+        layout = Plan(settings, folder).layout
         self.config = settings
         self.raw = {part: layout.data(name) for part, name in raw_names(settings).items()}
         self.text = {part: layout.text(name) for part, name in text_names(settings).items()}
@@ -58,7 +59,7 @@ class Data:
 def data(tmp_path_factory):
     """All parts of a small world."""
     folder = tmp_path_factory.mktemp("data")
-    prepare(config(), Layout(folder))
+    prepare_paper(Plan(config(), folder), "glmd")
     return Data(config(), folder)
 
 
@@ -134,7 +135,7 @@ def root(data, tmp_path):
 
 def test_a_folder_and_the_world_it_came_from_are_the_same_to_all_that_follows(data, root, tmp_path):
     settings = folder_config(root, vocabulary={"vocab_txt": "vocab.txt"})
-    prepare(settings, Layout(tmp_path / "out"))
+    prepare_paper(Plan(settings, tmp_path / "out"), "glmd")
     mine = Data(settings, tmp_path / "out")
     for part in PARTS:
         ours, theirs = contents(mine.text[part]), contents(data.text[part])

@@ -20,7 +20,7 @@ from retort.evaluation.selection import best_run, selected
 from retort.files import write_json
 from retort.papers import paper_of
 from retort.plan import Plan
-from retort.stages import ClassRun, ClozeRun, PairRun
+from retort.runs import ClassRun, ClozeRun, PairRun
 
 RTE = paper_of("glmd").task("RTE")
 

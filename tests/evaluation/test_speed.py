@@ -51,7 +51,7 @@ def measured(request, tmp_path_factory):
         patch.setattr(speed, "SECONDS", 0.0)
         patch.setattr(speed, "LEAST", 5)
         device = torch.device(request.param)
-        measure_speed(section, architectures(section), tokenizers, folder / "speed.csv", device)
+        measure_speed("cka", section, architectures(section), tokenizers, folder / "speed.csv", device)
     with (folder / "speed.csv").open(newline="") as stream:
         lines = list(csv.DictReader(stream))
     assert tuple(lines[0]) == COLUMNS and {line["device"] for line in lines} == {request.param}
@@ -96,9 +96,9 @@ def test_parameters_are_those_of_the_timed_model(measured):
 
 def test_the_longest_texts_of_a_kind_are_the_work():
     bert, mbart = TRACKS["BERT"], TRACKS["mBART"]
-    assert workloads(bert, tokenizer_of("bert")) == [Workload("STS-B", "classes", 8, 20, None, None)]
+    assert workloads("cka", bert, tokenizer_of("bert")) == [Workload("STS-B", "classes", 8, 20, None, None)]
     search = Decoding(9, beams=3, min_length=9)
-    (found,) = workloads(mbart, tokenizer_of("mbart50"))
+    (found,) = workloads("cka", mbart, tokenizer_of("mbart50"))
     assert found == Workload("WMT13-en-es", "translation", 8, 10, 7, search)
 
 
@@ -108,6 +108,7 @@ def test_a_model_that_stops_early_is_no_measurement(monkeypatch, tmp_path):
     section = paper(T5=TRACKS["T5"])
     with pytest.raises(RuntimeError, match="asked for 7 tokens, the model wrote 3"):
         measure_speed(
+            "cka",
             section,
             architectures(section),
             {"T5": tmp_path / "t5.json"},
@@ -116,7 +117,7 @@ def test_a_model_that_stops_early_is_no_measurement(monkeypatch, tmp_path):
         )
     with pytest.raises(InputError, match="nothing.json"):
         measure_speed(
-            section, {}, {"T5": tmp_path / "nothing.json"}, tmp_path / "out.csv", torch.device("cpu")
+            "cka", section, {}, {"T5": tmp_path / "nothing.json"}, tmp_path / "out.csv", torch.device("cpu")
         )
     assert not (tmp_path / "out.csv").exists()
 

@@ -11,7 +11,7 @@ import pytest
 from fault_world import CONFIG, STEPS
 
 from retort.config.loading import merge, resolve
-from retort.data.prepare import prepare
+from retort.data.parts import prepare_paper
 from retort.errors import RetortError
 from retort.files import atomic_folder, write_json
 from retort.plan import Plan
@@ -134,7 +134,7 @@ def test_a_read_only_data_folder_is_enough(forge, tmp_path):
     for _ in read_only(given):
         with pytest.raises(OSError, match="Read-only|Permission"):
             (given / "new").touch()
-        prepare(config, plan.layout)
+        prepare_paper(plan, "glmd")
     assert {path: path.stat().st_mtime_ns for path in (given, *given.rglob("*"))} == before
     assert all((plan.layout.text(name) / "summary.json").is_file() for name in plan.text.values())
 

@@ -120,8 +120,11 @@ CORPORA = (
          "--paper: this configuration does not run glmd; it runs cka",
          command="collect_scores --config run.yaml --paper glmd"),
     told("times of a paper that is not run", "papers", ["glmd"],
-         "papers: this configuration does not run cka; name one that does",
-         command="measure_speed --config run.yaml"),
+         "--paper: this configuration has no tracks of cka to time; it has none",
+         command="measure_speed --config run.yaml --paper cka"),
+    told("times of a paper without tracks", "papers", ["glmd", "cka"],
+         "--paper: this configuration has no tracks of glmd to time; it has cka",
+         command="measure_speed --config run.yaml --paper glmd"),
 )  # fmt: skip
 
 ROWS = (*KEYS, *SOURCES, *MODELS, *TASKS, *CORPORA)

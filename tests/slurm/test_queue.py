@@ -17,7 +17,7 @@ from slurm.cluster import wait_for
 from slurm.queue_run import OVERRIDES, PATIENCE, TARGET, QueueRun
 
 from retort.config import load
-from retort.data.prepare import prepare
+from retort.data.parts import prepare_paper
 from retort.evaluation.collect import collect_scores
 from retort.files import SEAL
 from retort.plan import Plan
@@ -111,7 +111,7 @@ def undisturbed(tmp_path_factory):
     """The same run in this process, one step after the other."""
     prepare_process(1)
     plan = Plan(load("smoke", OVERRIDES), tmp_path_factory.mktemp("undisturbed"))
-    prepare(plan.config, plan.layout)
+    prepare_paper(plan, "glmd")
     for stage in plan.stages.values():
         job = Job(plan.layout, plan.code(stage), torch.device("cpu"), Request.made_now({}))
         (train_tasks if stage.tasks else pretrain)(stage, job)

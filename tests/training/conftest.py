@@ -16,15 +16,12 @@ from small_tracks import config_of, track_section
 from small_tracks import overrides as text_overrides
 
 from retort.config import load
-from retort.data.encoding import encode_part
-from retort.data.prepare import prepare
+from retort.data.parts import prepare_paper
 from retort.data.store import load_examples, save_examples
-from retort.data.text_parts import provide_texts
 from retort.files import seal
 from retort.plan import Plan
 from retort.runcard import Request
 from retort.stages import Stage
-from retort.texts import paper_of_part
 from retort.training.checkpoints import Scratch
 from retort.training.loop import Trainer
 from retort.training.pretraining import pretrain
@@ -93,7 +90,7 @@ class Workshop:
             pretrain(stage, job)
         else:
             for teacher in stage.teachers:
-                stored = all(run.signals for run in teacher.runs.values())
+                stored = all(run.reads_signals for run in teacher.runs.values())
                 if teacher.phase == "task" and stored and not self.plan.layout.signals(teacher).exists():
                     store_signals(teacher, job)
             train_tasks(stage, job)
@@ -142,10 +139,7 @@ def text_workshop(tmp_path_factory) -> Workshop:
     prepare_process(1)
     made = Workshop(Plan(config_of(text_overrides(**tracks)), tmp_path_factory.mktemp("text_workshop")))
     plan = made.plan
-    for part, folder in plan.data.items():
-        provide_texts(plan.config, *paper_of_part(part), plan.layout.data(folder))
-    for part in plan.text:
-        encode_part(plan, part)
+    prepare_paper(plan, "cka")
     with _newest_best():
         for stage in plan.stages.values():
             made.run(stage)
@@ -169,7 +163,7 @@ def _newest_best() -> Iterator[None]:
 def _finished(overrides: dict[str, Any], results: Path) -> Workshop:
     prepare_process(1)
     plan = Plan(load("smoke", overrides), results)
-    prepare(plan.config, plan.layout)
+    prepare_paper(plan, "glmd")
     if "ReCoRD" in plan.config.tasks:
         _make_ragged(plan.layout.text(plan.text["ReCoRD"]), "train")
     made = Workshop(plan)

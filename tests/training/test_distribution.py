@@ -124,7 +124,7 @@ def test_one_process_never_imports_what_several_need():
 
 
 def test_muon_is_refused():
-    from retort.stages import Muon, Optimiser
+    from retort.runs import Muon, Optimiser
     from retort.training.sharding import Team
 
     sample = next(sample for sample in SAMPLES if sample.name == "KD-0")

@@ -14,7 +14,7 @@ from retort.distill.distances import KL
 from retort.distill.objective import hard, words
 from retort.distill.schedules import Clock, Linear
 from retort.errors import RetortError
-from retort.stages import Optimiser
+from retort.runs import Optimiser
 from retort.training import loop
 from retort.training.checkpoints import Scratch
 from retort.training.loop import Trainer, run

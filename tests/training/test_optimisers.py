@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from retort.models.glm import GLM, GLMConfig
-from retort.stages import Muon as MuonSettings
-from retort.stages import Optimiser
+from retort.runs import Muon as MuonSettings
+from retort.runs import Optimiser
 from retort.training.optimisers import Muon, build, decayed, learning_rate_factor, orthogonalise
 
 ADAM = Optimiser(1e-3, (0.9, 0.98), 1e-6, 0.1, None, "cosine", 0.1, 0.05)

@@ -16,7 +16,7 @@ import torch
 from newest import evaluate_and_keep
 
 from retort.config.model import as_text
-from retort.data.prepare import prepare
+from retort.data.parts import prepare_paper
 from retort.errors import RetortError
 from retort.models.checkpoint import load_glm, load_tensors
 from retort.runcard import Request
@@ -62,7 +62,7 @@ def alone(tmp_path_factory):
     monkeypatch = pytest.MonkeyPatch()
     monkeypatch.setattr(tasks.TaskTraining, "_evaluate", evaluate_and_keep)
     plan = sharded_ranks.plan_in(tmp_path_factory.mktemp("alone"))
-    prepare(plan.config, plan.layout)
+    prepare_paper(plan, "glmd")
     wanted = [sharded_ranks.stage_of(plan, *stage) for stage in STAGES]
     waiting = list(wanted)
     needed = {}

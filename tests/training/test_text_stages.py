@@ -21,7 +21,7 @@ from retort.files import SEAL, verify  # noqa: E402
 from retort.models.checkpoint import load_tensors  # noqa: E402
 from retort.quirks import rewrite  # noqa: E402
 from retort.recipes.cka import METHODS  # noqa: E402
-from retort.stages import Pretraining  # noqa: E402
+from retort.runs import Pretraining  # noqa: E402
 from retort.training.loop import Trainer  # noqa: E402
 from retort.training.pretraining import import_teacher, training_stream  # noqa: E402
 from retort.training.setup import load_frozen, load_teachers, starting_family  # noqa: E402

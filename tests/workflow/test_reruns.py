@@ -36,7 +36,7 @@ from retort.distill.distances import ReverseKL, SoftCrossEntropy
 from retort.distill.divergences import GeneralisedJSD
 from retort.recipes.glmd import tinybert_features
 from retort.reporting.exhibit import HYPER_PARAMETERS, SCORES, SPEED
-from retort.stages import ClozeRun, PromptRun
+from retort.runs import ClozeRun, PromptRun
 
 pytestmark = pytest.mark.workflow
 

@@ -197,7 +197,7 @@ def _missing_parts(config: Config) -> list[str]:
         found.append("data_root: is missing, but data.source is 'folder'; add --config data_root=<folder>")
     if source == "pocket" and config.data.pocket is None:
         found.append("data.pocket: is null, but data.source is 'pocket'; give the world's values")
-    if source == "hub" and config.data.hub is None and "glmd" in config.papers:
+    if source == "hub" and config.data.hub is None and config.reads_own:
         found.append("data.hub: is null, but data.source is 'hub'; give the names on the hub")
     for pair in config.pairs:
         symbols = pair_models(pair)

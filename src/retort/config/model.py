@@ -262,6 +262,21 @@ class Config(Section):
         default_factory=dict, description="Switches by quirk id; quirks that are not named run as_run."
     )
 
+    def section(self, paper: str) -> TextPaper | None:
+        """The section of a paper; ``None``: its settings are the configuration's own, as GLMD's are."""
+        found: TextPaper | None = getattr(self, paper) if has_section(paper) else None
+        return found
+
+    @property
+    def reads_own(self) -> bool:
+        """Whether a paper is run whose settings are the configuration's own."""
+        return not all(map(has_section, self.papers))
+
+
+def has_section(paper: str) -> bool:
+    """Whether configurations have a section for a paper."""
+    return paper in Config.model_fields
+
 
 def as_text(config: Config) -> str:
     """The configuration as canonical JSON text, one file format for all steps."""

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from retort.config.messages import nearest
-from retort.config.model import Config
+from retort.config.model import Config, has_section
 from retort.config.texts import TextPaper, Track
 from retort.papers import PAPERS, Scoring
 
@@ -21,9 +21,9 @@ _WITHOUT_TABLE = ("t5", "gpt_neox", "llama")
 def text_problems(config: Config) -> Iterator[str]:
     """Contradictions in the sections of the papers that are run."""
     for paper in config.papers:
-        if paper == "glmd":
+        if not has_section(paper):
             continue
-        section = getattr(config, paper)
+        section = config.section(paper)
         if section is None:
             yield f"{paper}: is null, but papers names it; give the section, or leave {paper} out of papers"
             continue
@@ -178,9 +178,9 @@ def _too_long(place: str, length: int, track: Track) -> Iterator[str]:
 
 def _symbols(config: Config) -> Iterator[str]:
     """Tables, devices and costs know a model by its symbol alone."""
-    found = dict.fromkeys(config.models, "models") if "glmd" in config.papers else {}
+    found = dict.fromkeys(config.models, "models") if config.reads_own else {}
     for paper in config.papers:
-        section = None if paper == "glmd" else getattr(config, paper)
+        section = config.section(paper)
         for name, track in () if section is None else section.tracks.items():
             place = f"{paper}.tracks.{name}.models"
             for symbol in track.models:

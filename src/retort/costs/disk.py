@@ -10,7 +10,8 @@ from retort.costs.sizes import Sizes
 from retort.costs.stage_work import once_a_task
 from retort.costs.text_flops import parameters as text_parameters
 from retort.models.hf.architecture import TextArchitecture
-from retort.stages import Stage, TaskRun
+from retort.runs import TaskRun
+from retort.stages import Stage
 
 _FLOAT = 4
 _KEPT_STATES = 3

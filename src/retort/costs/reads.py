@@ -16,7 +16,7 @@ from retort.distill.schedules import Clock, Place, value_of
 from retort.models.features import CLASS, HARD, WORDS, Shape, Site
 
 STORED = frozenset({WORDS, CLASS, HARD})
-"""What the stored signals of a fine-tuned teacher answer (``retort.training.signals.CACHED``)."""
+"""What the stored signals of a fine-tuned teacher answer (``retort.training.glm_signals.CACHED``)."""
 
 MOMENTS = 24
 """Moments of a run at which an objective is looked at; schedules and random layers are averaged."""

@@ -64,7 +64,7 @@ class Requests:
         held = state_bytes(stage, sizes) + sum(model_bytes(teacher, sizes) for teacher in stage.teachers)
         for teacher in stage.teachers:
             held += max(
-                (signals_file(teacher, run, sizes) for run in teacher.runs.values() if run.signals),
+                (signals_file(teacher, run, sizes) for run in teacher.runs.values() if run.reads_signals),
                 default=0.0,
             )
         return _megabytes(_PROCESS[self._kind] + held / 1e6, attempt)

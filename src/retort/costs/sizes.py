@@ -12,8 +12,9 @@ from retort.config.loading import REPOSITORY
 from retort.config.model import Config
 from retort.costs.text_sizes import TextSize, WordsSize, text_sizes
 from retort.files import read_json
-from retort.stages import Compression, Corpus, Stage, TaskRun
-from retort.texts import CORPUS, paper_of_part
+from retort.runs import Corpus, TaskRun
+from retort.stages import Compression, Stage
+from retort.texts import CORPUS
 
 if TYPE_CHECKING:
     from retort.layout import Layout
@@ -135,8 +136,8 @@ _MASKING = {"paper": (1.09, 0.197, 1.05), "mixture": (1.17, 0.364, 1.08)}
 
 def sizes_of(plan: Plan) -> Sizes:
     """Sizes of a plan's data, read from encoded text: GLMD's if all is there, others' part by part."""
-    glmd = {part: name for part, name in plan.text.items() if paper_of_part(part)[0] == "glmd"}
-    folders = {part: plan.layout.text(name) for part, name in glmd.items()}
+    own = [part for part, made in plan.parts.items() if made.track is None]
+    folders = {part: plan.layout.text(plan.text[part]) for part in own}
     if folders and all((folder / "summary.json").is_file() for folder in folders.values()):
         return _with_texts(_measured(folders), plan.config, plan.layout)
     return _with_texts(_expected(plan.config), plan.config, plan.layout)

@@ -22,7 +22,8 @@ from retort.costs.work import NOTHING, Work, total
 from retort.data.superglue.tasks import spec_of
 from retort.models.features import Shape
 from retort.models.hf.architecture import TextArchitecture
-from retort.stages import Architecture, Corpus, Pretraining, Stage, TaskRun
+from retort.runs import Corpus, Pretraining, TaskRun
+from retort.stages import Architecture, Stage
 
 _ROWS_AT_ONCE = 128
 """Rows of one forward pass of an evaluation."""

@@ -17,7 +17,7 @@ from retort.config.texts import Instructions, TextPaper, Track
 from retort.data.glue.tasks import SPECS as GLUE
 from retort.data.instructions.sets import spec_of
 from retort.files import read_json
-from retort.texts import INSTRUCTIONS, named_texts, paper_section, pocket_split, text_names
+from retort.texts import INSTRUCTIONS, encoded_parts, pocket_split, text_names
 
 if TYPE_CHECKING:
     from retort.layout import Layout
@@ -131,8 +131,10 @@ def text_sizes(
     names = text_names(config)
     tasks: dict[str, TextSize] = {}
     words: dict[str, WordsSize] = {}
-    for part, paper, track, task in named_texts(config):
-        name, section = names[part], paper_section(config, paper)
+    for part, encoded in encoded_parts(config).items():
+        name, section, track, task = names[part], config.section(encoded.paper), encoded.track, encoded.task
+        if section is None or track is None:
+            continue
         folder = None if layout is None else layout.text(name)
         made = folder is not None and (folder / "summary.json").is_file()
         if task is None:

@@ -17,7 +17,8 @@ from retort.costs.work import NOTHING, Work, total
 from retort.data.instructions.sets import spec_of
 from retort.models.hf.architecture import TextArchitecture
 from retort.recipes import Sequences
-from retort.stages import ClassRun, PairRun, Pretraining, PromptRun, Stage, TaskRun, TextCorpus
+from retort.runs import ClassRun, PairRun, Pretraining, PromptRun, TaskRun, TextCorpus
+from retort.stages import Stage
 
 _AT_ONCE, _WRITTEN_AT_ONCE, _COMPARED_AT_ONCE = 128, {"pairs": 128, "prompts": 64}, 64
 """Rows of one forward pass where classes are found, texts are written, and losses on dev are taken."""

@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from retort.config.model import Config
-from retort.data.instruction_sources import InstructionContents, fetch_instructions, open_instructions
+from retort.data.instruction_sources import (
+    InstructionContents,
+    fetch_instructions,
+    instruction_files,
+    open_instructions,
+)
 from retort.data.manifests import Manifest
 from retort.data.pocket.instructions import PocketInstructions, generate_instructions
 from retort.data.sources import HubCorpus
@@ -13,19 +18,9 @@ from retort.errors import InputError
 from retort.texts import CORPUS, paper_section, pocket_split
 
 
-def provide_instructions(config: Config, paper: str, name: str, out: Path) -> None:
-    """Generate, check or fetch the corpus or a set; ``out/manifest.json`` says where all is.
-
-    Args:
-        config: a complete configuration.
-        paper: whose.
-        name: ``corpus`` or a set.
-        out: folder to write.
-
-    Raises:
-        InputError: missing or malformed data.
-    """
-    _SOURCES[config.data.source](config, paper, name, out)
+def files_of(config: Config, paper: str, name: str) -> list[Path]:
+    """The files of the data folder that a part is made from, as far as they are there."""
+    return instruction_files(Path(config.data_root or ""), contents_of(name))
 
 
 def contents_of(name: str) -> InstructionContents:
@@ -61,7 +56,3 @@ def hub_instructions(config: Config, paper: str, name: str, out: Path) -> Manife
     assert hub is not None
     corpora = [HubCorpus(c.name, c.subset, c.split, c.column, c.revision) for c in hub.corpus]
     return fetch_instructions(out, contents_of(name), corpora if name == CORPUS else ())
-
-
-# The rule of this step names these functions, so that another source's code is no reason to run it again.
-_SOURCES = {"pocket": pocket_instructions, "folder": folder_instructions, "hub": hub_instructions}

@@ -1,8 +1,4 @@
-"""From a data source to what training reads: official files, then tokens; the corpus and each task by itself.
-
-Whatever the source, providing a part ends with the same manifest; nothing after it knows where the data
-came from.
-"""
+"""GLMD's data: from a source to official files, then to tokens; the corpus and each task by itself."""
 
 from __future__ import annotations
 
@@ -21,25 +17,13 @@ from retort.data.superglue.instances import load_task
 from retort.data.superglue.tasks import Split
 from retort.data.tokenizer import Tokenizer
 from retort.errors import InputError
-from retort.files import atomic_folder, write_json
-from retort.layout import Layout
-from retort.texts import CORPUS, paper_of_part, raw_names, text_names
+from retort.files import atomic_folder
+from retort.texts import CORPUS
 
 SPLITS: tuple[Split, ...] = ("train", "val")
 
 
-def provide(config: Config, part: str, out: Path) -> None:
-    """Generate, check or fetch the corpus or a task; ``out/manifest.json`` says where everything is.
-
-    Raises:
-        InputError: missing or malformed data.
-    """
-    source = config.data.source
-    manifest = _CORPUS[source](config, out) if part == CORPUS else _TASK[source](config, part, out)
-    write_json(out / "manifest.json", manifest)
-
-
-def pocket_corpus(config: Config, out: Path) -> Manifest:
+def pocket_corpus(config: Config, paper: str, name: str, out: Path) -> Manifest:
     """Corpus and vocabulary of the generated world."""
     world = config.data.pocket
     assert world is not None
@@ -47,7 +31,7 @@ def pocket_corpus(config: Config, out: Path) -> Manifest:
     return open_folder(out / "world", out, ()) | _vocabulary(out / "world" / "vocab.txt")
 
 
-def pocket_task(config: Config, task: str, out: Path) -> Manifest:
+def pocket_task(config: Config, paper: str, task: str, out: Path) -> Manifest:
     """A task of the generated world."""
     world = config.data.pocket
     assert world is not None
@@ -56,19 +40,19 @@ def pocket_task(config: Config, task: str, out: Path) -> Manifest:
     return open_folder(out / "world", out, (task,), corpus=False)
 
 
-def folder_corpus(config: Config, out: Path) -> Manifest:
+def folder_corpus(config: Config, paper: str, name: str, out: Path) -> Manifest:
     """Corpus and vocabulary of a folder, checked."""
     root = _folder(config)
     vocabulary = _named_vocabulary(config, root)
     return open_folder(root, out, ()) | _vocabulary(vocabulary)
 
 
-def folder_task(config: Config, task: str, out: Path) -> Manifest:
+def folder_task(config: Config, paper: str, task: str, out: Path) -> Manifest:
     """A task of a folder, checked."""
     return open_folder(_folder(config), out, (task,), corpus=False)
 
 
-def hub_corpus(config: Config, out: Path) -> Manifest:
+def hub_corpus(config: Config, paper: str, name: str, out: Path) -> Manifest:
     """Corpus and vocabulary from the hub."""
     hub = config.data.hub
     assert hub is not None
@@ -80,16 +64,20 @@ def hub_corpus(config: Config, out: Path) -> Manifest:
     return manifest | _vocabulary(vocabulary)
 
 
-def hub_task(config: Config, task: str, out: Path) -> Manifest:
+def hub_task(config: Config, paper: str, task: str, out: Path) -> Manifest:
     """A task from the hub."""
     hub = config.data.hub
     assert hub is not None
     return fetch_hub(out, (), hub.superglue, hub.superglue_revision, (task,))
 
 
-# The rule of this step names these functions, so that another source's code is no reason to run it again.
-_CORPUS = {"pocket": pocket_corpus, "folder": folder_corpus, "hub": hub_corpus}
-_TASK = {"pocket": pocket_task, "folder": folder_task, "hub": hub_task}
+def files_of(config: Config, paper: str, name: str) -> list[Path]:
+    """The files of the data folder that a part is made from, as far as they are there."""
+    root, vocab_txt = Path(config.data_root or ""), config.data.vocabulary.vocab_txt
+    named = [root / "superglue" / name / f"{split}.jsonl" for split in SPLITS]
+    if name == CORPUS:
+        named = [*sorted((root / "corpus").glob("*.txt")), *([] if vocab_txt is None else [root / vocab_txt])]
+    return [path for path in named if path.exists()]
 
 
 def _folder(config: Config) -> Path:
@@ -166,19 +154,6 @@ def encode_examples(config: Config, task: str, manifest_path: Path, corpus: Path
             save_examples(temporary, split, examples)
             counts[split] = len(examples)
         summarise(temporary, counts, manifest)
-
-
-def prepare(config: Config, layout: Layout) -> None:
-    """Provide and encode GLMD's corpus and tasks, one after the other."""
-    text = {part: layout.text(name) for part, name in text_names(config).items()}
-    own = {part: name for part, name in raw_names(config).items() if paper_of_part(part)[0] == "glmd"}
-    for part, name in own.items():
-        provide(config, part, layout.data(name))
-        manifest = layout.data(name) / "manifest.json"
-        if part == CORPUS:
-            encode_text(config, manifest, text[part])
-        else:
-            encode_examples(config, part, manifest, text[CORPUS], text[part])
 
 
 def _tokenizer(config: Config, vocab_txt: str | None, corpus: Sequence[Path]) -> Tokenizer:

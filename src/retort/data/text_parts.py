@@ -1,8 +1,4 @@
-"""Raw data of the papers on transformers models, part by part: their corpora, and each of their tasks.
-
-Whatever the source, providing a part ends with the same manifest; nothing after it knows where the data
-came from.
-"""
+"""Raw data of the papers on transformers models, part by part: their corpora, and each of their tasks."""
 
 from __future__ import annotations
 
@@ -13,30 +9,20 @@ from retort.data.glue.tasks import SPECS as GLUE
 from retort.data.manifests import Manifest
 from retort.data.pocket.texts import generate_text_corpora, generate_text_task
 from retort.data.sources import HubCorpus
-from retort.data.text_sources import TextContents, fetch_texts, open_texts
+from retort.data.text_sources import TextContents, fetch_texts, open_texts, text_files
 from retort.errors import InputError
 from retort.texts import CORPUS, languages_of, paper_section, pocket_split
 
 
-def provide_texts(config: Config, paper: str, name: str, out: Path) -> None:
-    """Generate, check or fetch the corpora or a task of a paper; ``out/manifest.json`` says where all is.
-
-    Args:
-        config: a complete configuration.
-        paper: whose.
-        name: ``corpus`` or a task.
-        out: folder to write.
-
-    Raises:
-        InputError: missing or malformed data.
-    """
-    _SOURCES[config.data.source](config, paper, name, out)
+def files_of(config: Config, paper: str, name: str) -> list[Path]:
+    """The files of the data folder that a part is made from, as far as they are there."""
+    return text_files(Path(config.data_root or ""), contents_of(config, paper, name))
 
 
 def contents_of(config: Config, paper: str, name: str) -> TextContents:
     """What of a folder or of the hub a part is."""
     if name == CORPUS:
-        return TextContents(languages=languages_of(config, paper))
+        return TextContents(languages=languages_of(paper_section(config, paper)))
     glue, pairs = ((name,), ()) if name in GLUE else ((), (name,))
     return TextContents(glue, pairs, corpus=False)
 
@@ -46,7 +32,7 @@ def pocket_texts(config: Config, paper: str, name: str, out: Path) -> Manifest:
     world, sizes = config.data.pocket, paper_section(config, paper).pocket
     assert world is not None and sizes is not None
     if name == CORPUS:
-        languages = languages_of(config, paper)
+        languages = contents_of(config, paper, name).languages
         if languages and sizes.multilingual is None:
             raise InputError(f"{paper}.pocket.multilingual: is null, but tracks read {', '.join(languages)}")
         several = sizes.multilingual or 0
@@ -79,7 +65,3 @@ def hub_texts(config: Config, paper: str, name: str, out: Path) -> Manifest:
     if name != CORPUS:
         return fetch_texts(out, contents)
     return fetch_texts(out, contents, corpora, {code: several[code] for code in contents.languages})
-
-
-# The rule of this step names these functions, so that another source's code is no reason to run it again.
-_SOURCES = {"pocket": pocket_texts, "folder": folder_texts, "hub": hub_texts}

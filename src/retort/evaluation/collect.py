@@ -12,7 +12,7 @@ from retort.cells import Cell
 from retort.evaluation.selection import PROTOCOLS, best_run, runs_by_task, scoring_of, selected
 from retort.files import atomic_path, read_json
 from retort.plan import Plan
-from retort.stages import TaskRun
+from retort.runs import TaskRun
 
 COLUMNS = ("role", "method", "pair", "seed", "task", "metric", "protocol", "value", "stage", "run")
 CHOICES = (

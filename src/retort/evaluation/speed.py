@@ -78,7 +78,8 @@ class Timing:
 
 
 def measure_speed(
-    paper: TextPaper,
+    paper: str,
+    section: TextPaper,
     architectures: Architectures,
     tokenizers: Mapping[str, Path],
     out: Path,
@@ -91,7 +92,7 @@ def measure_speed(
     round. ``parameters`` are those of the timed model, shared ones once.
 
     Args:
-        paper: its tracks.
+        paper: whose tasks these are; ``section``: its tracks.
         architectures: the models of each track; one of them is its first teacher.
         tokenizers: the tokenizer file of each track.
         out: CSV file with :data:`COLUMNS`.
@@ -102,9 +103,9 @@ def measure_speed(
     """
     origin = (device.type, describe_device(device.type)["name"], torch.__version__)
     lines: list[tuple[Any, ...]] = []
-    for name, track in paper.tracks.items():
+    for name, track in section.tracks.items():
         tokenizer = TextTokenizer.load(tokenizers[name])
-        for work in workloads(track, tokenizer):
+        for work in workloads(paper, track, tokenizer):
             found = _timed(track, architectures[name], work, tokenizer, device)
             teacher = found.seconds[track.teachers[0]]
             for symbol, seconds in found.seconds.items():
@@ -116,11 +117,11 @@ def measure_speed(
         writer.writerows(lines)
 
 
-def workloads(track: Track, tokenizer: TextTokenizer) -> list[Workload]:
+def workloads(paper: str, track: Track, tokenizer: TextTokenizer) -> list[Workload]:
     """One for each kind of task of a track: that with the longest texts, the first of several."""
     longest: dict[Kind, tuple[str, TextTask]] = {}
     for name, task in track.tasks.items():
-        kind = paper_of("cka").task(name).kind
+        kind = paper_of(paper).task(name).kind
         if kind not in longest or _length(task) > _length(longest[kind][1]):
             longest[kind] = name, task
     return [_workload(track, name, task, kind, tokenizer) for kind, (name, task) in longest.items()]

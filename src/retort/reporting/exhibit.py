@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
+from retort.fingerprint import root_of
 from retort.reporting.results import Results
 from retort.reporting.tables import Table
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Made = TypeVar("Made")
+Texts = Literal["none", "vocabulary", "all"]
 SCORES, HYPER_PARAMETERS, SPEED, CLAIMS = "scores", "hyper_parameters", "speed", "claims"
 
 
@@ -35,7 +37,7 @@ class Exhibit(Generic[Made]):
     reads: tuple[str, ...] = ()
     logs: tuple[str, ...] = ()
     runs: bool = False
-    text: Literal["none", "vocabulary", "all"] = "none"
+    text: Texts = "none"
 
     def __call__(self, results: Results) -> Made:
         """Make it."""
@@ -44,7 +46,7 @@ class Exhibit(Generic[Made]):
     @property
     def code(self) -> str:
         """Where its code starts, as a root of fingerprints."""
-        return f"{self.make.__module__}:{self.make.__qualname__}"
+        return root_of(self.make)
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Exhibits:
         judged: figures whose numbers claims are about.
         judged_of: what claims are judged by of what the run says: names of CSV files beside the exhibits.
         judged_by: files of the repository that claims are judged by, beside their ledger.
+        judged_text: whether claims depend on vocabularies, and on the words of all texts.
     """
 
     main: str
@@ -74,6 +77,7 @@ class Exhibits:
     judged: tuple[str, ...]
     judged_of: tuple[str, ...]
     judged_by: tuple[str, ...]
+    judged_text: Texts = "none"
 
 
 def printed(paper: str, *tables: str) -> tuple[str, ...]:

@@ -77,6 +77,7 @@ GLMD = Exhibits(
     judged=("figure2", "figure3", "figure5"),
     judged_of=(SCORES,),
     judged_by=printed("glmd", "table3", "table4", "table5", "table9"),
+    judged_text="vocabulary",  # rows of the word table
 )
 
 

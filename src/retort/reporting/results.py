@@ -134,7 +134,7 @@ class Results:
 
     @property
     def _texts(self) -> TextPaper | None:
-        return {"cka": self.config.cka, "atkd": self.config.atkd}.get(self.paper)
+        return self.config.section(self.paper)
 
     @cached_property
     def scores(self) -> pd.DataFrame:

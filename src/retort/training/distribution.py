@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from retort.distill.binding import BoundObjective
 from retort.errors import InputError, RetortError
-from retort.stages import Optimiser
+from retort.runs import Optimiser
 from retort.training.checkpoints import Scratch
 from retort.training.lessons import Batch
 from retort.training.units import GLM_UNITS, Units

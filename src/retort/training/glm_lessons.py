@@ -19,13 +19,13 @@ from retort.data.superglue.tasks import spec_of
 from retort.data.tokenizer import Tokenizer
 from retort.evaluation.metrics import baseline
 from retort.evaluation.predictions import evaluate, write_predictions
-from retort.models.features import Family
+from retort.models.features import Family, Shape
 from retort.training.distribution import World
-from retort.training.lessons import Judged
-from retort.training.signals import write_signals
+from retort.training.glm_signals import CACHED, CachedTeacher
+from retort.training.lessons import Judged, Recall
 
 if TYPE_CHECKING:
-    from retort.stages import ClozeRun, Corpus
+    from retort.runs import ClozeRun, Corpus
 
 
 class BlockSamples:
@@ -57,6 +57,7 @@ class ClozeLesson:
     def __init__(self, run: ClozeRun, text: Path) -> None:
         self.train = load_examples(text, "train")
         self.files = tuple(text / f"{split}.npz" for split in ("train", "val"))
+        self.recall = Recall(CACHED, self._recalled)
         self._run = run
         self._dev = load_examples(text, "val")
         self._length = run.max_length if run.padding == "fixed" else None
@@ -72,10 +73,6 @@ class ClozeLesson:
         """The examples themselves."""
         return examples
 
-    def store(self, folder: Path, teacher: Family, device: torch.device) -> None:
-        """Write a teacher's class scores and final states."""
-        write_signals(folder / f"{self._run.task}.safetensors", teacher, self.train, device)
-
     def judge(
         self, student: Family, teachers: Sequence[Family], device: torch.device, world: World
     ) -> Judged:
@@ -83,6 +80,9 @@ class ClozeLesson:
         found = evaluate(student, self._run.task, self._dev, device, self._mean, world)
         write = partial(write_predictions, evaluation=found)
         return Judged(found.metrics, found.select, found.report, write)
+
+    def _recalled(self, folder: Path, shape: Shape, device: torch.device) -> CachedTeacher:
+        return CachedTeacher(folder / f"{self._run.task}.safetensors", shape, device)
 
     def probed(self) -> None:
         """GLMD's features are compared in pretraining."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     import torch
 
-    from retort.models.features import Family
+    from retort.models.features import Family, Shape, Site
     from retort.training.distribution import World
     from retort.training.probes import View
 
@@ -60,6 +60,19 @@ class Judged:
     losses: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Recall:
+    """How a fine-tuned teacher answers from what was stored of it, instead of running.
+
+    Attributes:
+        sites: what it answers.
+        open: makes it of the folder with what was stored, its shape and a device.
+    """
+
+    sites: frozenset[Site]
+    open: Callable[[Path, Shape, torch.device], Family]
+
+
 class Lesson(Protocol):
     """A task's examples, read once for all runs of a stage on it."""
 
@@ -71,6 +84,11 @@ class Lesson(Protocol):
     @property
     def files(self) -> Sequence[Path]:
         """What is read, for the run card."""
+        ...
+
+    @property
+    def recall(self) -> Recall | None:
+        """How teachers answer from what was stored; ``None``: they run."""
         ...
 
     def collate(self, examples: Sequence[Any]) -> Batch:
@@ -89,10 +107,6 @@ class Lesson(Protocol):
             signals: folders with what each teacher stored.
             seed: of the stage.
         """
-        ...
-
-    def store(self, folder: Path, teacher: Family, device: torch.device) -> None:
-        """Write what students read of a fine-tuned teacher (of tasks whose runs read any)."""
         ...
 
     def judge(

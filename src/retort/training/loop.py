@@ -18,7 +18,7 @@ from retort.distill.binding import BoundObjective, Losses
 from retort.distill.schedules import Clock
 from retort.errors import RetortError
 from retort.models.features import Family
-from retort.stages import Optimiser
+from retort.runs import Optimiser
 from retort.training import interruption
 from retort.training.checkpoints import Scratch
 from retort.training.distribution import ALONE, World

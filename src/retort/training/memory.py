@@ -8,7 +8,8 @@ from collections.abc import Callable
 import torch
 
 from retort.errors import RetortError
-from retort.stages import Pretraining, Stage
+from retort.runs import Pretraining
+from retort.stages import Stage
 from retort.tracks import TEACHER_SEED
 from retort.training.setup import Job
 

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from retort.stages import Muon as MuonSettings
-from retort.stages import Optimiser
+from retort.runs import Muon as MuonSettings
+from retort.runs import Optimiser
 
 
 def learning_rate_factor(settings: Optimiser, step: int, total: int) -> float:

@@ -13,7 +13,8 @@ from retort.files import SEAL, atomic_folder, seal
 from retort.models.checkpoint import WEIGHTS, save_tensors
 from retort.models.features import Family
 from retort.runcard import Origin, Stopwatch, write_card
-from retort.stages import Pretraining, Stage, to_json
+from retort.runs import Pretraining
+from retort.stages import Stage, to_json
 from retort.training.diary import Diary, due_of
 from retort.training.finished import publishing
 from retort.training.loop import StepReport, Trainer, run

@@ -32,7 +32,7 @@ from retort.training.lessons import Judged
 from retort.training.probes import PROBE_ROWS, TEXT_VIEW, View
 
 if TYPE_CHECKING:
-    from retort.stages import PromptRun
+    from retort.runs import PromptRun
 
 _ROWS_AT_ONCE = 64
 """Of validation batches."""
@@ -43,6 +43,8 @@ _BINS = 20
 
 class PromptLesson:
     """Instructions (see :class:`retort.training.lessons.Lesson`)."""
+
+    recall = None
 
     def __init__(self, run: PromptRun, corpus: Path, text: Path) -> None:
         self._run = run
@@ -79,14 +81,8 @@ class PromptLesson:
             stored = self._teacher_responses(signals)
             responses = [stored[example.key] for example in examples]
         else:
-            responses = self._rollouts(student, examples)
+            responses = self.rollouts(student, examples)
         return with_responses(examples, responses, drop_end=None if self._run.learn_end else self._layout.end)
-
-    def store(self, folder: Path, teacher: Family, device: torch.device) -> None:
-        """Write a teacher's greedy responses to all training prompts."""
-        responses = self._rollouts(teacher, self.train)
-        keys = [example.key for example in self.train]
-        write_json(folder / f"{self._run.task}.json", dict(zip(keys, responses, strict=True)))
 
     def judge(
         self, student: Family, teachers: Sequence[Family], device: torch.device, world: World
@@ -150,7 +146,8 @@ class PromptLesson:
         parts = range(0, len(examples), _ROWS_AT_ONCE)
         return chain(self.collate(examples[first : first + _ROWS_AT_ONCE]).to(device) for first in parts)
 
-    def _rollouts(self, model: Family, examples: Sequence[PromptExample]) -> list[list[int]]:
+    def rollouts(self, model: Family, examples: Sequence[PromptExample]) -> list[list[int]]:
+        """A model's greedy responses."""
         device = next(model.module.parameters()).device
         longest = max(len(example.prompt) for example in examples)
         settings = Sampling(min(self._run.sampling.max_new, self._run.longest - longest))
@@ -172,3 +169,12 @@ class PromptLesson:
                 write_responses(part, evaluation, self._dev[name])
                 lines += part.read_text(encoding="utf-8").splitlines()
         write_lines(path, lines)
+
+
+def store_responses(
+    task: str, lesson: PromptLesson, folder: Path, teacher: Family, device: torch.device
+) -> None:
+    """Write a teacher's greedy responses to all training prompts."""
+    responses = lesson.rollouts(teacher, lesson.train)
+    keys = [example.key for example in lesson.train]
+    write_json(folder / f"{task}.json", dict(zip(keys, responses, strict=True)))

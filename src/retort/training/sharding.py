@@ -21,7 +21,7 @@ from torch.distributed.tensor import DTensor, Shard, distribute_tensor
 
 from retort.distill.binding import BoundObjective
 from retort.errors import InputError, RetortError
-from retort.stages import Optimiser
+from retort.runs import Optimiser
 from retort.training.checkpoints import Scratch
 from retort.training.distribution import World, same_size_as_before
 from retort.training.fsdp import buffers_of, share_out

@@ -17,7 +17,8 @@ from retort.models.checkpoint import load_tensors, save_tensors
 from retort.models.features import Family
 from retort.progress import Progress
 from retort.runcard import Origin, Stopwatch, write_card
-from retort.stages import Stage, TaskRun, to_json
+from retort.runs import TaskRun
+from retort.stages import Stage, to_json
 from retort.training.checkpoints import Scratch
 from retort.training.diary import Diary
 from retort.training.distribution import ALONE, World, deal
@@ -41,7 +42,6 @@ from retort.training.setup import (
     weights_digest,
     write_log,
 )
-from retort.training.signals import CACHED, CachedTeacher
 
 
 @dataclass
@@ -126,12 +126,12 @@ class Classroom:
     def _teacher(self, number: int, objective: BoundObjective) -> Family:
         if number not in self._teachers:
             source, job = self._stage.teachers[number], self._job
-            stored = self.run.signals and source.phase == "task"
-            if not stored or not objective.cacheable(number, CACHED):
+            recall = self.lesson.recall if source.phase == "task" else None
+            if recall is None or not objective.cacheable(number, recall.sites):
                 self._teachers[number] = load_frozen(source, job, self._task)
             else:
-                path = job.layout.signals(source) / f"{self._task}.safetensors"
-                self._teachers[number] = CachedTeacher(path, self.shapes[number], job.device)
+                folder, shape = job.layout.signals(source), self.shapes[number]
+                self._teachers[number] = recall.open(folder, shape, job.device)
         return self._teachers[number]
 
 

@@ -30,7 +30,7 @@ from retort.training.lessons import Judged
 from retort.training.probes import CLASS_VIEW, PROBE_ROWS, TEXT_VIEW, View
 
 if TYPE_CHECKING:
-    from retort.stages import ClassRun, PairRun, TextCorpus
+    from retort.runs import ClassRun, PairRun, TextCorpus
 
 _ROWS_AT_ONCE = 64
 """Of validation batches."""
@@ -74,6 +74,8 @@ class CorpusSamples:
 class ClassLesson:
     """A GLUE task (see :class:`retort.training.lessons.Lesson`)."""
 
+    recall = None
+
     def __init__(self, run: ClassRun, corpus: Path, text: Path) -> None:
         self._run = run
         splits = [split for split in glue_spec(run.task).splits if split != "train"]
@@ -92,9 +94,6 @@ class ClassLesson:
     ) -> Sequence[ClassExample]:
         """The examples themselves."""
         return examples
-
-    def store(self, folder: Path, teacher: Family, device: torch.device) -> None:
-        """Nothing: students run their teachers."""
 
     def judge(
         self, student: Family, teachers: Sequence[Family], device: torch.device, world: World
@@ -121,6 +120,8 @@ class ClassLesson:
 class PairLesson:
     """A summarisation or translation set (see :class:`retort.training.lessons.Lesson`)."""
 
+    recall = None
+
     def __init__(self, run: PairRun, corpus: Path, text: Path) -> None:
         self._run = run
         self.train = load_pairs(text, "train")
@@ -140,9 +141,6 @@ class PairLesson:
     ) -> Sequence[PairExample]:
         """The examples themselves."""
         return examples
-
-    def store(self, folder: Path, teacher: Family, device: torch.device) -> None:
-        """Nothing: students run their teachers."""
 
     def judge(
         self, student: Family, teachers: Sequence[Family], device: torch.device, world: World

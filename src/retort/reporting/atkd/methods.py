@@ -11,7 +11,7 @@ from retort.recipes.wording import compared
 from retort.reporting.results import Results
 from retort.reporting.tables import Cell, Column, Line, Table, title_of
 from retort.reporting.track_rows import family_of
-from retort.stages import Pretraining
+from retort.runs import Pretraining
 from retort.tracks import Row, TrackPlan
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from retort.recipes.wording import compared, layer_maps, learned
 from retort.reporting.results import Results
 from retort.reporting.tables import Cell, Column, Line, Table, title_of
 from retort.reporting.track_rows import family_of
-from retort.stages import Optimiser, Pretraining, Stage
+from retort.runs import Optimiser, Pretraining
+from retort.stages import Stage
 from retort.tracks import TrackPlan
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from retort.distill.schedules import Clock
 from retort.errors import InputError
 from retort.models.features import CLASS, HARD, UNCHANGED, WORDS
 from retort.models.glm_family import GLMFamily
+from retort.training.glm_signals import CACHED, CachedTeacher
 from retort.training.setup import load_frozen, starting_family
-from retort.training.signals import CACHED, CachedTeacher
 
 TASKS = ["RTE", "COPA", "ReCoRD", "WSC"]
 CPU = torch.device("cpu")
