@@ -7,7 +7,7 @@ import os
 from retort.cli import plan_of, plan_parser, positive
 from retort.errors import InputError, run_cli
 from retort.texts import text_part
-from retort.tracks import architectures
+from retort.track_models import architectures
 
 
 def main() -> None:
