@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from retort.config.messages import nearest
@@ -12,6 +13,7 @@ from retort.recipes import Method
 from retort.track_models import CAUSAL_KINDS, FAMILIES
 
 if TYPE_CHECKING:
+    from retort.stages import Stage
     from retort.tracks import TrackPlan
 
 
@@ -36,7 +38,24 @@ def check(tracks: TrackPlan) -> None:
         )
 
 
-def check_widths(tracks: TrackPlan, objective: Objective, method: Method, teacher: str, student: str) -> None:
+def check_pair(tracks: TrackPlan, method: Method, models: Sequence[str]) -> None:
+    """A method has as many models as it needs: a teacher and a student, or assistants between them.
+
+    Raises:
+        InputError: there are more or fewer.
+    """
+    needed = 2 if method.chain is None else len(method.chain.links) + 1
+    if len(models) != needed:
+        like = "-".join(("T", *("A" for _ in range(needed - 2)), "S"))
+        raise InputError(
+            f"{tracks.place}: {method.name} on {'-'.join(models)}: needs {needed} models; write {like}, "
+            "from the largest to the student"
+        )
+
+
+def check_widths(
+    tracks: TrackPlan, objective: Objective, method: Method, shown: Sequence[Stage], student: str
+) -> None:
     """Methods that compare states of equal width have such students.
 
     Raises:
@@ -46,9 +65,10 @@ def check_widths(tracks: TrackPlan, objective: Objective, method: Method, teache
 
     models = tracks.track.models
     if any(isinstance(term.by, CosineEmbedding) for term in objective.terms):
-        widths = [models[symbol].width for symbol in (teacher, student)]
+        teacher = shown[0].architecture
+        widths = [teacher.width, models[student].width]
         if widths[0] != widths[1]:
             raise InputError(
-                f"{tracks.place}.methods.{method.name}: compares states of equal width, but {teacher} has "
-                f"{widths[0]} and {student} {widths[1]}; name a student as wide as its teacher"
+                f"{tracks.place}.methods.{method.name}: compares states of equal width, but {teacher.name} "
+                f"has {widths[0]} and {student} {widths[1]}; name a student as wide as its teacher"
             )

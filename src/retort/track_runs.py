@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
 
 from retort.config.sections import Optimiser as OptimiserSection
 from retort.config.sections import PretrainingRun
 from retort.config.texts import TextTask, Track
+from retort.errors import InputError
 from retort.evaluation.decoding import Decoding, Sampling
 from retort.recipes import Sequences
 from retort.recipes.registry import RECIPES
@@ -65,23 +67,32 @@ class TrackRuns:
         return Pretraining(optimiser, corpus, settings.steps, settings.batch_size, micro)
 
     def run(
-        self, task: str, method: str | None, role: Literal["teacher", "student"], sequences: Sequences
+        self,
+        task: str,
+        method: str | None,
+        role: Literal["teacher", "student"],
+        sequences: Sequences,
+        share: Fraction = Fraction(1),
     ) -> TaskRun:
         """A run on one task.
 
         Args:
             method: of a student, whose script's rate and decay it takes; ``None``: a teacher's.
             role: whose rate and passes; ``sequences``: whose answers are learned.
+            share: of the passes, rounded up.
+
+        Raises:
+            InputError: that leaves none out.
         """
         training = self.track.task_training
         optimiser = optimiser_of(training.optimiser, getattr(training.learning_rate, role))
         if method is not None:
             optimiser = self._released(optimiser, method, "task", task)
-        common = {
+        common: dict[str, Any] = {
             "task": task,
             "text": self.text[text_part(self.paper, self.name, task)],
             "optimiser": optimiser,
-            "epochs": getattr(training.epochs, role),
+            "epochs": self._epochs(role, share),
             "batch_size": training.batch_size,
             "micro_batch_size": training.micro_batch_size,
             "padding": training.padding,
@@ -95,6 +106,16 @@ class TrackRuns:
             return ClassRun(**common, source=settings.source)
         decoding = decoding_of(settings)
         return PairRun(**common, source=settings.source, target=settings.target, decoding=decoding)
+
+    def _epochs(self, role: Literal["teacher", "student"], share: Fraction) -> int:
+        whole: int = getattr(self.track.task_training.epochs, role)
+        found = math.ceil(whole * share)
+        if share < 1 and found == whole:
+            raise InputError(
+                f"{self.paper}.tracks.{self.name}.task_training.epochs.{role}: is {whole}, of which {share} "
+                "is to be taken; give two or more, or leave methods with an early-stopped teacher out"
+            )
+        return found
 
     def _released(
         self, optimiser: Optimiser, method: str, stage: Literal["pretraining", "task"], task: str | None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,15 +18,12 @@ from retort.distill.objective import hard
 from retort.errors import InputError
 from retort.models.hf.architecture import Slices
 from retort.quirks import quirk_of, rewrite, switches_of
-from retort.recipes import DATA, Method, Step, finetune, pretrain
+from retort.recipes import DATA, Chain, Method, Step, finetune, pretrain
 from retort.recipes.registry import RECIPES
-from retort.stages import (
-    Stage,
-    Truncation,
-)
+from retort.stages import Stage, Truncation
 from retort.texts import paper_section, tasks_of, text_part
-from retort.track_checks import check, check_widths
-from retort.track_models import CAUSAL, CAUSAL_KINDS, FAMILIES, text_architecture
+from retort.track_checks import check, check_pair, check_widths
+from retort.track_models import CAUSAL, CAUSAL_KINDS, FAMILIES, Models, models_of, text_architecture
 from retort.track_runs import TrackRuns
 
 if TYPE_CHECKING:
@@ -47,13 +45,13 @@ class Row:
     Attributes:
         role: see :class:`retort.cells.Cell`.
         method: as it runs; ``like``: the recipe whose released rate and decay it takes.
-        pairs: teachers and students, by symbol.
+        pairs: symbols of the models of each: teacher, assistants, student.
     """
 
     role: str
     method: Method
     like: str
-    pairs: tuple[tuple[str, str], ...]
+    pairs: tuple[Models, ...]
 
 
 class TrackPlan:
@@ -76,7 +74,7 @@ class TrackPlan:
         self.label = FAMILIES[self.track.family][1]
         self.recipes = RECIPES[paper]
         self.runs = TrackRuns(paper, name, self.track, plan.text)
-        self._teachers: dict[tuple[str, str], Stage | None] = {}
+        self._teachers: dict[tuple[str, str | Fraction], Stage | None] = {}
         check(self)
 
     @property
@@ -118,12 +116,12 @@ class TrackPlan:
                         found.append(Row("quirk", replace(changed, name=label), row.like, row.pairs[:1]))
         return found
 
-    def rows(self) -> Iterator[tuple[Row, str, str, int, Stage]]:
-        """Every entry but teachers: row, teacher, student, seed, and the stage of its results."""
+    def rows(self) -> Iterator[tuple[Row, str, int, Stage]]:
+        """Every entry but teachers: row, pair, seed, and the stage of its results."""
         for row in (*self.methods, *self.variants, *self.switched):
-            for teacher, student in row.pairs:
+            for models in row.pairs:
                 for seed in self.section.seeds:
-                    yield row, teacher, student, seed, self.student(row, teacher, student, seed)
+                    yield row, "-".join(models), seed, self.student(row, models, seed)
 
     def _found(self, name: str, known: Mapping[str, Method], key: str) -> Method:
         if name not in known:
@@ -135,27 +133,13 @@ class TrackPlan:
             )
         return known[name]
 
-    def _pairs(
-        self, table: Mapping[str, tuple[str, ...]]
-    ) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
-        """Each row of a table with its teachers and students, in the order of the recipes."""
+    def _pairs(self, table: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, tuple[Models, ...]]]:
+        """Each row of a table with the models of its pairs, in the order of the recipes."""
         methods = (*self.recipes.methods, *(method for method, _ in self.recipes.variants))
         order = [method.name for method in methods]
         rows = sorted(table.items(), key=lambda row: order.index(row[0]) if row[0] in order else len(order))
         for name, row in rows:
-            pairs = []
-            for text in row:
-                teacher, _, student = text.rpartition("-")
-                pairs.append((teacher or self.track.teachers[0], student))
-                for symbol in pairs[-1]:
-                    if symbol not in self.track.models:
-                        known = list(self.track.models)
-                        raise InputError(f"{self.place}: no model {symbol!r}; {nearest(symbol, known)}")
-                if pairs[-1][0] not in self.track.teachers:
-                    raise InputError(
-                        f"{self.place}: {text}: {teacher} is none of teachers; add it, or name another"
-                    )
-            yield name, tuple(pairs)
+            yield name, tuple(models_of(text, self.track, self.place) for text in row)
 
     def pretrained(self, symbol: str) -> Stage | None:
         """A teacher after pretraining, or as it is imported; ``None``: it starts with the tasks."""
@@ -186,44 +170,67 @@ class TrackPlan:
         assert found is not None
         return found
 
-    def fine_tuned(self, symbol: str) -> Stage:
-        """A teacher on the tasks."""
-        found = self._teachers.get((symbol, "task"))
+    def fine_tuned(self, symbol: str, share: Fraction = Fraction(1)) -> Stage:
+        """A teacher on the tasks; ``share``: of its epochs, if it stops early.
+
+        Raises:
+            InputError: it has too few epochs to stop early.
+        """
+        found = self._teachers.get((symbol, share))
         if found is None:
-            found = self._teachers[symbol, "task"] = self._fine_tuned(symbol)
+            found = self._teachers[symbol, share] = self._fine_tuned(symbol, share)
         return found
 
-    def _fine_tuned(self, symbol: str) -> Stage:
+    def _fine_tuned(self, symbol: str, share: Fraction) -> Stage:
         return Stage(
             phase="task",
             architecture=text_architecture(symbol, self.track),
             objective=BY_LABELS.objective,
-            schooling=tuple(self.runs.run(task, None, "teacher", DATA) for task in tasks_of(self.track)),
+            schooling=tuple(
+                self.runs.run(task, None, "teacher", DATA, share) for task in tasks_of(self.track)
+            ),
             data=self._words,
             seed=TEACHER_SEED,
             init=self.pretrained(symbol),
             precision=self.plan.config.precision,
         )
 
-    def student(self, row: Row, teacher: str, student: str, seed: int) -> Stage:
-        """The stage that holds a row's result on a pair of models with a seed."""
+    def student(self, row: Row, models: Models, seed: int) -> Stage:
+        """The stage that holds a row's result on the models of a pair with a seed.
+
+        Raises:
+            InputError: the pair has other models than the method needs.
+        """
+        check_pair(self, row.method, models)
+        teacher, *others = models
+        if row.method.chain is not None:
+            return self._assisted(row, row.method.chain, teacher, others, seed)
         stage: Stage | None = None
         for step in row.method.steps:
-            stage = self._step(row, step, stage, teacher, student, seed)
+            stage = self._step(row, step, stage, self._shown(row.method, step, teacher), models[-1], seed)
         assert stage is not None
         return stage
 
+    def _assisted(self, row: Row, chain: Chain, teacher: str, others: list[str], seed: int) -> Stage:
+        """Each model after the first from its own start, taught by the one before it or by all of them."""
+        done = [self.fine_tuned(teacher)]
+        for symbol, link in zip(others, chain.links, strict=True):
+            stage: Stage | None = None
+            for step in row.method.steps:
+                stage = self._step(row, step, stage, (), symbol, seed)
+            shown = tuple(reversed(done)) if chain.dense else (done[-1],)
+            done.append(self._step(row, link, stage, shown, symbol, seed))
+        return done[-1]
+
     def _step(
-        self, row: Row, step: Step, before: Stage | None, teacher: str, student: str, seed: int
+        self, row: Row, step: Step, before: Stage | None, shown: tuple[Stage, ...], student: str, seed: int
     ) -> Stage:
         method = row.method
         if step == ON_WORDS and student in self.track.import_teacher:
             return self._original(student)
         cut = method.cut if method.start == "truncate" and before is None else None
         assert cut is None or isinstance(cut, Slices)
-        check_widths(self, step.objective, method, teacher, student)
-        taught = step.objective.needs_teacher or step.sequences.from_teacher
-        shown = self._shown(method, step, teacher) if taught or cut is not None else None
+        check_widths(self, step.objective, method, shown, student)
         return Stage(
             phase=step.phase,
             architecture=text_architecture(student, self.track),
@@ -236,14 +243,18 @@ class TrackPlan:
             data=self._words,
             seed=seed,
             init=before,
-            truncated=None if cut is None or shown is None else Truncation(shown, cut),
-            teachers=(shown,) if taught and shown is not None else (),
+            truncated=None if cut is None else Truncation(shown[0], cut),
+            teachers=shown if _taught(step) else (),
             precision=self.plan.config.precision,
         )
 
-    def _shown(self, method: Method, step: Step, teacher: str) -> Stage:
-        """The teacher of a step: fine-tuned on tasks, pretrained before."""
-        return self.fine_tuned(teacher) if step.phase == "task" else self._pretrained_teacher(method, teacher)
+    def _shown(self, method: Method, step: Step, teacher: str) -> tuple[Stage, ...]:
+        """The teacher that a step looks at: fine-tuned on tasks, pretrained before."""
+        if not _taught(step) and method.start != "truncate":
+            return ()
+        if step.phase == "task":
+            return (self.fine_tuned(teacher, step.teacher_share),)
+        return (self._pretrained_teacher(method, teacher),)
 
     @property
     def _words(self) -> str:
@@ -267,3 +278,8 @@ class TrackPlan:
                 "give it a run, or leave the method out"
             )
         return settings, "none" if step.objective.needs_teacher else self.track.pretraining.noise
+
+
+def _taught(step: Step) -> bool:
+    """Whether a teacher's distributions or its texts are learned."""
+    return step.objective.needs_teacher or step.sequences.from_teacher
