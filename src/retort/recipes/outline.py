@@ -101,7 +101,7 @@ def _links(method: Method) -> Iterator[Part]:
     assert method.chain is not None
     links, first = method.chain.links, method.steps
     for number in range(len(first)):
-        yield replace(_part(method, first, number, ""), title=f"Before each link, stage {number + 1}")
+        yield replace(_part(method, first, number, ""), title=f"Stage {number + 1}, before each link")
     index = 0
     while index < len(links):
         end = index + 1
