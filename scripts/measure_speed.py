@@ -8,7 +8,7 @@ from retort.cli import plan_of, plan_parser, positive
 from retort.errors import InputError, run_cli
 from retort.papers import PAPERS
 from retort.texts import text_papers, text_part
-from retort.tracks import architectures
+from retort.track_models import architectures
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from retort.recipes.cka import METHODS
 from retort.recipes.cka_one_recipe import METHODS as ONE_RECIPE
 from retort.runs import TextCorpus
 from retort.stages import Truncation
-from retort.tracks import architectures, text_architecture
+from retort.track_models import architectures, text_architecture
 
 FULL = TextModel(
     encoder_layers=3, decoder_layers=2, width=24, heads=4, inner=48, positions=77, dropout=0.25, head_width=5,

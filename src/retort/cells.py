@@ -99,8 +99,8 @@ def _track(track: TrackPlan) -> Iterator[Cell]:
         stages = (track.fine_tuned(symbol),)
         least = Least(after=track.track.gates)
         yield Cell(track.paper, "teacher", track.label, symbol, TEACHER_SEED, stages, least)
-    for row, teacher, student, seed, stage in track.rows():
-        yield Cell(track.paper, row.role, row.method.name, f"{teacher}-{student}", seed, (stage,))
+    for row, pair, seed, stage in track.rows():
+        yield Cell(track.paper, row.role, row.method.name, pair, seed, (stage,))
 
 
 def _check_pairs(plan: Plan, used: list[str]) -> None:

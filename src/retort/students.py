@@ -97,8 +97,11 @@ def _assistants(plan: Plan, method: Method, pair: str, seed: int, tasks: tuple[s
     largest, *rest = pair_models(pair)
     done = [plan.fine_tuned(largest, tasks)]
     for name, link in zip(rest, method.chain.links, strict=True):
+        stage: Stage | None = None
+        for step in method.steps:
+            stage = plan.student_stage(method, pair, name, step, stage, (), seed, tasks)
         shown = tuple(reversed(done)) if method.chain.dense else (done[-1],)
-        done.append(plan.student_stage(method, pair, name, link, None, shown, seed, tasks))
+        done.append(plan.student_stage(method, pair, name, link, stage, shown, seed, tasks))
     return done[-1]
 
 

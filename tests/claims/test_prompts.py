@@ -124,6 +124,16 @@ def test_the_ends_of_a_ladder_of_teachers(tmp_path):
     ]
 
 
+def test_any_pair_is_that_of_the_same_teacher_and_student_whoever_stands_between(tmp_path):
+    pairs = {"ATKD": ["A-S", "B-S", "A-R"], "TA": ["A-B-S", "A-C-S", "B-C-R"]}
+    found = evidence(tmp_path, {"A": 9, "B": 3, "C": 6, "S": 1, "R": 2}, pairs)
+    cells = tuple(Cell(method=method, pair="any pair") for method in ("ATKD", "TA"))
+    assert [[str(cell) for cell in group] for group in groups(cells, found)] == [
+        ["ATKD @ A-S", "TA @ A-B-S"],
+        ["ATKD @ A-S", "TA @ A-C-S"],
+    ]
+
+
 def test_teachers_of_one_size_are_no_ladder(tmp_path):
     found = evidence(tmp_path, {"A": 9, "B": 9, "S": 1}, {"KD": ["A-S", "B-S"]})
     cells = tuple(Cell(method="KD", pair=f"{size} teacher") for size in ("smallest", "largest"))

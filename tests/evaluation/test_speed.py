@@ -20,7 +20,7 @@ from retort.evaluation.decoding import Decoding  # noqa: E402
 from retort.evaluation.speed import COLUMNS, Workload, in_turns, measure_speed, ratio, summary, workloads  # noqa: E402
 from retort.models.hf.architecture import Vocabulary  # noqa: E402
 from retort.models.hf.building import count_parameters  # noqa: E402
-from retort.tracks import architectures  # noqa: E402
+from retort.track_models import architectures  # noqa: E402
 
 SIZES = {"big": (6, 32), "small": (1, 8)}
 TRACKS = {

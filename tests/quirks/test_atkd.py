@@ -57,7 +57,7 @@ def test_a_switch_changes_its_rows_and_no_others(quirk, switch):
     for name, method in METHODS.items():
         changed = rewrite(method, {quirk: switch})
         assert (changed != method) == (name in rows), name
-        assert replace(changed, steps=method.steps) == method
+        assert replace(changed, steps=method.steps, chain=method.chain) == method
         assert changed.steps[0] == method.steps[0], "the original checkpoint is nobody's own"
 
 

@@ -12,6 +12,9 @@ from retort.distill.lenses import Gram, Project
 from retort.distill.objective import hard, match
 from retort.plan import Plan
 from retort.recipes import Method, finetune, pretrain
+from retort.recipes.atkd import ASSISTED, EARLY_STOPPED
+from retort.recipes.atkd import METHODS as CAUSAL
+from retort.recipes.describe import described
 from retort.recipes.glmd import METHODS
 from retort.recipes.outline import learns, needs, outline, shared_with
 
@@ -41,6 +44,18 @@ def test_links_that_are_trained_alike_are_one():
         ("Link 1", "task", "truncated", "next"),
         ("Links 2 to 3", "task", "truncated", "larger"),
     ]
+
+
+def test_links_go_on_from_what_each_model_takes_before():
+    parts = outline(ASSISTED)
+    assert [(part.title, part.step.phase, part.start, part.teachers) for part in parts] == [
+        ("Stage 1, before each link", "pretraining", "random", "none"),
+        ("Links 1 to 2", "task", "before", "next"),
+    ]
+    assert parts[1].before == "the model's own stage before"
+    assert EARLY_STOPPED.name in shared_with(parts[0], ASSISTED, CAUSAL)
+    assert shared_with(parts[1], ASSISTED, CAUSAL) == ()
+    assert "taught by the fine-tuned teacher of 1/3 of the epochs" in described(EARLY_STOPPED)
 
 
 def test_where_widths_decide_both_ways_are_shown_and_the_rest_once():

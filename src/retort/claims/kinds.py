@@ -17,8 +17,8 @@ ANY, SMALLEST, LARGEST = "any pair", "smallest pair", "largest pair"
 SMALL_TEACHER, LARGE_TEACHER = "smallest teacher", "largest teacher"
 LADDER = (SMALL_TEACHER, LARGE_TEACHER)
 PLACES = (ANY, SMALLEST, LARGEST, *LADDER)
-"""Pairs by what a run has: those where every method of the test ran; by the size of their students; of each
-student that has several teachers, by the size of these."""
+"""Pairs by what a run has: teachers and students with which every method of the test ran; by the size of the
+student; of each student that has several teachers, by the size of these."""
 
 
 class Strict(BaseModel):

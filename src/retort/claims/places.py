@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 
 from retort.claims.evidence import Evidence
@@ -14,7 +15,8 @@ from retort.errors import InputError
 def groups(cells: Sequence[Cell], evidence: Evidence) -> list[tuple[Cell, ...]]:
     """The cells with names of pairs in the place of words for them.
 
-    ``any pair`` makes a group of each pair on which every method of the test ran. ``smallest pair`` and
+    ``any pair`` makes a group of each teacher and student on which every method of the test ran, whoever
+    stands between them. ``smallest pair`` and
     ``largest pair`` are those of them with the smallest and largest student; where both stand in one test,
     each is that of its own method, and the one student has to be smaller than the other. ``smallest
     teacher`` and ``largest teacher`` make a group of each student on which every method ran with several
@@ -29,7 +31,7 @@ def groups(cells: Sequence[Cell], evidence: Evidence) -> list[tuple[Cell, ...]]:
     runs = {cell.method: _pairs(cell.method, evidence) for cell in cells if cell.pair in words}
     common = [pair for pair in next(iter(runs.values())) if all(pair in known for known in runs.values())]
     if ANY in words:
-        return [tuple(Cell(method=cell.method, pair=pair) for cell in cells) for pair in common]
+        return list(_everywhere(cells, runs))
     if words & set(LADDER):
         return [_on_ladder(cells, ladder) for ladder in _ladders(common, evidence)]
     sizes = {
@@ -40,6 +42,20 @@ def groups(cells: Sequence[Cell], evidence: Evidence) -> list[tuple[Cell, ...]]:
         return []
     placed = tuple(_placed(cell, sizes) for cell in cells)
     return [placed] if len(words) == 1 or _smaller(cells, placed, sizes) else []
+
+
+def _everywhere(cells: Sequence[Cell], runs: dict[str, dict[str, Path]]) -> Iterator[tuple[Cell, ...]]:
+    """The cells on each teacher and student that all methods have; a method comes once for each assistant."""
+    first, *_ = runs.values()
+    for ends in dict.fromkeys(map(_ends, first)):
+        pairs = [[pair for pair in runs[cell.method] if _ends(pair) == ends] for cell in cells]
+        for chosen in product(*pairs):
+            yield tuple(Cell(method=cell.method, pair=pair) for cell, pair in zip(cells, chosen, strict=True))
+
+
+def _ends(pair: str) -> tuple[str, str]:
+    """Teacher and student of a pair, without those who stand between them."""
+    return pair.partition("-")[0], pair.rpartition("-")[2]
 
 
 def _ladders(pairs: Sequence[str], evidence: Evidence) -> list[list[str]]:

@@ -169,7 +169,8 @@ class Track(Section):
     methods: dict[str, tuple[str, ...]] = Field(
         min_length=1,
         description="Methods, by their recipes' names, and the students that each trains: a symbol, or a "
-        "pair with its teacher where that is not the first one, e.g. OPT_4x96-OPT_1x64.",
+        "pair with its teacher where that is not the first one, e.g. OPT_4x96-OPT_1x64; with an assistant "
+        "between them where the method has one.",
     )
     variants: dict[str, tuple[str, ...]] = Field(
         description="Ablations of the paper, or its methods under one recipe, by name, and the students of "

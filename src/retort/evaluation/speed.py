@@ -47,7 +47,7 @@ SECONDS = 2.0
 """After this long enough rounds are made, if they are not fewer than the least."""
 
 Architectures = Mapping[str, Mapping[str, TextArchitecture]]
-"""By track and symbol, see :func:`retort.tracks.architectures`."""
+"""By track and symbol, see :func:`retort.track_models.architectures`."""
 
 
 @dataclass(frozen=True)

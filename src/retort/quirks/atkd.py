@@ -26,7 +26,7 @@ def _by(*kinds: type) -> tuple[str, ...]:
         tuple(
             m
             for m in atkd.METHODS
-            if any(isinstance(t.by, kinds) for s in m.steps for t in s.objective.terms)
+            if any(isinstance(t.by, kinds) for s in m.every_step for t in s.objective.terms)
         )
     )
 
@@ -36,8 +36,9 @@ _LABELS = _names((atkd.SFT, atkd.SEQ_KD))
 _COMPARED = tuple(name for name in _ALL if name not in _LABELS)
 _ADAPTIVE = _names(atkd.ADAPTIVE)
 _PLAIN = tuple(name for name in _COMPARED if name not in _ADAPTIVE)
-_ROLLED_OUT = _names(tuple(m for m in atkd.METHODS if m.steps[-1].sequences.source == "student"))
-_IN_CODE = tuple(name for name in _COMPARED if name not in _names(atkd.PEERS))
+_ROLLED_OUT = _names(tuple(m for m in atkd.METHODS if m.last.sequences.source == "student"))
+_UNRELEASED = _names((*atkd.PEERS, atkd.EARLY_STOPPED, atkd.ASSISTED))
+_IN_CODE = tuple(name for name in _COMPARED if name not in _UNRELEASED)
 
 _GROUPS = (
     Quirk(
@@ -186,6 +187,18 @@ _RUNS = (
         _names((atkd.DECOUPLED,)),
         f"{_REPO} distill_trainer.py calls decoupled KD with six of eight arguments",
         "that baseline fails at its first step",
+    ),
+    Quirk(
+        "stopped-when",
+        _names((atkd.EARLY_STOPPED,)),
+        f"neither {_REPO} nor what is known of the paper says when the teacher was stopped",
+        "here it is fine-tuned for a third of its epochs, rounded up, by a schedule as short",
+    ),
+    Quirk(
+        "which-assistant",
+        _names((atkd.ASSISTED,)),
+        f"neither {_REPO} nor what is known of the paper says which model stood between, or what taught it",
+        "the configuration names it; it learns like the student, from its own original checkpoint",
     ),
     Quirk(
         "mixed-sequences",

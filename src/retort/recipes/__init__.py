@@ -7,6 +7,7 @@ teacher, a student size and a seed.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Literal
 
 from retort.distill.objective import Objective, Phase
@@ -54,6 +55,8 @@ class Step:
             state encoder).
         batch_share: samples of a pretraining batch as a share of the scale's (Table 5 of the GLMD paper).
         sequences: whose answers it learns on, where a language model is trained on prompts.
+        teacher_share: its teachers were fine-tuned for this share of their epochs, and by a schedule as
+            short as that: early-stopped ones. Of transformers models.
     """
 
     phase: Phase
@@ -62,6 +65,11 @@ class Step:
     encoder: bool = False
     batch_share: float = 1.0
     sequences: Sequences = DATA
+    teacher_share: Fraction = Fraction(1)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.teacher_share <= 1:
+            raise ValueError(f"teacher_share is more than 0 and at most 1, not {self.teacher_share}")
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,8 @@ class Chain:
     """Teacher assistants: each model of a pair is distilled from the larger ones before it.
 
     Attributes:
-        links: one task step for each model after the first.
+        links: one task step for each model after the first; it goes on from the steps of its method, which
+            each model takes by itself.
         dense: learn from all larger models, not just from the next larger one.
     """
 
@@ -97,14 +106,15 @@ class Method:
 
     Attributes:
         name: as the paper prints it.
-        steps: trained one after the other, each from the result of the one before.
+        steps: trained one after the other, each from the result of the one before. With a chain: what each
+            model of it takes before its link, without a teacher.
         citation: the method's own publication.
         start: what the first step starts from: random parameters, or the first layers of the (first)
             teacher of that step.
         cut: how, where it starts from a teacher: a GLM, or a transformers model.
         unequal: steps to take instead where teacher and student differ in width.
         several: learns from the teachers of a pair like (T1,T2)-S2, smallest first.
-        chain: for rows with assistants, instead of ``steps``.
+        chain: for rows with assistants.
         compression: compress the student's vocabulary.
         embedding: the student's word embeddings: whole, ALBERT-like factorised or
             MobileBERT-like trigram; both of half the student's width.
@@ -124,6 +134,16 @@ class Method:
     embedding: Literal["full", "factorised", "trigram"] = "full"
     tuned_as: str = ""
     family: Literal["glm", "causal"] | Kind = "glm"
+
+    @property
+    def last(self) -> Step:
+        """What trains the student that is scored, where widths are equal."""
+        return self.steps[-1] if self.chain is None else self.chain.links[-1]
+
+    @property
+    def every_step(self) -> tuple[Step, ...]:
+        """Whichever way the method goes."""
+        return (*self.steps, *self.unequal, *(() if self.chain is None else self.chain.links))
 
 
 def pretrain(objective: Objective) -> Step:

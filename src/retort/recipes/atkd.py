@@ -14,13 +14,14 @@ The first step stands for the student's original checkpoint, which is no paper's
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 from retort.distill.decoupled import Decoupled
 from retort.distill.distances import KL, Distance, ReverseKL, TargetDistance
 from retort.distill.divergences import AlphaBeta, GeneralisedJSD, SkewKL, SkewReverseKL, TotalVariation
 from retort.distill.objective import Mask, Objective, hard, words
 from retort.distill.positions import TokenGroup
-from retort.recipes import DATA, Method, Sequences, Step, finetune, pretrain
+from retort.recipes import DATA, Chain, Method, Sequences, Step, finetune, pretrain
 
 _PAPER = (
     "Zhong et al. (2024). Revisiting knowledge distillation for autoregressive language models. ACL. arXiv "
@@ -129,7 +130,7 @@ ADAPTIVE = (
     with_atkd(GKD),
 )
 
-# Another remedy for a teacher that is too large (Figure 5c has early-stopped teachers and assistants besides)
+# Other remedies for a teacher that is too large (Figure 5c)
 
 
 DECOUPLED = _method(
@@ -137,6 +138,23 @@ DECOUPLED = _method(
     tokens(Decoupled(0.2, 1.0)),
     "Zhao et al. (2022). Decoupled knowledge distillation. CVPR.",
 )
+STOPPED_AFTER = Fraction(1, 3)
+"""Of a teacher's epochs: one of the three that the released settings have."""
+_, _SUPERVISED_STEP = SUPERVISED.steps
+EARLY_STOPPED = replace(
+    SUPERVISED,
+    name="Supervised KD (early-stopped teacher)",
+    steps=(ORIGINAL, replace(_SUPERVISED_STEP, teacher_share=STOPPED_AFTER)),
+    citation="Cho and Hariharan (2019). On the efficacy of knowledge distillation. ICCV.",
+)
+ASSISTED = replace(
+    SUPERVISED,
+    name="Supervised KD (teacher assistant)",
+    steps=(ORIGINAL,),
+    chain=Chain((_SUPERVISED_STEP, _SUPERVISED_STEP), dense=False),
+    citation="Mirzadeh et al. (2020). Improved knowledge distillation via teacher assistant. AAAI.",
+)
+REMEDIES = (DECOUPLED, EARLY_STOPPED, ASSISTED)
 
 # Peers that the paper does not run, on the data's answers where nothing else is said
 
@@ -167,4 +185,4 @@ ABKD = _method(
 
 BASELINES = (SFT, SEQ_KD, SUPERVISED, REVERSE, IMIT_KD, F_DISTILL, GKD)
 PEERS = (F_DISTILL_JSD, SKEW, SKEW_REVERSE, MINILLM, ABKD)
-METHODS = (*BASELINES, *ADAPTIVE, DECOUPLED, *PEERS)
+METHODS = (*BASELINES, *ADAPTIVE, *REMEDIES, *PEERS)

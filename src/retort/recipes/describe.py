@@ -164,7 +164,9 @@ def teachers(part: Part) -> str:
     if part.teachers == "none":
         return "without a teacher"
     encoder = ", and the first of them as it was before fine-tuning, to encode the state"
-    return _TEACHERS[part.teachers, part.step.phase] + (encoder if part.step.encoder else "")
+    share = part.step.teacher_share
+    stopped = "" if share == 1 else f" of {share} of the epochs"
+    return _TEACHERS[part.teachers, part.step.phase] + stopped + (encoder if part.step.encoder else "")
 
 
 _FIRST_LAYERS = {

@@ -7,7 +7,7 @@ page and the tables of methods are written from this.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from retort.distill.distances import Distance, SumOfSquares
@@ -99,14 +99,17 @@ def _part(method: Method, steps: tuple[Step, ...], index: int, only: str) -> Par
 def _links(method: Method) -> Iterator[Part]:
     """The links of a chain; neighbours that are trained alike are one part."""
     assert method.chain is not None
-    links = method.chain.links
+    links, first = method.chain.links, method.steps
+    for number in range(len(first)):
+        yield replace(_part(method, first, number, ""), title=f"Stage {number + 1}, before each link")
     index = 0
     while index < len(links):
         end = index + 1
         while end < len(links) and links[end] == links[index] and not (method.chain.dense and index == 0):
             end += 1
         title = f"Link {end}" if end == index + 1 else f"Links {index + 1} to {end}"
-        start: Start = "truncated" if method.start == "truncate" else "random"
+        start: Start = "before" if first else "truncated" if method.start == "truncate" else "random"
+        before = "the model's own stage before" if first else ""
         teachers: Teachers = "larger" if method.chain.dense and index else "next"
         if not links[index].objective.needs_teacher:
             teachers = "none"
@@ -118,9 +121,10 @@ def _links(method: Method) -> Iterator[Part]:
             method.compression,
             method.embedding,
             teachers,
+            first,
             links[: index + 1],
         )
-        yield Part(title, links[index], start, "", teachers, "", key)
+        yield Part(title, links[index], start, before, teachers, "", key)
         index = end
 
 

@@ -168,7 +168,8 @@ def described(track: Track, model: str) -> str:
 
 def _belongs(pair: str, track: Track) -> bool:
     """Whether a pair, a teacher's symbol or no pair at all is one of a family."""
-    teacher, _, student = pair.partition("-")
+    teacher, *others = pair.split("-")
+    student = others[-1] if others else ""
     return (not pair or teacher in track.teachers) and (not student or student in students_of(track))
 
 

@@ -7,6 +7,7 @@ from retort.reporting.atkd.answers import answers
 from retort.reporting.atkd.main_table import NAME, main_table, main_table_held_out
 from retort.reporting.atkd.methods import methods
 from retort.reporting.atkd.parts import parts
+from retort.reporting.atkd.remedies import remedies
 from retort.reporting.claims_table import claims_table
 from retort.reporting.exhibit import CLAIMS, SCORES, Drawing, Exhibit, Exhibits, printed
 from retort.reporting.quirk_effects import quirk_effects
@@ -41,6 +42,7 @@ _TABLES: dict[str, Exhibit[Table]] = {
     NAME: Exhibit(main_table, (SCORES,), _PRINTED),
     f"{NAME}_{HELD_OUT}": Exhibit(main_table_held_out, (SCORES,), _PRINTED),
     "parts": Exhibit(parts, (SCORES,)),
+    "remedies": Exhibit(remedies, (SCORES,)),
     "answers": Exhibit(answers, (SCORES,), runs=True),
     "methods": Exhibit(methods),
     "claims": Exhibit(claims_table, (CLAIMS,)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from retort.plan import Plan
@@ -12,6 +13,7 @@ from retort.reporting.results import Results
 from retort.reporting.tables import Cell, Column, Line, Table, title_of
 from retort.reporting.track_rows import family_of
 from retort.runs import Pretraining
+from retort.track_models import Models
 from retort.tracks import Row, TrackPlan
 
 if TYPE_CHECKING:
@@ -52,8 +54,8 @@ def _fields_of(track: TrackPlan) -> Iterator[list[str]]:
 
 
 def _fields(row: Row, track: TrackPlan) -> Iterator[str]:
-    last = row.method.steps[-1]
-    schooling = track.student(row, *row.pairs[0], track.section.seeds[0]).schooling
+    last = row.method.last
+    schooling = track.student(row, row.pairs[0], track.section.seeds[0]).schooling
     assert schooling is not None and not isinstance(schooling, Pretraining)
     (run,) = schooling
     yield row.method.name
@@ -61,7 +63,14 @@ def _fields(row: Row, track: TrackPlan) -> Iterator[str]:
     yield compared(last.objective)
     yield f"{run.optimiser.learning_rate:g}"
     yield str(run.epochs)
-    yield ", ".join(f"{student} of {teacher}" for teacher, student in row.pairs)
+    yield ", ".join(_taught(models, last.teacher_share) for models in row.pairs)
+
+
+def _taught(models: Models, share: Fraction) -> str:
+    """``S of T``, ``S of T after 1/3 of its epochs``, ``S of T through A``."""
+    teacher, *assistants, student = models
+    stopped = "" if share == 1 else f" after {share} of its epochs"
+    return f"{student} of {teacher}{stopped}" + "".join(f" through {symbol}" for symbol in assistants)
 
 
 def _data(lines: list[tuple[str, list[str]]]) -> pd.DataFrame:

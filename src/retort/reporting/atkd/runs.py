@@ -10,7 +10,7 @@ from retort.costs.text_flops import parameters
 from retort.files import read_json
 from retort.reporting.scores import PAPER, select
 from retort.reporting.track_rows import TrackRow
-from retort.tracks import text_architecture
+from retort.track_models import text_architecture
 
 
 def reported(row: TrackRow) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -58,8 +58,8 @@ def methods(results: Results) -> Table:
 
 def _stages(track: TrackPlan) -> Iterator[list[str]]:
     for row in (*track.methods, *track.variants):
-        students = tuple(dict.fromkeys(student for _, student in row.pairs))
-        end = track.student(row, *row.pairs[0], track.section.seeds[0])
+        students = tuple(dict.fromkeys(models[-1] for models in row.pairs))
+        end = track.student(row, row.pairs[0], track.section.seeds[0])
         for part, stage in zip(outline(row.method), _chain(end), strict=True):
             yield list(_fields(row.method, part, stage, students))
 
