@@ -71,7 +71,7 @@ def write_model(folder: Path, module: Any, weights: Mapping[str, Tensor] | None 
 
 
 def _shared(module: Any, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights, one tensor for all names of a parameter; copies of a tied head are tensors of their own."""
+    """The weights, one tensor for all names of a parameter: each copy of a tied head is its own tensor."""
     first: dict[int, str] = {}
     same = {
         name: first.setdefault(id(parameter), name)
