@@ -11,14 +11,14 @@ from retort.reporting.arguments import results_of, results_parser
 
 def main() -> None:
     """Print a few lines for each paper."""
-    from retort.reporting.exhibits import EXHIBITS
+    from retort.reporting.exhibits import shown_papers
     from retort.reporting.headline import headline, show
 
     parser = results_parser(__doc__ or "")
     parser.add_argument("--plain", action="store_true", help="no colours, even on a terminal")
     arguments = parser.parse_args()
-    for paper in filter(EXHIBITS.__contains__, results_of(arguments, "glmd").config.papers):
-        show(headline(results_of(arguments, paper)), arguments.plain or not sys.stdout.isatty())
+    for results in shown_papers(results_of(arguments, "glmd")):
+        show(headline(results), arguments.plain or not sys.stdout.isatty())
 
 
 if __name__ == "__main__":

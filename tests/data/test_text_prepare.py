@@ -101,15 +101,6 @@ def test_a_translator_s_texts(raw, tmp_path):
         assert example.target[0] == tokenizer.id_of("ro_RO")
 
 
-def test_labels_can_carry_the_code_that_the_authors_gave_them(raw, tmp_path):
-    words = encoded_words(raw, tmp_path / "words", MBART, PAIRS[1:])
-    as_run = dataclasses.replace(ENGLISH_ROMANIAN, source_labels=True)
-    folder, _ = encoded(raw, "WMT16-en-ro", words, tmp_path / "task", as_run)
-    tokenizer = TextTokenizer.load(words / "tokenizer.json")
-    for example in load_pairs(folder, "val"):
-        assert example.target[0] == tokenizer.id_of("en_XX")
-
-
 @pytest.mark.parametrize("split", ["train", "val"])
 def test_a_tokenizer_knows_training_texts_and_no_validation_texts(tmp_path, split):
     make_corpora(tmp_path, 20)

@@ -39,7 +39,7 @@ def test_maps_equal_the_authors(toy, method, dtype):
 @pytest.mark.parametrize("method", ["inner_product", "unk"])
 def test_labels_and_teacher_inputs_equal_the_authors(toy, method):
     found, name = toy_map(toy, method), f"fw.unmap.{THEIR_NAMES.get(method, method)}"
-    labels = found.rows(torch.from_numpy(toy["fw.labels"]))
+    labels = found.substitute[torch.from_numpy(toy["fw.labels"])]
     np.testing.assert_array_equal(labels, toy[f"{name}.labels_seen_by_loss"])
     table = toy[f"{name}.glmd_maskmap_teacherids.teacher_id_table"]
     np.testing.assert_array_equal(found.stand_ins(), table)

@@ -21,7 +21,6 @@ from retort.evaluation.metrics import (
     normalise_answer,
     predict,
     score_task,
-    superglue_average,
     task_score,
     token_f1,
 )
@@ -138,19 +137,8 @@ def test_perfect_predictions_score_100(task: str) -> None:
     assert set(scores.values()) == {100.0}
 
 
-def test_average_pairs_metrics_first() -> None:
-    per_task = {task: dict.fromkeys(spec_of(task).metrics, 50.0) for task in TASKS}
-    per_task["CB"] = {"accuracy": 90.0, "f1": 70.0}
-    per_task["ReCoRD"] = {"em": 10.0, "f1": 30.0}
-    assert task_score("CB", per_task["CB"]) == 80.0
-    assert superglue_average(per_task) == pytest.approx((6 * 50 + 80 + 20) / 8)
-    without = [task for task in TASKS if task != "ReCoRD"]
-    assert superglue_average(per_task, without) == pytest.approx((6 * 50 + 80) / 7)
-
-
-def test_average_never_skips_silently() -> None:
-    with pytest.raises(InputError, match="no scores for CB, COPA"):
-        superglue_average({"BoolQ": {"accuracy": 1.0}})
+def test_a_score_is_the_mean_of_paired_metrics() -> None:
+    assert task_score("CB", {"accuracy": 90.0, "f1": 70.0}) == 80.0
     with pytest.raises(InputError, match="task CB: metric 'f1' is missing"):
         task_score("CB", {"accuracy": 1.0})
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from fault_world import CONFIG, STEPS
 
-from retort.config.loading import merge, resolve
+from retort.config import merge, resolve
 from retort.data.parts import prepare_paper
 from retort.errors import RetortError
 from retort.files import atomic_folder, write_json

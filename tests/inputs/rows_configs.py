@@ -77,6 +77,12 @@ KEYS = (
     ),
     told("a misspelt key inside", "pretraining.teacher.stesp", 3, "unknown key; did you mean 'steps'?"),
     told("a section that is null", "data", None, "given null, expected keys with values"),
+    told(
+        "a null that removes nothing",
+        "models.T9",
+        None,
+        "null removes what scale smoke has, which is nothing",
+    ),
     told("text for a list", "seeds", "one", 'given "one", expected a list, e.g. [a, b]'),
     told("text for a number", "pretraining.teacher.steps", "ten", 'given "ten", expected a whole number'),
     told("a fraction of a step", "pretraining.teacher.steps", 2.5, "given 2.5, expected a whole number"),

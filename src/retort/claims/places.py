@@ -11,6 +11,9 @@ from retort.claims.evidence import Evidence
 from retort.claims.kinds import ANY, LADDER, LARGEST, PLACES, SMALL_TEACHER, SMALLEST, Cell
 from retort.errors import InputError
 
+_CONSTANTS = frozenset({"final_logits_bias"})
+"""Stored tensors that are no parameters: BART keeps zeros that it adds to word logits."""
+
 
 def groups(cells: Sequence[Cell], evidence: Evidence) -> list[tuple[Cell, ...]]:
     """The cells with names of pairs in the place of words for them.
@@ -122,5 +125,5 @@ def tensors(folder: Path) -> dict[str, tuple[int, ...]]:
 
 
 def numbers(model: dict[str, tuple[int, ...]]) -> int:
-    """How many numbers the tensors of a model hold: its parameters."""
-    return sum(math.prod(shape) for shape in model.values())
+    """Parameters of a stored model, which has a tensor of several names once."""
+    return sum(math.prod(shape) for name, shape in model.items() if name not in _CONSTANTS)

@@ -4,7 +4,6 @@ from retort.config.loading import (
     REPOSITORY,
     SCALES,
     load,
-    merge,
     read_yaml,
     resolve,
     scale_names,
@@ -28,6 +27,7 @@ from retort.config.model import (
     Vocabulary,
     pair_models,
 )
+from retort.config.overlay import merge
 from retort.config.sections import (
     HubDataset,
     Limits,

@@ -71,8 +71,8 @@ def _expected(error: ErrorDetails, holder: Schema, schema: Schema) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "literal_error":
         return ("one of " if " or " in context["expected"] else "") + context["expected"]
-    if kind == "dict_type" and (here := _child(holder, error["loc"][-1], schema)):
-        types = {variant.get("type") for variant in _variants(here, schema)}
+    if kind == "dict_type" and (here := child_of(holder, error["loc"][-1], schema)):
+        types = {variant.get("type") for variant in variants_of(here, schema)}
         return "a number, or a number for each task" if types & {"integer", "number"} else EXPECTED[kind]
     if kind == "too_short":
         return f"{context['min_length']} or more entries"
@@ -105,20 +105,20 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _variants(node: Schema, schema: Schema) -> Iterator[Schema]:
+def variants_of(node: Schema, schema: Schema) -> Iterator[Schema]:
     """A schema node with references followed and unions opened."""
     if "$ref" in node:
-        yield from _variants(schema["$defs"][node["$ref"].rsplit("/", 1)[1]], schema)
+        yield from variants_of(schema["$defs"][node["$ref"].rsplit("/", 1)[1]], schema)
     elif "anyOf" in node:
         for option in node["anyOf"]:
-            yield from _variants(option, schema)
+            yield from variants_of(option, schema)
     else:
         yield node
 
 
-def _child(node: Schema, part: str | int, schema: Schema) -> Schema | None:
+def child_of(node: Schema, part: str | int, schema: Schema) -> Schema | None:
     """The schema of ``node[part]``, or ``None`` where there is no such place."""
-    for variant in _variants(node, schema):
+    for variant in variants_of(node, schema):
         if isinstance(part, int):
             if "prefixItems" in variant and part < len(variant["prefixItems"]):
                 return variant["prefixItems"][part]
@@ -138,7 +138,7 @@ def _place(loc: tuple[str | int, ...], schema: Schema) -> tuple[str, Schema]:
     """
     text, node, holder = "", schema, schema
     for position, part in enumerate(loc):
-        child = _child(node, part, schema)
+        child = child_of(node, part, schema)
         last = position == len(loc) - 1
         if child is None and (not last or not _is_section(node, schema)):
             break
@@ -148,16 +148,16 @@ def _place(loc: tuple[str | int, ...], schema: Schema) -> tuple[str, Schema]:
 
 
 def _is_section(node: Schema, schema: Schema) -> bool:
-    return any("properties" in variant for variant in _variants(node, schema))
+    return any("properties" in variant for variant in variants_of(node, schema))
 
 
 def _keys(node: Schema, schema: Schema) -> list[str]:
-    return [key for variant in _variants(node, schema) for key in variant.get("properties", {})]
+    return [key for variant in variants_of(node, schema) for key in variant.get("properties", {})]
 
 
 def _key_names(node: Schema, schema: Schema) -> list[str]:
     """Names a mapping's keys may have, where they come from a fixed set."""
-    names = (variant.get("propertyNames", {}) for variant in _variants(node, schema))
+    names = (variant.get("propertyNames", {}) for variant in variants_of(node, schema))
     return [word for name in names for word in name.get("enum", [])]
 
 
@@ -171,7 +171,7 @@ def _unknown_key(word: str, holder: Schema, schema: Schema) -> str:
 
 def _dotted(node: Schema, schema: Schema, prefix: str = "") -> Iterator[str]:
     """Every dotted key below a node (mappings with free keys are not entered)."""
-    for variant in _variants(node, schema):
+    for variant in variants_of(node, schema):
         for key, child in variant.get("properties", {}).items():
             yield prefix + key
             yield from _dotted(child, schema, f"{prefix}{key}.")

@@ -213,7 +213,11 @@ class Variants(Section):
 
 
 class Config(Section):
-    """A whole run."""
+    """A whole run.
+
+    What is laid over a scale's file replaces its values; mappings are merged key by key, and null removes an
+    entry of one whose names are free, such as a track, a model or a method of a track.
+    """
 
     scale: str = Field(
         pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Name of the scale: config/scales/<scale>.yaml."

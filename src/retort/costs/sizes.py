@@ -78,7 +78,6 @@ class Sizes:
         documents, tokens: of the corpus.
         tasks: by name.
         texts, text_words: tasks and words of transformers models, by the name of what is encoded.
-        measured: whether they were read from encoded text.
     """
 
     rows: int
@@ -86,7 +85,6 @@ class Sizes:
     documents: int
     tokens: int
     tasks: dict[str, TaskSize]
-    measured: bool
     texts: dict[str, TextSize] = field(default_factory=dict)
     text_words: dict[str, WordsSize] = field(default_factory=dict)
 
@@ -166,7 +164,6 @@ def _measured(folders: dict[str, Path]) -> Sizes:
         summary["documents"],
         summary["tokens"],
         tasks,
-        measured=True,
     )
 
 
@@ -203,7 +200,7 @@ def _generated(config: Config) -> Sizes:
     words = min(_GENERATED_WORDS, config.data.vocabulary.size)
     multiple = config.data.vocabulary.multiple_of
     rows = -(-words // multiple) * multiple
-    return Sizes(rows, words, documents, round(documents * _GENERATED_DOCUMENT), tasks, measured=False)
+    return Sizes(rows, words, documents, round(documents * _GENERATED_DOCUMENT), tasks)
 
 
 def _known(config: Config) -> Sizes:
@@ -217,7 +214,6 @@ def _known(config: Config) -> Sizes:
         round(share * _WIKIBOOK_DOCUMENTS),
         round(share * WIKIBOOK_TOKENS),
         tasks,
-        measured=False,
     )
 
 

@@ -48,7 +48,6 @@ class TaskTexts:
         family: of models.
         source, target: longest sequences; classes have no target.
         train, dev: most examples; ``None``: all.
-        source_labels: labels carry mBART's code of the source language, as the authors' En-Ro and En-Fr do.
     """
 
     family: TextFamily
@@ -56,7 +55,6 @@ class TaskTexts:
     target: int | None
     train: int | None = None
     dev: int | None = None
-    source_labels: bool = False
 
 
 def encode_words(corpora: Path, pairs: Mapping[str, Path], out: Path, settings: Words) -> None:
@@ -216,7 +214,7 @@ def _pairs(
     """Encode both splits of a set; returns how many pairs each has."""
     assert settings.target is not None
     source, target = spec_of(task).languages
-    layout = layout_of(settings.family, tokenizer, source, source if settings.source_labels else target)
+    layout = layout_of(settings.family, tokenizer, source, target)
     counts = {}
     for split, paths in manifest["pairs"][task].items():
         pairs = read_pairs(task, split, *(folder / path for path in paths))

@@ -42,10 +42,6 @@ class VocabularyMap:
         """Number of student rows M."""
         return len(self.kept_ids)
 
-    def rows(self, ids: Tensor) -> Tensor:
-        """Student rows of original ids (any shape): its inputs, and the labels of its outputs."""
-        return self.substitute[ids]
-
     def stand_ins(self) -> Tensor:
         """int64 [V]: each original id, or the kept id that stands in for it.
 

@@ -61,25 +61,6 @@ def score_glue(
     }
 
 
-def glue_score(task: str, metrics: Mapping[str, float]) -> float:
-    """One number a task: the first of its metrics, as in the paper's scripts (MNLI: matched accuracy)."""
-    return metrics[spec_of(task).metrics[0]]
-
-
-def glue_baseline(task: str, labels: Mapping[str, Values]) -> dict[str, float]:
-    """What a model that knows nothing scores: the best constant class; 0 for correlations.
-
-    Raises:
-        InputError: no labels.
-    """
-    spec = spec_of(task)
-    constants = [
-        score_glue(task, {split: [answer] * len(values) for split, values in labels.items()}, labels)
-        for answer in range(len(spec.labels) or 1)
-    ]
-    return max(constants, key=lambda metrics: metrics[spec.metrics[0]])
-
-
 def _accuracy(labels: np.ndarray, predictions: np.ndarray) -> float:
     return float((labels == predictions).mean())
 

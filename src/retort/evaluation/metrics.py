@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from retort.data.examples import ClozeExample
-from retort.data.superglue.tasks import TASKS, spec_of
+from retort.data.superglue.tasks import spec_of
 from retort.errors import InputError
 
 
@@ -91,33 +91,6 @@ def task_score(task: str, metrics: Mapping[str, float]) -> float:
     if missing:
         raise InputError(f"task {task}: metric {missing[0]!r} is missing; it has {sorted(metrics)}")
     return sum(metrics[name] for name in names) / len(names)
-
-
-def selection_score(task: str, metrics: Mapping[str, float]) -> float:
-    """What picks the best evaluation (protocol ``paper``): the sum of the task's metrics.
-
-    The authors add CB's F1 as a fraction to its accuracy in percent, so accuracy decides there
-    (quirk ``cb-selection``); the other pairs are on one scale.
-    """
-    if task == "CB":
-        return metrics["accuracy"] + metrics["f1"] / 100
-    return sum(metrics.values())
-
-
-def superglue_average(per_task: Mapping[str, Mapping[str, float]], tasks: Sequence[str] = TASKS) -> float:
-    """The SuperGLUE score: the mean over ``tasks``, the paired metrics of a task averaged first.
-
-    Args:
-        per_task: metrics of each task, in percent, as :func:`score_task` gives them.
-        tasks: the tasks that count. The paper's 10B rows leave out ReCoRD; all others use the eight.
-
-    Raises:
-        InputError: a task or one of its metrics is missing.
-    """
-    missing = [task for task in tasks if task not in per_task]
-    if missing:
-        raise InputError(f"SuperGLUE average: no scores for {', '.join(missing)}")
-    return sum(task_score(task, per_task[task]) for task in tasks) / len(tasks)
 
 
 def baseline(task: str, examples: Sequence[ClozeExample]) -> dict[str, float]:

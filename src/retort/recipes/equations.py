@@ -45,7 +45,7 @@ SITES = {
 KEPT = r"\mathcal{K}"
 LOSS = r"\mathcal{L}"
 _HARD = upright("hard")
-__all__ = ["DISTANCES", "EDITS", "ENSEMBLES", "MASKS", "Scene", "blend", "edit", "equation", "summands"]
+__all__ = ["DISTANCES", "EDITS", "ENSEMBLES", "MASKS", "Scene", "blend", "edit", "summands"]
 
 
 # Ensembles
@@ -237,8 +237,3 @@ def _constants(weight: Weight) -> list[str]:
     else:
         shown = [] if by_layer(rest) else [schedule(rest)]
     return [*([number(factor)] if factor != 1 else []), *shown]
-
-
-def equation(objective: Objective, scene: Scene = Scene()) -> str:
-    """The whole loss, in one line of TeX."""
-    return f"{LOSS} = " + " + ".join(summands(objective, scene))

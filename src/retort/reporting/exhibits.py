@@ -6,6 +6,7 @@ exhibit depends on.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from retort.config.messages import nearest
@@ -30,6 +31,11 @@ def exhibits_of(paper: str) -> Exhibits:
     if paper not in EXHIBITS:
         raise InputError(f"--paper: no paper {paper!r}; {nearest(paper, list(EXHIBITS))}")
     return EXHIBITS[paper]
+
+
+def shown_papers(results: Results) -> list[Results]:
+    """What a run found for each of its papers that has exhibits, in the order of its configuration."""
+    return [replace(results, paper=paper) for paper in results.config.papers if paper in EXHIBITS]
 
 
 def write_figure(results: Results, name: str, folder: Path) -> list[Path]:

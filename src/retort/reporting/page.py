@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from retort.errors import InputError
 from retort.files import write_text
 from retort.papers import paper_of
 from retort.reporting import verdicts
-from retort.reporting.exhibits import EXHIBITS, exhibits_of
+from retort.reporting.exhibits import exhibits_of, shown_papers
 from retort.reporting.first_screen import duration, facts, gates, short_title
 from retort.reporting.ledgers import QuirkLine, quirk_lines
 from retort.reporting.results import Results
@@ -74,7 +74,7 @@ def write_page(root: Path, published: Path, path: Path, settings: Path | None = 
         settings: file of the configuration, see :class:`Results`.
     """
     first = Results(root, published=published, settings=settings)
-    papers = [replace(first, paper=paper) for paper in first.config.papers if paper in EXHIBITS]
+    papers = shown_papers(first)
     script = script_text()
     html = environment().get_template("page.html.j2").render(
         config=first.config,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,44 +13,62 @@ from retort.files import atomic_folder, write_json
 from retort.reporting.results import Results
 from retort.revision import git_commit
 
+PLACES = ("tables", "figures")
 KINDS = ("*.csv", "*.md", "*.png", "*.svg")
 """What visitors look at; LaTeX, predictions and models can be made again."""
 
+NUMBERS = ("scores.csv", "hyper_parameters.csv", "claims.csv", "speed.csv")
+"""Files of a paper that exhibits are made from; a paper whose models are not timed has no speeds."""
 
-def write_reference(results: Results, folder: Path) -> None:
-    """Copy tables, figures and judged claims, and write ``about.json``: machine, dates, commit, cost.
+
+def write_reference(papers: Sequence[Results], folder: Path) -> None:
+    """Write a run's configuration and, for each paper, its exhibits, judged claims and ``about.json``.
+
+    The layout is that of ``results/<scale>``. An older reference is replaced as a whole, also what it had of
+    papers that this run lacks: all numbers of a reference are one run's.
+
+    Args:
+        papers: what the run found for each of its papers, at least one.
+        folder: to write.
 
     Raises:
-        InputError: the run's exhibits have not been made, or its runs are of several commits.
+        InputError: a paper's exhibits have not been made, or its runs are of several commits.
     """
-    source = results.root / results.paper
-    places = [name for name in ("tables", "figures") if (source / name).is_dir()]
-    if len(places) != 2:
-        raise InputError(f"{source}: has no tables and figures yet; finish the run first")
-    described = about(results)
+    for results in papers:
+        source = results.root / results.paper
+        if not all((source / place).is_dir() for place in PLACES):
+            raise InputError(f"{source}: has no tables and figures yet; finish the run first")
+    described = {results.paper: about(results) for results in papers}
     with atomic_folder(folder) as temporary:
-        for place in places:
-            (temporary / place).mkdir()
-            for kind in KINDS:
-                for path in sorted((source / place).glob(kind)):
-                    shutil.copyfile(path, temporary / place / path.name)
-        for name in ("scores.csv", "hyper_parameters.csv", "claims.csv"):
-            if (source / name).is_file():
-                shutil.copyfile(source / name, temporary / name)
-        shutil.copyfile(results.config_file, temporary / "config.json")
-        write_json(temporary / "about.json", described)
+        for results in papers:
+            _copy(results.root / results.paper, temporary / results.paper)
+            write_json(temporary / results.paper / "about.json", described[results.paper])
+        shutil.copyfile(papers[0].config_file, temporary / "config.json")
+
+
+def _copy(source: Path, folder: Path) -> None:
+    """What a paper's folder has for visitors."""
+    for place in PLACES:
+        (folder / place).mkdir(parents=True)
+        for kind in KINDS:
+            for path in sorted((source / place).glob(kind)):
+                shutil.copyfile(path, folder / place / path.name)
+    for name in NUMBERS:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, folder / name)
 
 
 def about(results: Results) -> dict[str, Any]:
-    """Where, when, of what and for how long a run was made.
+    """Where, when, of what and for how long the runs of a paper were made.
 
     Raises:
-        InputError: its runs are of several commits, so that no one source made them.
+        InputError: they are of several commits, so that no one source made them.
     """
     cards = [run.card for run in results.runs]
     commits = {card["git_commit"] for card in cards}
     if len(commits) != 1:
-        raise InputError(f"{results.root}: its runs are of {len(commits)} commits; run it anew from one")
+        place = results.root / results.paper
+        raise InputError(f"{place}: its runs are of {len(commits)} commits; run it anew from one")
     return {
         "scale": results.config.scale,
         "commit": commits.pop(),
@@ -62,5 +81,5 @@ def about(results: Results) -> dict[str, Any]:
         "finished": max(card["finished"] for card in cards),
         "runs": len(cards),
         "training_seconds": round(sum(card["seconds"] for card in cards), 1),
-        "seeds": list(results.config.seeds),
+        "seeds": list(results.seeds),
     }

@@ -16,7 +16,7 @@ from retort.errors import InputError  # noqa: E402
 from retort.models.features import CLASS, WORDS, Site  # noqa: E402
 from retort.models.hf.architecture import TextArchitecture, Vocabulary  # noqa: E402
 from retort.models.hf.building import build  # noqa: E402
-from retort.models.hf.folders import load_family, save_student  # noqa: E402
+from retort.models.hf.folders import load_family, save_student, write_model  # noqa: E402
 
 WORD_LIST = ["<s>", "<pad>", "</s>", "[UNK]", "a", "cat", "sat", "on", "the", "mat", "dog", "ran"]
 WORDS_OF = {
@@ -173,6 +173,16 @@ def test_tables_of_causal_models(saved, name):
     module = load_family(saved[name][1]).module
     same = module.get_output_embeddings().weight is module.get_input_embeddings().weight
     assert same == (name not in UNTIED)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_copies_of_weights_are_written_as_often_as_the_model_has_them(saved, tmp_path, name):
+    """A task stage keeps copies of its best weights: one for each name, of a tied head, too."""
+    module = trained(name).module
+    weights = {key: tensor.detach().clone() for key, tensor in module.state_dict().items()}
+    write_model(tmp_path, module, weights)
+    ours, own = (folder / "model.safetensors" for folder in (tmp_path, saved[name][1]))
+    assert ours.read_bytes() == own.read_bytes()
 
 
 def test_an_untied_head_is_trained_by_itself():

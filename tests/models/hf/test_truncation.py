@@ -10,7 +10,7 @@ pytest.importorskip("transformers")
 from retort.errors import InputError  # noqa: E402
 from retort.models.hf.architecture import Slices, TextArchitecture, Vocabulary  # noqa: E402
 from retort.models.hf.building import build  # noqa: E402
-from retort.models.hf.truncation import continue_from, truncate  # noqa: E402
+from retort.models.hf.truncation import truncate  # noqa: E402
 from retort.recipes import cka  # noqa: E402
 
 WORDS = Vocabulary(20, pad=1, bos=0, eos=2, start=2)
@@ -165,7 +165,7 @@ def test_a_student_deeper_than_its_teacher_sees_a_layer_twice():
 def test_rows_of_a_smaller_vocabulary_are_the_first():
     """As mC4 students go on to the translation teacher's shorter word table."""
     student, before = pair("mbart", (2, 2), (8, 8), (Vocabulary(17, 1, 0, 2), Vocabulary(20, 1, 0, 2)))
-    assert continue_from(student, before) == ()
+    assert truncate(student, before, Slices("leading")) == ()
     assert torch.equal(student.lm_head.weight, before.model.shared.weight[:17])
     assert student.lm_head.weight is student.model.shared.weight
 
@@ -174,7 +174,7 @@ def test_a_classifier_takes_the_encoder_and_keeps_its_own_head():
     _, pretrained = pair("bert")
     size = TextArchitecture("bert", "bert", 4, 0, 12, 2, 24, 16, 0.0)
     classifier = build(size, WORDS, classes=3).module
-    left = continue_from(classifier, pretrained)
+    left = truncate(classifier, pretrained, Slices("leading"))
     assert {key.partition(".dense")[0].rpartition(".")[0] or key for key in left} == {"bert", "classifier"}
     assert torch.equal(classifier.bert.encoder.layer[3].output.dense.weight,
                        pretrained.bert.encoder.layer[3].output.dense.weight)  # fmt: skip

@@ -157,20 +157,12 @@ def _opt(architecture: TextArchitecture, vocabulary: Vocabulary) -> Any:
     from transformers import OPTConfig
 
     return OPTConfig(
-        vocab_size=vocabulary.size,
-        hidden_size=architecture.width,
-        num_hidden_layers=architecture.decoder_layers,
-        num_attention_heads=architecture.heads,
+        **_causal(architecture, vocabulary),
         ffn_dim=architecture.inner,
-        max_position_embeddings=architecture.positions,
         word_embed_proj_dim=architecture.word_width,
         do_layer_norm_before=architecture.normalised == "before",
         dropout=architecture.dropout,
         init_std=architecture.init_std,
-        tie_word_embeddings=architecture.tied,
-        pad_token_id=vocabulary.pad,
-        bos_token_id=vocabulary.bos,
-        eos_token_id=vocabulary.eos,
     )
 
 
@@ -178,18 +170,10 @@ def _gpt_neox(architecture: TextArchitecture, vocabulary: Vocabulary) -> Any:
     from transformers import GPTNeoXConfig
 
     return GPTNeoXConfig(
-        vocab_size=vocabulary.size,
-        hidden_size=architecture.width,
-        num_hidden_layers=architecture.decoder_layers,
-        num_attention_heads=architecture.heads,
+        **_causal(architecture, vocabulary),
         intermediate_size=architecture.inner,
-        max_position_embeddings=architecture.positions,
         hidden_dropout=architecture.dropout,
         initializer_range=architecture.init_std,
-        tie_word_embeddings=architecture.tied,
-        pad_token_id=vocabulary.pad,
-        bos_token_id=vocabulary.bos,
-        eos_token_id=vocabulary.eos,
     )
 
 
@@ -197,16 +181,23 @@ def _llama(architecture: TextArchitecture, vocabulary: Vocabulary) -> Any:
     from transformers import LlamaConfig
 
     return LlamaConfig(
-        vocab_size=vocabulary.size,
-        hidden_size=architecture.width,
-        num_hidden_layers=architecture.decoder_layers,
-        num_attention_heads=architecture.heads,
+        **_causal(architecture, vocabulary),
         intermediate_size=architecture.inner,
-        max_position_embeddings=architecture.positions,
         attention_dropout=architecture.dropout,
         initializer_range=architecture.init_std,
-        tie_word_embeddings=architecture.tied,
-        pad_token_id=vocabulary.pad,
-        bos_token_id=vocabulary.bos,
-        eos_token_id=vocabulary.eos,
     )
+
+
+def _causal(architecture: TextArchitecture, vocabulary: Vocabulary) -> dict[str, Any]:
+    """What configurations of all causal models call alike."""
+    return {
+        "vocab_size": vocabulary.size,
+        "hidden_size": architecture.width,
+        "num_hidden_layers": architecture.decoder_layers,
+        "num_attention_heads": architecture.heads,
+        "max_position_embeddings": architecture.positions,
+        "tie_word_embeddings": architecture.tied,
+        "pad_token_id": vocabulary.pad,
+        "bos_token_id": vocabulary.bos,
+        "eos_token_id": vocabulary.eos,
+    }

@@ -54,20 +54,30 @@ def save_student(
 
 
 def write_model(folder: Path, module: Any, weights: Mapping[str, Tensor] | None = None) -> None:
-    """Write configuration and weights into a folder.
+    """Write configuration and weights into a folder; a tensor with several names (a tied head) once.
 
     Args:
         folder: there already.
         module: a transformers model.
-        weights: instead of the model's own, where those are shared out among processes.
+        weights: instead of the model's own: copies of them, or those that are shared out among processes.
     """
     _quiet()
-    state = None if weights is None else {name: weights[name] for name in module.state_dict()}
+    state = None if weights is None else _shared(module, weights)
     module.save_pretrained(folder, state_dict=state, max_shard_size="1000GB")
     if has_own_head(module):
         # As version 1.1 is published: transformers 5 then scales nothing, version 4 ties nothing.
         config = read_json(folder / CONFIG)
         write_json(folder / CONFIG, config | {"tie_word_embeddings": False})
+
+
+def _shared(module: Any, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights, one tensor for all names of a parameter: each copy of a tied head is its own tensor."""
+    first: dict[int, str] = {}
+    same = {
+        name: first.setdefault(id(parameter), name)
+        for name, parameter in module.named_parameters(remove_duplicate=False)
+    }
+    return {name: weights[same.get(name, name)] for name in module.state_dict()}
 
 
 def load_family(folder: Path, classes: int | None = None) -> HFFamily:

@@ -50,17 +50,6 @@ def truncate(student: Any, teacher: Any, slices: Slices) -> tuple[str, ...]:
     return tuple(left)
 
 
-def continue_from(student: Any, before: Any) -> tuple[str, ...]:
-    """Go on with the model of an earlier stage, which may have another head and more words.
-
-    Rows of a smaller vocabulary are the first ones, as students of mC4 go on to their translation teacher's.
-
-    Returns:
-        Names of the tensors that stay as they were.
-    """
-    return truncate(student, before, Slices("leading"))
-
-
 def _by_head(tensor: Any, model: Any) -> Any:
     """A view [heads, 3, head width, ...] of a fused tensor."""
     heads = family_of(model).shape.heads
