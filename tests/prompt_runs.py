@@ -62,7 +62,7 @@ def _track(family: str, base: dict[str, Any]) -> dict[str, Any]:
         "methods": methods,
         "variants": {name: [student] for name in VARIANTS} if family == "opt" else {},
         "instructions": base["instructions"] | {"sets": list(SETS[family])},
-        "gates": {},
+        "gates": {"dolly": 59} if family == "opt" else {},
     }
 
 

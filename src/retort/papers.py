@@ -56,6 +56,12 @@ class Scoring:
         kept = tuple(name for name in self.metrics if name in metrics)
         return Scoring(self.kind, kept, kept, (1.0,) * len(kept)) if kept else self
 
+    def judged(self, task: str, metrics: Mapping[str, float]) -> dict[str, float]:
+        """Scores by the names that gates have: the task's own or, of prompts, each set's."""
+        if self.kind != "prompts":
+            return {task: self.score(metrics)}
+        return dict(zip(self.leading, self._leading(metrics), strict=True))
+
     def _leading(self, metrics: Mapping[str, float]) -> list[float]:
         missing = [name for name in self.leading if name not in metrics]
         if missing:

@@ -210,3 +210,23 @@ def test_a_track_s_student_waits_for_its_own_teacher_alone(tmp_path):
     with pytest.raises(RetortError, match="BERT scores 75.0 on RTE"):
         check_teachers(plan, student["BERT CKA"])
     check_teachers(plan, student["BART none"])
+
+
+def test_prompts_are_gated_by_set(tmp_path):
+    config = load("smoke", {"papers": ["atkd"]})
+    track = config.atkd.tracks["opt"]
+    (first, *_), (name, *_) = track.teachers, track.instructions.sets
+    gates = {"papers": ["atkd"], "atkd": {"tracks": {"opt": {"gates": {name: 70}}}}}
+    plan = Plan(load("smoke", gates), tmp_path)
+    for score, passes in ((70.0, True), (69.0, False)):
+        for cell in plan.cells:
+            sets = dict.fromkeys(plan.config.atkd.tracks["opt"].instructions.sets, 90.0) | {name: score}
+            for stage in cell.stages if cell.role == "teacher" else ():
+                found = {run: {"evaluations": [{"all": sets}]} for run in stage.runs}
+                write_json(plan.layout.stage(stage) / "metrics.json", found)
+        if passes:
+            check_gates(plan)
+            assert read_json(plan.layout.root / "gates.json")[first]["fine_tuned"][name] == 70
+        else:
+            with pytest.raises(RetortError, match=f"{first} scores 69.0 on {name} after fine-tuning, 70 are"):
+                check_gates(plan)

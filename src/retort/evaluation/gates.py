@@ -62,12 +62,14 @@ def _report(cell: Cell, stages: tuple[Stage, ...], plan: Plan) -> dict[str, Any]
     """Scores of a teacher by some of its stages, and what they miss; the average needs all tasks."""
     before: dict[str, float] = {}
     after: dict[str, float] = {}
+    seen: set[str] = set()
     for stage in stages:
         metrics = read_json(plan.layout.stage(stage) / "metrics.json")
         for task, run in own_best(stage, metrics).items():
             scoring, evaluations = scoring_of(stage, task), metrics[run]["evaluations"]
-            before[task] = scoring.score(evaluations[0]["all"])
-            after[task] = scoring.score(max((e["all"] for e in evaluations), key=scoring.selection))
+            seen.add(task)
+            before |= scoring.judged(task, evaluations[0]["all"])
+            after |= scoring.judged(task, max((e["all"] for e in evaluations), key=scoring.selection))
     average, least = fmean(after.values()), cell.least
     missed = [
         f"scores {found[task]:.1f} on {task} {when} fine-tuning, {wanted:g} are asked for"
@@ -75,7 +77,7 @@ def _report(cell: Cell, stages: tuple[Stage, ...], plan: Plan) -> dict[str, Any]
         for task, wanted in asked.items()
         if task in found and found[task] < wanted
     ]
-    complete = after.keys() == set(cell.tasks)
+    complete = seen == set(cell.tasks)
     if least.average is not None and complete and average < least.average:
         missed.append(f"averages {average:.1f} after fine-tuning, {least.average:g} are asked for")
     return {"zero_shot": before, "fine_tuned": after, "fine_tuned_average": average, "missed": missed}

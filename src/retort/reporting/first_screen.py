@@ -6,14 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from retort.papers import paper_of
 from retort.progress import clock
 from retort.reporting.results import Results
-from retort.reporting.scores import PAPER, averages, select
+from retort.reporting.scores import PAPER, select
 from retort.reporting.track_rows import students_of
 from retort.texts import paper_section
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -94,10 +97,20 @@ def _gates_of_tracks(results: Results) -> Iterator[Gate]:
     teachers = select(results.scores, role="teacher", protocol=PAPER)
     for track in results.tracks.values():
         for teacher in track.teachers:
-            for task, least in track.gates.items():
-                score = averages(select(teachers, pair=teacher, task=task), (task,), results.paper).summary
-                if score.mean is not None:
-                    yield Gate(teacher, task, score.mean, least)
+            scores = _judged(select(teachers, pair=teacher), results.paper)
+            for name, least in track.gates.items():
+                if name in scores:
+                    yield Gate(teacher, name, scores[name], least)
+
+
+def _judged(rows: pd.DataFrame, paper: str) -> dict[str, float]:
+    """A teacher's scores by the names that gates have."""
+    found: dict[str, float] = {}
+    for task, group in rows.groupby("task"):
+        metrics = dict(zip(group["metric"], group["value"], strict=True))
+        scoring = paper_of(paper).task(str(task)).given(metrics)
+        found |= scoring.judged(str(task), metrics)
+    return found
 
 
 def short_title(paper: str) -> str:

@@ -12,6 +12,7 @@ from retort.claims.verdicts import Finding
 from retort.claims.writing import write_claims
 from retort.quirks import ATKD_LEDGER
 from retort.reporting.exhibits import exhibits_of, write_figure
+from retort.reporting.first_screen import gates
 from retort.reporting.headline import headline
 from retort.reporting.page import write_page
 from retort.reporting.results import PUBLISHED, Results
@@ -52,3 +53,11 @@ def test_the_terminal_ends_with_the_scores(prompts):
     found = headline(prompts)
     assert ("Supervised KD + ATKD", "OPT_4x64-OPT_1x32", "22.0 ± 2.0  ", "") in found.rows
     assert found.score == "score" and len(found.rows) == 20
+
+
+def test_gates_are_shown_by_set(prompts_root):
+    assert [(gate.teacher, gate.what, gate.passed) for gate in gates(Results(prompts_root, "atkd"))] == [
+        ("OPT_4x64", "dolly", True),
+        ("OPT_3x64", "dolly", False),
+        ("OPT_2x64", "dolly", False),
+    ]
