@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retort.distill.distances import KL, MSE, ReverseKL, Sloped, SoftCrossEntropy
+from retort.distill.divergences import GeneralisedJSD, SkewKL, SkewReverseKL, TotalVariation
 
 
 @given(
@@ -45,6 +46,46 @@ def test_the_slope_of_reverse_kl_is_its_gradient(rows, words, temperature, scale
     torch.testing.assert_close(slope, leaf.grad, rtol=1e-9, atol=1e-11 * size)
 
 
+MIXED = {
+    "total variation": lambda share: TotalVariation(),
+    "JSD": GeneralisedJSD,
+    "skew KL": SkewKL,
+    "skew reverse KL": SkewReverseKL,
+}
+
+
+@pytest.mark.parametrize("name", MIXED)
+@given(
+    st.integers(1, 6),
+    st.integers(2, 30),
+    st.sampled_from([0.0, 0.01, 0.1, 0.5, 0.9, 0.99]),
+    st.floats(0.01, 30),
+    st.integers(0, 2**31),
+)
+def test_the_slope_of_a_mixture_is_its_gradient(name, rows, words, share, scale, seed):
+    distance = MIXED[name](share)
+    random = torch.Generator().manual_seed(seed)
+    student, teacher = (scale * torch.randn(rows, words, generator=random).double() for _ in range(2))
+    leaf = student.clone().requires_grad_()
+    naive = distance(leaf, teacher)
+    naive.sum().backward()
+    value, slope = distance.with_slope(student.clone(), teacher.clone())
+    torch.testing.assert_close(value, naive.detach(), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(slope, leaf.grad, rtol=1e-9, atol=1e-11)
+    torch.testing.assert_close(slope.sum(-1), torch.zeros(rows).double(), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", MIXED)
+@pytest.mark.parametrize("gap", [200.0, 1e4])
+def test_the_slope_of_a_mixture_is_finite_where_nothing_is_shared(name, gap):
+    """One is sure of the first word, the other of the second; and where both are sure of the same."""
+    sure = torch.tensor([[gap, 0.0, 0.0], [0.0, gap, 0.0]])
+    for teacher in (sure.flip(0), sure):
+        for share in (0.0, 0.1, 0.5):
+            value, slope = MIXED[name](share).with_slope(sure.clone(), teacher.clone())
+            assert value.isfinite().all() and slope.isfinite().all(), (share, value, slope)
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_narrow_logits_are_compared_in_float32(dtype):
     student, teacher = torch.randn(4, 9).to(dtype), torch.randn(4, 9).to(dtype)
@@ -55,4 +96,5 @@ def test_narrow_logits_are_compared_in_float32(dtype):
 
 def test_who_has_a_slope():
     assert isinstance(KL(), Sloped) and isinstance(ReverseKL(), Sloped)
+    assert all(isinstance(make(0.5), Sloped) for make in MIXED.values())
     assert not isinstance(MSE(), Sloped) and not isinstance(SoftCrossEntropy(), Sloped)

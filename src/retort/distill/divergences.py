@@ -33,6 +33,11 @@ def _divergence(first: Tensor, second: Tensor) -> Tensor:
     return (first.exp() * (first - second)).sum(-1)
 
 
+def _through_softmax(share: Tensor, slope: Tensor) -> Tensor:
+    """The gradient by logits [..., C] of what has this one by q; ``share`` is q, and is overwritten."""
+    return share.mul_(slope - (share * slope).sum(-1, keepdim=True))
+
+
 def _check_share(name: str, value: float, whole: bool = True) -> None:
     if not 0 <= value <= 1 or (value == 1 and not whole):
         raise ValueError(f"{name} is a share, from 0 to {'1' if whole else 'less than 1'}, not {value}")
@@ -46,6 +51,13 @@ class TotalVariation(Distance):
         """[..., C], [..., C] -> [...]."""
         ours, theirs = _logs(student, teacher)
         return (theirs.exp() - ours.exp()).abs().sum(-1) / 2
+
+    def with_slope(self, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+        """The value [n] and its gradient by the student's logits [n, C]: by q half the sign of q - p."""
+        ours, theirs = _logs(student, teacher)
+        share = ours.exp_()
+        gap = share - theirs.exp_()
+        return gap.abs().sum(-1) / 2, _through_softmax(share, gap.sign_() / 2)
 
 
 @dataclass(frozen=True)
@@ -71,6 +83,21 @@ class GeneralisedJSD(Distance):
         ours, theirs = _logs(student, teacher)
         middle = _mixture(self.beta, theirs, ours)
         return self.beta * _divergence(theirs, middle) + (1 - self.beta) * _divergence(ours, middle)
+
+    def with_slope(self, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+        """The value [n] and its gradient by the student's logits [n, C].
+
+        By q it is (1 - beta) log(q / m): what the mixture adds to both divergences is 1 together. At the ends
+        both arguments are overwritten.
+        """
+        if self.beta in (0, 1):
+            return (ReverseKL() if self.beta else KL()).with_slope(student, teacher)
+        ours, theirs = _logs(student, teacher)
+        middle = _mixture(self.beta, theirs, ours)
+        value = self.beta * _divergence(theirs, middle)
+        share, gap = ours.exp(), ours.sub_(middle)
+        value += (1 - self.beta) * (share * gap).sum(-1)
+        return value, _through_softmax(share, gap.mul_(1 - self.beta))
 
 
 @dataclass(frozen=True)
@@ -114,6 +141,18 @@ class SkewKL(Distance):
         ours, theirs = _logs(student, teacher)
         return _divergence(theirs, _skewed(self.alpha, theirs, ours))
 
+    def with_slope(self, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+        """The value [n] and its gradient by the student's logits [n, C]: by q it is (alpha - 1) p / m.
+
+        Without a mixture both arguments are overwritten.
+        """
+        if not self.alpha:
+            return KL().with_slope(student, teacher)
+        ours, theirs = _logs(student, teacher)
+        middle = _skewed(self.alpha, theirs, ours)
+        value = _divergence(theirs, middle)
+        return value, _through_softmax(ours.exp(), (theirs - middle).exp_().mul_(self.alpha - 1))
+
 
 @dataclass(frozen=True)
 class SkewReverseKL(Distance):
@@ -132,6 +171,19 @@ class SkewReverseKL(Distance):
         """[..., C], [..., C] -> [...]."""
         ours, theirs = _logs(student, teacher)
         return _divergence(ours, _skewed(self.alpha, ours, theirs))
+
+    def with_slope(self, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+        """The value [n] and its gradient by the student's logits [n, C]: by q log(q / m) - alpha q / m + 1.
+
+        Without a mixture both arguments are overwritten.
+        """
+        if not self.alpha:
+            return ReverseKL().with_slope(student, teacher)
+        ours, theirs = _logs(student, teacher)
+        gap = ours - _skewed(self.alpha, ours, theirs)
+        share = ours.exp_()
+        value = (share * gap).sum(-1)
+        return value, _through_softmax(share, gap - self.alpha * gap.exp())
 
 
 def _skewed(alpha: float, towards: Tensor, other: Tensor) -> Tensor:
