@@ -16,6 +16,7 @@ from retort.config.messages import nearest
 from retort.config.sections import Optimiser as OptimiserSection
 from retort.config.sections import PretrainingRun
 from retort.config.texts import TextPaper, TextTask, Track
+from retort.corpora import TextCorpus
 from retort.distill.objective import Objective, hard
 from retort.errors import InputError
 from retort.evaluation.decoding import Decoding, Sampling
@@ -33,7 +34,6 @@ from retort.runs import (
     Pretraining,
     PromptRun,
     TaskRun,
-    TextCorpus,
 )
 from retort.stages import Stage, Truncation
 from retort.texts import INSTRUCTIONS, paper_section, tasks_of, text_part

@@ -11,8 +11,9 @@ import torch
 
 from retort import devices
 from retort.errors import InputError
+from retort.models.glm_architecture import Architecture
 from retort.models.glm_builder import glm_config, vocabulary_rows
-from retort.stages import Architecture, SlicedCompression
+from retort.stages import SlicedCompression
 from retort.texts import CORPUS
 from retort.training import setup
 from retort.training.setup import (

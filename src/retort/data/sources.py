@@ -111,9 +111,7 @@ def fetch_hub(
                 rows = _hub_rows(task, superglue, superglue_revision, hub_split)
                 lines = [json.dumps(row, ensure_ascii=False) for row in rows]
                 write_lines(root / "superglue" / task / f"{split}.jsonl", lines)
-        for number, corpus in enumerate(corpora):
-            name = corpus.name.replace("/", "_")
-            write_lines(root / "corpus" / f"{number:02d}_{name}.txt", hub_documents(corpus))
+        write_corpora(root, corpora)
     return open_folder(Path(out) / "official", out, tasks, corpus=bool(corpora))
 
 
@@ -203,6 +201,17 @@ def _hub_rows(task: str, name: str, revision: str | None, hub_split: str) -> lis
     if isinstance(label, datasets.ClassLabel):
         check_label_names(task, label.names, place)
     return official_rows(task, rows, place)
+
+
+def write_corpora(root: Path, corpora: Sequence[HubCorpus]) -> None:
+    """Write each corpus of the hub to a file of its own below ``root/corpus``, named in their order.
+
+    Raises:
+        InputError: one cannot be loaded or has no such column.
+    """
+    for number, corpus in enumerate(corpora):
+        name = corpus.name.replace("/", "_")
+        write_lines(root / "corpus" / f"{number:02d}_{name}.txt", hub_documents(corpus))
 
 
 def hub_documents(corpus: HubCorpus) -> Iterator[str]:

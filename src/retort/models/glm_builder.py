@@ -19,7 +19,7 @@ from retort.models.truncation import truncate
 
 if TYPE_CHECKING:
     from retort.distill.vocabulary import VocabularyMap
-    from retort.stages import Architecture, Leading
+    from retort.models.glm_architecture import Architecture, Leading
     from retort.training.units import Units
 
 
