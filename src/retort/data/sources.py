@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from retort.config.sections import HubDataset
 from retort.data.corpus import read_lines
 from retort.data.superglue.formats import read_records
 from retort.data.superglue.hub import CONFIGS, SPLITS, check_label_names, official_rows
@@ -34,6 +35,11 @@ class HubCorpus:
     split: str = "train"
     column: str = "text"
     revision: str | None = None
+
+    @classmethod
+    def of(cls, named: HubDataset) -> HubCorpus:
+        """The corpus that a configuration names."""
+        return cls(named.name, named.subset, named.split, named.column, named.revision)
 
 
 def open_folder(root: Path, out: Path, tasks: Sequence[str] = TASKS, corpus: bool = True) -> dict[str, Any]:
