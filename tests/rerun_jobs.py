@@ -98,6 +98,8 @@ def shown_from(paper: str, files: set[str], runs: bool = False) -> set[str]:
 
 OF_RECIPES = {"table table1", "table table6", "table cka methods", "table atkd methods", "report"}
 """What methods are made of: values that hold distances, whose code counts as theirs."""
+OF_PLANS = {"table cka methods", "table atkd methods", "report"}
+"""What stages are made of: their values bring the code of models and lessons."""
 EXHIBITS = showing(lambda exhibit: True) | {of_paper(paper, "claims") for paper in OF_PAPERS}
 OF_SCORES = shown_from("glmd", {SCORES, HYPER_PARAMETERS}, runs=True)
 
@@ -122,6 +124,17 @@ def behind(changed: set[str], plan: Plan = PLAN) -> set[str]:
 def whose(test: Callable, plan: Plan = PLAN) -> set[str]:
     """Stages with a property."""
     return {name for name, stage in plan.stages.items() if test(stage)}
+
+
+def taught_tasks(kind: type) -> tuple[set[str], set[str]]:
+    """Of task stages with runs of a kind: those that read what teachers stored, and what stores it."""
+    readers = {
+        stage.id: [teacher.id for teacher in stage.teachers if teacher.phase == "task"]
+        for stage in reading(PLAN)
+        if any(isinstance(run, kind) for run in stage.runs.values())
+    }
+    teachers = {name for found in readers.values() for name in found}
+    return {name for name, found in readers.items() if found}, {f"signals {name}" for name in teachers}
 
 
 def compares_by(kind: type) -> set[str]:
