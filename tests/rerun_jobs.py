@@ -10,7 +10,6 @@ from retort.config import load
 from retort.plan import Plan
 from retort.reporting.exhibit import CLAIMS, HYPER_PARAMETERS, SCORES
 from retort.reporting.exhibits import EXHIBITS as OF_PAPERS
-from retort.stages import Stage
 from retort.texts import CORPUS
 
 PLAN = Plan(load("smoke"))
@@ -45,14 +44,9 @@ def made_by(plan: Plan, stages) -> set[str]:
     return {("pretrain " if plan.stage(s).phase == "pretraining" else "distill_task ") + s for s in stages}
 
 
-def reading(plan: Plan) -> list[Stage]:
-    """Stages that read what their teachers stored."""
-    return [stage for stage in plan.stages.values() if any(run.reads_signals for run in stage.runs.values())]
-
-
 def taught_by(plan: Plan) -> set[str]:
     """Fine-tuned stages that store something for those who learn from them."""
-    return {teacher.id for stage in reading(plan) for teacher in stage.teachers if teacher.phase == "task"}
+    return {teacher.id for stage in plan.stages.values() for teacher in stage.told_by}
 
 
 def maps(plan: Plan) -> dict[str, str]:
@@ -128,13 +122,13 @@ def whose(test: Callable, plan: Plan = PLAN) -> set[str]:
 
 def taught_tasks(kind: type) -> tuple[set[str], set[str]]:
     """Of task stages with runs of a kind: those that read what teachers stored, and what stores it."""
-    readers = {
-        stage.id: [teacher.id for teacher in stage.teachers if teacher.phase == "task"]
-        for stage in reading(PLAN)
-        if any(isinstance(run, kind) for run in stage.runs.values())
-    }
-    teachers = {name for found in readers.values() for name in found}
-    return {name for name, found in readers.items() if found}, {f"signals {name}" for name in teachers}
+    readers = [
+        stage
+        for stage in PLAN.stages.values()
+        if stage.told_by and any(isinstance(run, kind) for run in stage.runs.values())
+    ]
+    stored = {f"signals {teacher.id}" for stage in readers for teacher in stage.told_by}
+    return {stage.id for stage in readers}, stored
 
 
 def compares_by(kind: type) -> set[str]:

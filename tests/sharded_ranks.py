@@ -182,7 +182,6 @@ def unwell(root: Path, how: str) -> None:
     """A stage whose second process dies or gets stuck before the fourth update."""
     from retort.errors import run_cli
     from retort.training.loop import Trainer
-    from retort.training.units import GLM_UNITS
     from retort.training.setup import prepare_process
     from retort.training.sharding import Team
 

@@ -121,6 +121,13 @@ class Stage:
         """Name of the encoded examples of one of its tasks."""
         return next(run.text for run in self.runs.values() if run.task == task)
 
+    @property
+    def told_by(self) -> list[Stage]:
+        """The fine-tuned teachers of which it reads what was stored."""
+        if not any(run.reads_signals for run in self.runs.values()):
+            return []
+        return [teacher for teacher in self.teachers if teacher.phase == "task"]
+
     def ancestors(self) -> list[Stage]:
         """Stages whose results are read, nearest first, without repeats."""
         source = None if self.truncated is None else self.truncated.source
