@@ -9,8 +9,7 @@ from snakemake.utils import min_version
 
 from retort.config import read_yaml, resolve, typed
 from retort.config.model import as_text
-from retort.devices import places
-from retort.errors import RetortError
+from retort.errors import told
 from retort.files import date_back, digest_of, sha256_of, write_text
 from retort.hashes import remembered_hashes
 from retort.fingerprint import fingerprint, root_of
@@ -30,7 +29,7 @@ PATHS = (str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath))
 os.environ.update(PATH=os.pathsep.join(PATHS))
 os.environ.setdefault("PYTHONHASHSEED", "0")
 
-try:
+with told():
     # Read once more, because Snakemake's reader keeps the last of two equal keys and says nothing.
     for path in map(Path, workflow.configfiles):
         read_yaml(path)
@@ -44,10 +43,6 @@ try:
     CONFIG = layout.config(plan.digest)
     if not CONFIG.exists() or CONFIG.read_text() != as_text(settings):
         write_text(CONFIG, as_text(settings))
-except RetortError as error:
-    # One line and the exit code; an exception would come with Snakemake's traceback.
-    print(f"error: {error}", file=sys.stderr)
-    sys.exit(error.exit_code)
 RESULTS = str(layout.root)
 LOGS = f"{RESULTS}/logs"
 TEXT = str(layout.text(plan.text.get(CORPUS, CORPUS)))

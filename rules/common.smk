@@ -91,13 +91,7 @@ def needed_by(name):
     files += map(ancient, imported_files(stage))
     if stage.compression is not None:
         files.append(str(layout.vocabulary(stage)))
-    if stage.phase == "task":
-        files.extend(
-            str(layout.signals(teacher))
-            for teacher in stage.teachers
-            if any(run.reads_signals for run in stage.runs.values())
-            and teacher.phase == "task"
-        )
+    files += [str(layout.signals(teacher)) for teacher in stage.told_by]
     return list(dict.fromkeys(files))
 
 

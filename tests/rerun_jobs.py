@@ -10,7 +10,6 @@ from retort.config import load
 from retort.plan import Plan
 from retort.reporting.exhibit import CLAIMS, HYPER_PARAMETERS, SCORES
 from retort.reporting.exhibits import EXHIBITS as OF_PAPERS
-from retort.stages import Stage
 from retort.texts import CORPUS
 
 PLAN = Plan(load("smoke"))
@@ -45,14 +44,9 @@ def made_by(plan: Plan, stages) -> set[str]:
     return {("pretrain " if plan.stage(s).phase == "pretraining" else "distill_task ") + s for s in stages}
 
 
-def reading(plan: Plan) -> list[Stage]:
-    """Stages that read what their teachers stored."""
-    return [stage for stage in plan.stages.values() if any(run.reads_signals for run in stage.runs.values())]
-
-
 def taught_by(plan: Plan) -> set[str]:
     """Fine-tuned stages that store something for those who learn from them."""
-    return {teacher.id for stage in reading(plan) for teacher in stage.teachers if teacher.phase == "task"}
+    return {teacher.id for stage in plan.stages.values() for teacher in stage.told_by}
 
 
 def maps(plan: Plan) -> dict[str, str]:
@@ -98,6 +92,8 @@ def shown_from(paper: str, files: set[str], runs: bool = False) -> set[str]:
 
 OF_RECIPES = {"table table1", "table table6", "table cka methods", "table atkd methods", "report"}
 """What methods are made of: values that hold distances, whose code counts as theirs."""
+OF_PLANS = {"table cka methods", "table atkd methods", "report"}
+"""What stages are made of: their values bring the code of models and lessons."""
 EXHIBITS = showing(lambda exhibit: True) | {of_paper(paper, "claims") for paper in OF_PAPERS}
 OF_SCORES = shown_from("glmd", {SCORES, HYPER_PARAMETERS}, runs=True)
 
@@ -122,6 +118,17 @@ def behind(changed: set[str], plan: Plan = PLAN) -> set[str]:
 def whose(test: Callable, plan: Plan = PLAN) -> set[str]:
     """Stages with a property."""
     return {name for name, stage in plan.stages.items() if test(stage)}
+
+
+def taught_tasks(kind: type) -> tuple[set[str], set[str]]:
+    """Of task stages with runs of a kind: those that read what teachers stored, and what stores it."""
+    readers = [
+        stage
+        for stage in PLAN.stages.values()
+        if stage.told_by and any(isinstance(run, kind) for run in stage.runs.values())
+    ]
+    stored = {f"signals {teacher.id}" for stage in readers for teacher in stage.told_by}
+    return {stage.id for stage in readers}, stored
 
 
 def compares_by(kind: type) -> set[str]:

@@ -212,6 +212,7 @@ def gradients(out: Path, names: list[str]) -> None:
     from retort.runs import Optimiser
     from retort.training.distribution import ALONE, current_world, deal
     from retort.training.loop import Trainer
+    from retort.training.units import GLM_UNITS
 
     torch.set_num_threads(1)
     settings = Optimiser(1e-2, (0.9, 0.99), 1e-4, 0.01, 0.5, "linear", warmup=0.0, floor=0.1)
@@ -219,7 +220,7 @@ def gradients(out: Path, names: list[str]) -> None:
 
     def placed(models: Models, world: World) -> Models:
         def one(family: GLMFamily) -> GLMFamily:
-            module = world.place(lambda: family.module, torch.device("cpu"))
+            module = world.place(lambda: family.module, torch.device("cpu"), GLM_UNITS)
             module.train(family.module.training)
             for own, other in zip(module.parameters(), family.module.parameters(), strict=True):
                 own.requires_grad_(other.requires_grad)

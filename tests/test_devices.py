@@ -302,7 +302,6 @@ def test_a_folder_of_somebody_else_is_not_trusted(tmp_path, monkeypatch):
 
 SNAKEFILE = """
 from types import SimpleNamespace
-from retort.devices import places
 settings = SimpleNamespace(device="auto", jobs_per_gpu=1)
 include: "{root}/rules/devices.smk"
 rule all:
@@ -327,15 +326,11 @@ print(json.dumps([begun, time.monotonic(), claimed.devices]))
 """
 
 
-@pytest.mark.workflow
-@pytest.mark.parametrize(("options", "expected"), [([], 2), (["--resources", "gpu=1"], 1)])
-def test_snakemake_starts_as_many_jobs_as_there_are_devices(nvidia_smi, tmp_path, options, expected):
-    nvidia_smi("GPU 0: A (UUID: GPU-one)\nGPU 1: A (UUID: GPU-two)\n")
+def with_snakemake(tmp_path, text, *options):
     fake_torch(tmp_path / "packages", "12.9")
     (tmp_path / "job.py").write_text(JOB)
-    text = SNAKEFILE.format(root=ROOT, python=sys.executable, expected=expected)
     (tmp_path / "Snakefile").write_text(text)
-    ended = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-m", "snakemake", "--cores", "4", "--scheduler", "greedy", *options],
         cwd=tmp_path,
         capture_output=True,
@@ -343,9 +338,28 @@ def test_snakemake_starts_as_many_jobs_as_there_are_devices(nvidia_smi, tmp_path
         check=False,
         env=os.environ | {"PYTHONPATH": os.pathsep.join((str(tmp_path / "packages"), str(ROOT / "src")))},
     )
+
+
+@pytest.mark.workflow
+@pytest.mark.parametrize(("options", "expected"), [([], 2), (["--resources", "gpu=1"], 1)])
+def test_snakemake_starts_as_many_jobs_as_there_are_devices(nvidia_smi, tmp_path, options, expected):
+    nvidia_smi("GPU 0: A (UUID: GPU-one)\nGPU 1: A (UUID: GPU-two)\n")
+    text = SNAKEFILE.format(root=ROOT, python=sys.executable, expected=expected)
+    ended = with_snakemake(tmp_path, text, *options)
     assert ended.returncode == 0, ended.stderr
     spans = [json.loads((tmp_path / f"{n}.json").read_text()) for n in range(4)]
     assert all(most_at_once(spans, device) <= 1 for device in ("GPU-one", "GPU-two"))
     assert most_at_once([(begin, end, ["all"]) for begin, end, _ in spans], "all") == expected
     # Snakemake holds the others back: none of them waits for a device.
     assert not any((tmp_path / f"{n}.err").read_text() for n in range(4))
+
+
+@pytest.mark.workflow
+def test_a_driver_that_hangs_stops_snakemake_with_one_line(nvidia_smi, tmp_path):
+    program = nvidia_smi("") / "nvidia-smi"
+    program.write_text("#!/bin/sh\nexec sleep 5\n")
+    text = SNAKEFILE.format(root=ROOT, python=sys.executable, expected=1)
+    ended = with_snakemake(tmp_path, "import retort.devices\nretort.devices._LISTING = 0.2\n" + text)
+    assert ended.returncode == 1 and "Traceback" not in ended.stderr
+    (line,) = (line for line in ended.stderr.splitlines() if line.startswith("error: "))
+    assert "the driver hangs; reset or restart the machine" in line

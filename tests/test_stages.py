@@ -5,18 +5,12 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from retort.corpora import Corpus
 from retort.distill.distances import KL
 from retort.distill.objective import Objective, Term, hard, words
-from retort.runs import ClozeRun, Corpus, Optimiser, Pretraining
-from retort.stages import (
-    Architecture,
-    Compression,
-    Leading,
-    Stage,
-    Truncation,
-    task_of,
-    to_json,
-)
+from retort.models.glm_architecture import Architecture, Leading
+from retort.runs import ClozeRun, Optimiser, Pretraining
+from retort.stages import Compression, Stage, Truncation, task_of, to_json
 
 OPTIMISER = Optimiser(1e-4, (0.9, 0.98), 1e-6, 0.1, 1.0, "cosine", 0.05, 0.05)
 SCHOOLING = Pretraining(OPTIMISER, Corpus("windows", 64, "paper"), 10, 8, 4)
@@ -37,6 +31,7 @@ def test_ids_are_readable_and_stable():
 
 def test_ids_do_not_depend_on_the_process():
     code = (
+        "from retort.models.glm_architecture import *; from retort.corpora import *; "
         "from retort.runs import *; from retort.stages import *; from retort.distill.objective import hard\n"
         "o = Optimiser(1e-4, (0.9, 0.98), 1e-6, 0.1, 1.0, 'cosine', 0.05, 0.05)\n"
         "s = Pretraining(o, Corpus('windows', 64, 'paper'), 10, 8, 4)\n"

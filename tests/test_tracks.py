@@ -6,13 +6,13 @@ import pytest
 from small_tracks import FAMILIES, TASKS, chain, config_of, overrides, paper, text_task, track, track_section
 
 from retort.config.texts import TextModel
+from retort.corpora import TextCorpus
 from retort.distill.alignment import CKA, GatheredCKA
 from retort.errors import InputError
 from retort.plan import Plan
 from retort.quirks import CKA_LEDGER, LEDGERS
 from retort.recipes.cka import METHODS
 from retort.recipes.cka_one_recipe import METHODS as ONE_RECIPE
-from retort.runs import TextCorpus
 from retort.stages import Truncation
 from retort.track_models import architectures, text_architecture
 

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -79,6 +80,16 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
+@contextmanager
+def told() -> Iterator[None]:
+    """Inside the block a :class:`RetortError` ends the program with one line and its exit code."""
+    try:
+        yield
+    except RetortError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+
+
 def run_cli(main: Callable[[], None]) -> None:
     """Run a script's ``main`` and turn a :class:`RetortError` into one line and its exit code.
 
@@ -86,14 +97,12 @@ def run_cli(main: Callable[[], None]) -> None:
     traceback: it is a defect of ours, and hiding it would only make it harder to report.
     """
     try:
-        main()
+        with told():
+            main()
     except BrokenPipeError:
         # The reader of our output, ``head`` say, has seen enough. What is left must not fail at exit, too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
-    except RetortError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(error.exit_code) from None
     except OSError as error:
         number = _number(error)
         if number not in REMEDIES:

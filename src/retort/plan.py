@@ -11,19 +11,18 @@ from functools import cached_property
 from pathlib import Path
 
 from retort.cells import Cell, cells
-from retort.config.messages import nearest
 from retort.config.model import Config, pair_models
 from retort.errors import InputError
 from retort.files import digest_of
 from retort.layout import Layout
-from retort.quirks import chosen_switches, rewrite
+from retort.models.glm_architecture import Architecture, Leading
+from retort.quirks import chosen_switches
 from retort.recipes import Cut, Method, Step
-from retort.recipes.glmd import FINE_TUNE, LANGUAGE_MODEL, METHODS
-from retort.recipes.glmd_variants import VARIANTS
-from retort.recipes.own import own_methods
+from retort.recipes.chosen import chosen_methods, own_of
+from retort.recipes.glmd import FINE_TUNE, LANGUAGE_MODEL
 from retort.schooling import TEACHER_ROW, Schooling
 from retort.stage_code import stage_code
-from retort.stages import Architecture, Compression, Leading, Stage, Truncation
+from retort.stages import Compression, Stage, Truncation
 from retort.students import architecture, columns, student_architecture
 from retort.texts import (
     CORPUS,
@@ -99,12 +98,7 @@ class Plan:
         Raises:
             InputError: a method that no recipe has.
         """
-        known = {method.name: method for method in (*METHODS, *self.own)}
-        missing = [name for name in self.config.methods if name not in known]
-        if missing:
-            raise InputError(f"methods: no recipe for {missing[0]!r}; {nearest(missing[0], list(known))}")
-        names = dict.fromkeys((*self.config.methods, *(method.name for method in self.own)))
-        return tuple(rewrite(known[name], self.config.quirks) for name in names)
+        return chosen_methods(self.config, self.own)
 
     @cached_property
     def own(self) -> tuple[Method, ...]:
@@ -113,9 +107,7 @@ class Plan:
         Raises:
             InputError: the file does not give any.
         """
-        path = self.config.recipes
-        taken = [*METHODS, *(variant.method for variant in VARIANTS)]
-        return () if path is None else own_methods(Path(path), [method.name for method in taken])
+        return own_of(self.config)
 
     def columns(self, method: Method) -> list[str]:
         """The pairs that a method runs on."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from retort.cells import Cell
-from retort.costs.estimate import SIGNALS, Estimate, closure, stored_for
+from retort.costs.estimate import SIGNALS, Estimate, closure
 from retort.costs.report import default_devices, estimate_of, hours, method_lines, path_lines, summary
 from retort.plan import Plan
 from retort.stages import Stage, to_json
@@ -64,7 +64,7 @@ def _size(cells: Sequence[Cell], estimate: Estimate) -> str:
     """Cells, tasks and stages, with the time of these; papers share none."""
     stages = {name: stage for cell in cells for name, stage in closure(cell).items()}
     tasks = {task for cell in cells for task in cell.tasks}
-    stored = {SIGNALS + teacher.id for stage in stages.values() for teacher in stored_for(stage)}
+    stored = {SIGNALS + teacher.id for stage in stages.values() for teacher in stage.told_by}
     seconds = sum(estimate.jobs[name].device_seconds for name in (*stages, *stored))
     return f"{len(cells):>5} cells, {len(tasks):>2} tasks, {len(stages):>5} stages, {hours(seconds):>9} h"
 

@@ -12,9 +12,10 @@ from typing import Literal
 from retort.config.loading import REPOSITORY
 from retort.config.messages import nearest
 from retort.config.model import TASKS, Config
+from retort.corpora import Corpus
 from retort.errors import InputError
 from retort.files import read_text
-from retort.runs import ClozeRun, Corpus, Muon, Optimiser, Pretraining
+from retort.runs import ClozeRun, Muon, Optimiser, Pretraining
 
 Role = Literal["teacher", "student"]
 

@@ -7,6 +7,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TypeGuard
 
 from retort.errors import RetortError
 from retort.source_names import SCOPES, Reference, ReferenceFinder, bound_at_top, own_statements
@@ -118,6 +119,9 @@ class SourceModule:
         """File a top-level statement under the names it binds, or under the effects."""
         if isinstance(statement, ast.Import | ast.ImportFrom):
             self.imports.update(self.import_targets(statement))
+        elif _is_for_types(statement):
+            for other in statement.orelse:
+                self._place(other)
         elif not (_is_text(statement) or _is_main_guard(statement)):
             inside = [] if isinstance(statement, SCOPES) else list(own_statements(statement))
             for inner in inside:
@@ -134,6 +138,15 @@ def _is_text(statement: ast.stmt) -> bool:
         isinstance(statement, ast.Expr)
         and isinstance(statement.value, ast.Constant)
         and isinstance(statement.value.value, str)
+    )
+
+
+def _is_for_types(statement: ast.stmt) -> TypeGuard[ast.If]:
+    """``if TYPE_CHECKING:`` is never executed: what is imported there no code can reach."""
+    return (
+        isinstance(statement, ast.If)
+        and isinstance(statement.test, ast.Name)
+        and statement.test.id == "TYPE_CHECKING"
     )
 
 

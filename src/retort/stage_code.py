@@ -27,7 +27,8 @@ def stage_code(stage: Stage, recipes: str | None) -> str:
     files = {} if own is None else {module_name(own): own}
     several = () if stage.imported else (_SEVERAL,)
     cut = stage.truncated and stage.truncated.part
-    values = (stage.objective, stage.architecture, stage.schooling, cut)
+    models = tuple(each.architecture for each in (stage, *stage.ancestors()))
+    values = (stage.objective, models, stage.schooling, cut)
     read = [kind for value in values for kind in value_types(value)]
     return fingerprint(sorted({*entry, *several, *read}), files)
 

@@ -15,43 +15,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from retort.distill.objective import Objective, Phase
 from retort.files import digest_of
-from retort.models.hf.architecture import Slices, TextArchitecture
-from retort.runs import Pretraining, TaskRun
 
 if TYPE_CHECKING:
-    from retort.models.builders import Builder
+    # Fingerprints follow the values that a stage holds, not these: one kind is no other's code.
+    from retort.models.glm_architecture import Architecture, Leading
+    from retort.models.hf.architecture import Slices, TextArchitecture
+    from retort.runs import Pretraining, TaskRun
 
 _AT = "@"
 """Between task and point in the name of a run; no task has it."""
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """A model's size, without the vocabulary, which the data decides.
-
-    Attributes:
-        name: as the papers abbreviate it (``T1``, ``S1``); not part of the stage's identity.
-        layers, width, heads, positions, dropout, init_std: see :class:`retort.models.glm.GLMConfig`.
-        factorised, trigram: width of an ALBERT-like or MobileBERT-like embedding.
-        bottleneck: (inner width, feed-forwards per block) of an inverted bottleneck.
-    """
-
-    name: str
-    layers: int
-    width: int
-    heads: int
-    positions: int
-    dropout: float
-    init_std: float
-    factorised: int | None = None
-    trigram: int | None = None
-    bottleneck: tuple[int, int] | None = None
-
-    def builder(self) -> Builder:
-        """What makes, reads and writes such models (imports torch)."""
-        from retort.models.glm_builder import GLMBuilder
-
-        return GLMBuilder(self)
 
 
 @dataclass(frozen=True)
@@ -67,17 +39,6 @@ class Compression:
 @dataclass(frozen=True)
 class SlicedCompression(Compression):
     """The same, started from the kept rows of ``mapped_by``'s embedding (quirk ``unmapped-embedding``)."""
-
-
-@dataclass(frozen=True)
-class Leading:
-    """Start a GLM from a teacher's first layers and leading dimensions.
-
-    Attributes:
-        fused: cut the fused query-key-value matrix as one block (quirk ``fused-truncation``).
-    """
-
-    fused: bool = True
 
 
 @dataclass(frozen=True)
@@ -159,6 +120,13 @@ class Stage:
     def text(self, task: str) -> str:
         """Name of the encoded examples of one of its tasks."""
         return next(run.text for run in self.runs.values() if run.task == task)
+
+    @property
+    def told_by(self) -> list[Stage]:
+        """The fine-tuned teachers of which it reads what was stored."""
+        if not any(run.reads_signals for run in self.runs.values()):
+            return []
+        return [teacher for teacher in self.teachers if teacher.phase == "task"]
 
     def ancestors(self) -> list[Stage]:
         """Stages whose results are read, nearest first, without repeats."""

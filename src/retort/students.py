@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from retort.config.loading import REPOSITORY
 from retort.config.model import Model, pair_models
 from retort.errors import InputError
-from retort.stages import Architecture, Stage
+from retort.models.glm_architecture import Architecture
+from retort.stages import Stage
 
 if TYPE_CHECKING:
     from retort.plan import Plan

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from retort.config.sections import Optimiser as OptimiserSection
 from retort.config.sections import PretrainingRun
 from retort.config.texts import TextTask, Track
+from retort.corpora import TextCorpus
 from retort.errors import InputError
 from retort.evaluation.decoding import Decoding, Sampling
 from retort.recipes import Sequences
@@ -24,7 +25,6 @@ from retort.runs import (
     Pretraining,
     PromptRun,
     TaskRun,
-    TextCorpus,
 )
 from retort.texts import INSTRUCTIONS, text_part
 

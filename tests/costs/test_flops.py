@@ -19,10 +19,10 @@ from retort.distill.binding import BoundObjective
 from retort.distill.schedules import Clock
 from retort.models.features import Totals
 from retort.models.glm import GLM, prefix_mask
+from retort.models.glm_architecture import Architecture
 from retort.models.glm_builder import glm_config
 from retort.models.glm_family import GLMFamily
 from retort.plan import Plan
-from retort.stages import Architecture
 from retort.training.optimisers import build
 
 VOCABULARY, ROWS, LENGTH, PART_A = 104, 6, 24, 16

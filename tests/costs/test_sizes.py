@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from retort.config import load
+from retort.corpora import Corpus
 from retort.costs.sizes import measure_task, official, sizes_of
 from retort.data.examples import ClozeExample, GLMExample
 from retort.data.store import save_examples
 from retort.files import write_json
 from retort.plan import Plan
-from retort.runs import Corpus
 from retort.stages import Compression
 
 

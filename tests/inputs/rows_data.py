@@ -203,7 +203,7 @@ ENCODED = (
     # The corpus is a step of its own; it stays, whole, when a task does not fit its vocabulary.
     Row("a vocabulary without an answer word",
         passed(edit("data/vocab.txt", "maybe\n", ""), f"{ENCODE} --part corpus"), f"{ENCODE} --part CB",
-        ("task CB: answer word 'maybe' is not in the vocabulary; add it there",)),
+        ("task CB: answer word 'maybe' is not in the vocabulary; add it to the file (data.",)),
     Row("texts that cannot be shortened", setting("task_training.max_length", 6), ENCODE,
         (".jsonl:1: example ", "even after shortening, more than max_length 6; raise max_length")),
     Row("a text with the token of the blank", passed(edit(RTE, "a cat", "a [MASK]")), ENCODE,

@@ -11,8 +11,9 @@ import torch
 
 from retort import devices
 from retort.errors import InputError
+from retort.models.glm_architecture import Architecture
 from retort.models.glm_builder import glm_config, vocabulary_rows
-from retort.stages import Architecture, SlicedCompression
+from retort.stages import SlicedCompression
 from retort.texts import CORPUS
 from retort.training import setup
 from retort.training.setup import (
@@ -77,7 +78,7 @@ def test_task_models_are_found_task_by_task(workshop):
 def test_another_architecture_than_the_start_s_is_refused(workshop):
     stage = workshop.stage("TinyBERT", 1)
     wider = dataclasses.replace(stage, architecture=dataclasses.replace(stage.architecture, dropout=0.9))
-    with pytest.raises(InputError, match=r"/S1\.pre\..*: holds another architecture than S1"):
+    with pytest.raises(InputError, match=r"/S1\.pre\..*: holds another architecture than S1; remove"):
         starting_family(wider, workshop.job(stage), "RTE")
 
 

@@ -12,9 +12,9 @@ import torch
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 pytest.importorskip("transformers")
 
+from retort.corpora import TextCorpus  # noqa: E402
 from retort.data.layouts import layout_of  # noqa: E402
 from retort.data.text_tokenizer import TextTokenizer  # noqa: E402
-from retort.runs import TextCorpus  # noqa: E402
 from retort.training.probes import CLASS_VIEW, PROBE_ROWS, TEXT_VIEW  # noqa: E402
 from retort.training.streams import PretrainingStream  # noqa: E402
 

@@ -16,6 +16,7 @@ import pytest
 from rerun_jobs import (
     EXHIBITS,
     OF_PAPERS,
+    OF_PLANS,
     OF_RECIPES,
     OF_SCORES,
     PLAN,
@@ -27,6 +28,7 @@ from rerun_jobs import (
     planned,
     showing,
     shown_from,
+    taught_tasks,
     whose,
 )
 
@@ -34,6 +36,8 @@ from retort.distill.alignment import CKA
 from retort.distill.decoupled import Decoupled
 from retort.distill.distances import ReverseKL, SoftCrossEntropy
 from retort.distill.divergences import GeneralisedJSD
+from retort.models.glm_architecture import Architecture
+from retort.models.hf.architecture import TextArchitecture
 from retort.recipes.glmd import tinybert_features
 from retort.reporting.exhibit import HYPER_PARAMETERS, SCORES, SPEED
 from retort.runs import ClozeRun, PromptRun
@@ -133,6 +137,29 @@ def with_runs(kind: type) -> set[str]:
     return whose(lambda stage: any(isinstance(run, kind) for run in stage.runs.values()))
 
 
+def with_models(kind: type) -> set[str]:
+    """Stages that train models of a kind."""
+    return whose(lambda stage: isinstance(stage.architecture, kind))
+
+
+def stored_anew(kind: type) -> set[str]:
+    """Other code stores what teachers of a kind of task say: they themselves stay, who reads it does not."""
+    readers, stored = taught_tasks(kind)
+    assert readers and stored
+    return stored | retrained(readers)
+
+
+def words_anew(paper: str) -> set[str]:
+    """The vocabularies of a paper are encoded again, and no other's."""
+    encoded = {
+        ("words " if made.task is None else "examples ") + PLAN.text[part]
+        for part, made in PLAN.parts.items()
+        if made.paper == paper
+    }
+    stages = {stage.id for cell in PLAN.cells_of(paper) for stage in cell.stages}
+    return encoded | retrained(stages)
+
+
 def speed_again() -> set[str]:
     return {of_paper("cka", "speed"), "report"} | shown_from("cka", {SPEED})
 
@@ -168,8 +195,7 @@ ROWS = {
     "prompts": Row(
         _SOURCE + "training/prompt_lessons.py",
         lambda text: text + "\n\nPromptLesson.__name__ = 'Prompts'\n",
-        retrained(whose(lambda stage: any(isinstance(run, PromptRun) for run in stage.runs.values())))
-        | OF_RECIPES,
+        retrained(with_runs(PromptRun)) | OF_PLANS,
     ),
     "pretraining-loop": Row(
         _SOURCE + "training/streams.py",
@@ -177,10 +203,37 @@ ROWS = {
         retrained(whose(lambda stage: stage.phase == "pretraining")),
     ),
     "teacher-signals": Row(
-        _SOURCE + "training/signals.py",
+        _SOURCE + "training/glm_signals.py",
         put("_EXAMPLES_AT_ONCE = 32", "_EXAMPLES_AT_ONCE = 33"),
-        retrained(whose(lambda stage: any(isinstance(run, ClozeRun) for run in stage.runs.values())))
-        | OF_RECIPES,
+        stored_anew(ClozeRun),
+    ),
+    "stored-responses": Row(
+        _SOURCE + "training/prompt_lessons.py",
+        put("responses = lesson.rollouts(teacher,", "responses = 1 * lesson.rollouts(teacher,"),
+        stored_anew(PromptRun),
+    ),
+    "recalled-signals": Row(
+        _SOURCE + "training/glm_signals.py",
+        put("self.module = nn.Identity().eval()", "self.module = nn.Identity().train(False)"),
+        retrained(with_runs(ClozeRun)) | OF_PLANS,
+    ),
+    "models-of-transformers": Row(
+        _SOURCE + "models/hf/builder.py",
+        lambda text: text + "\n\nTextBuilder.__name__ = 'Builder'\n",
+        retrained(with_models(TextArchitecture))
+        | OF_PLANS
+        | {"figure atkd teacher_size", "figure atkd uncertainty"}
+        | {of_paper("atkd", "claims"), "table atkd claims"},
+    ),
+    "models-of-glm": Row(
+        _SOURCE + "models/glm_builder.py",
+        lambda text: text + "\n\nGLMBuilder.__name__ = 'Builder'\n",
+        retrained(with_models(Architecture)) | OF_PLANS,
+    ),
+    "encoding-of-instructions": Row(
+        _SOURCE + "data/instruction_encoding.py",
+        put('_ASKED = Instruction("", ".", ".", (), shots', '_ASKED = Instruction("", ".", "!", (), shots'),
+        words_anew("atkd"),
     ),
     "vocabulary-map": Row(
         _SOURCE + "training/vocabularies.py",

@@ -64,7 +64,7 @@ class Estimate:
     @cached_property
     def teachers(self) -> dict[str, Stage]:
         """Fine-tuned stages whose signals are stored, by id."""
-        return {teacher.id: teacher for stage in self.plan.stages.values() for teacher in stored_for(stage)}
+        return {teacher.id: teacher for stage in self.plan.stages.values() for teacher in stage.told_by}
 
     @cached_property
     def signals(self) -> dict[str, Work]:
@@ -81,7 +81,7 @@ class Estimate:
                 name = VOCABULARY + self.plan.layout.vocabulary(stage).parent.name
                 found[name] = Job(name, _SMALL_JOB, (stage.mapped_by.id,), devices=0)
                 needs.append(name)
-            needs += dict.fromkeys(SIGNALS + teacher.id for teacher in stored_for(stage))
+            needs += dict.fromkeys(SIGNALS + teacher.id for teacher in stage.told_by)
             devices = self.plan.devices(stage)
             found[stage.id] = Job(stage.id, self.seconds(stage) / devices, tuple(needs), devices)
         for name in self.teachers:
@@ -166,17 +166,8 @@ class Estimate:
 
     def _jobs_of(self, stages: Mapping[str, Stage]) -> list[str]:
         """Names of the device jobs behind a cell: its stages, and its teachers' signals."""
-        taught = dict.fromkeys(
-            SIGNALS + teacher.id for stage in stages.values() for teacher in stored_for(stage)
-        )
+        taught = dict.fromkeys(SIGNALS + teacher.id for stage in stages.values() for teacher in stage.told_by)
         return [*stages, *taught]
-
-
-def stored_for(stage: Stage) -> list[Stage]:
-    """The teachers whose stored signals a stage reads."""
-    if not any(run.reads_signals for run in stage.runs.values()):
-        return []
-    return [teacher for teacher in stage.teachers if teacher.phase == "task"]
 
 
 def closure(cell: Cell) -> dict[str, Stage]:

@@ -7,8 +7,8 @@ Matrix products are counted exactly (two operations for each multiply-add, the c
 from __future__ import annotations
 
 from retort.costs.work import Work
+from retort.models.glm_architecture import Architecture
 from retort.runs import Optimiser
-from retort.stages import Architecture
 
 FUSED_BACKWARD = 2.5
 """Backward over forward of fused attention: it multiplies the scores out once more (5 products for 2)."""

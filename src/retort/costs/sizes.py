@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from retort.config.loading import REPOSITORY
 from retort.config.model import Config
+from retort.corpora import Corpus
 from retort.costs.text_sizes import TextSize, WordsSize, text_sizes
 from retort.files import read_json
-from retort.runs import Corpus, TaskRun
+from retort.runs import TaskRun
 from retort.stages import Compression, Stage
 from retort.texts import CORPUS
 

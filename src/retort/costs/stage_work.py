@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from retort.corpora import Corpus
 from retort.costs.flops import (
     around,
     backward,
@@ -21,9 +22,10 @@ from retort.costs.text_work import responses_work, text_work
 from retort.costs.work import NOTHING, Work, total
 from retort.data.superglue.tasks import spec_of
 from retort.models.features import Shape
+from retort.models.glm_architecture import Architecture
 from retort.models.hf.architecture import TextArchitecture
-from retort.runs import Corpus, Pretraining, TaskRun
-from retort.stages import Architecture, Stage
+from retort.runs import Pretraining, TaskRun
+from retort.stages import Stage
 
 _ROWS_AT_ONCE = 128
 """Rows of one forward pass of an evaluation."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from retort.corpora import TextCorpus
 from retort.costs.flops import word_logits
 from retort.costs.sizes import Sizes
 from retort.costs.terms import Rows
@@ -17,7 +18,7 @@ from retort.costs.work import NOTHING, Work, total
 from retort.data.instructions.sets import spec_of
 from retort.models.hf.architecture import TextArchitecture
 from retort.recipes import Sequences
-from retort.runs import ClassRun, PairRun, Pretraining, PromptRun, TaskRun, TextCorpus
+from retort.runs import ClassRun, PairRun, Pretraining, PromptRun, TaskRun
 from retort.stages import Stage
 
 _AT_ONCE, _WRITTEN_AT_ONCE, _COMPARED_AT_ONCE = 128, {"pairs": 128, "prompts": 64}, 64

@@ -54,5 +54,5 @@ def hub_instructions(config: Config, paper: str, name: str, out: Path) -> Manife
     """A part from the hub."""
     hub = paper_section(config, paper).hub
     assert hub is not None
-    corpora = [HubCorpus(c.name, c.subset, c.split, c.column, c.revision) for c in hub.corpus]
+    corpora = list(map(HubCorpus.of, hub.corpus))
     return fetch_instructions(out, contents_of(name), corpora if name == CORPUS else ())

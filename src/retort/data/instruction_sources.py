@@ -16,10 +16,10 @@ from retort.data.corpus import read_lines
 from retort.data.instructions.formats import file_of, read_instructions, write_instructions
 from retort.data.instructions.hub import official_records
 from retort.data.instructions.sets import spec_of
-from retort.data.sources import HubCorpus, hub_documents, load_hub
+from retort.data.sources import HubCorpus, load_hub, write_corpora
 from retort.data.superglue.rows import read_rows
 from retort.errors import InputError
-from retort.files import sha256_of, write_json, write_lines
+from retort.files import sha256_of, write_json
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,7 @@ def fetch_instructions(
         parts = [(config, split) for config in hub.configs for split in hub.splits]
         rows = {part: load_hub(hub.repository, part[0], part[1], None) for part in parts}
         write_instructions(name, file_of(name, root), official_records(name, rows, hub.repository))
-    for number, corpus in enumerate(corpora):
-        named = corpus.name.replace("/", "_")
-        write_lines(root / "corpus" / f"{number:02d}_{named}.txt", hub_documents(corpus))
+    write_corpora(root, corpora)
     return open_instructions(root, out, contents)
 
 

@@ -57,7 +57,7 @@ def hub_corpus(config: Config, paper: str, name: str, out: Path) -> Manifest:
     hub = config.data.hub
     assert hub is not None
     vocabulary = _named_vocabulary(config, Path())
-    corpora = [HubCorpus(c.name, c.subset, c.split, c.column, c.revision) for c in hub.corpus]
+    corpora = list(map(HubCorpus.of, hub.corpus))
     manifest = fetch_hub(out, corpora, tasks=())
     if vocabulary is None and hub.tokenizer is not None:
         vocabulary = fetch_vocabulary(hub.tokenizer, out)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from retort.config.sections import HubDataset
 from retort.data.corpus import read_lines
 from retort.data.superglue.formats import read_records
 from retort.data.superglue.hub import CONFIGS, SPLITS, check_label_names, official_rows
@@ -34,6 +35,11 @@ class HubCorpus:
     split: str = "train"
     column: str = "text"
     revision: str | None = None
+
+    @classmethod
+    def of(cls, named: HubDataset) -> HubCorpus:
+        """The corpus that a configuration names."""
+        return cls(named.name, named.subset, named.split, named.column, named.revision)
 
 
 def open_folder(root: Path, out: Path, tasks: Sequence[str] = TASKS, corpus: bool = True) -> dict[str, Any]:
@@ -111,9 +117,7 @@ def fetch_hub(
                 rows = _hub_rows(task, superglue, superglue_revision, hub_split)
                 lines = [json.dumps(row, ensure_ascii=False) for row in rows]
                 write_lines(root / "superglue" / task / f"{split}.jsonl", lines)
-        for number, corpus in enumerate(corpora):
-            name = corpus.name.replace("/", "_")
-            write_lines(root / "corpus" / f"{number:02d}_{name}.txt", hub_documents(corpus))
+        write_corpora(root, corpora)
     return open_folder(Path(out) / "official", out, tasks, corpus=bool(corpora))
 
 
@@ -203,6 +207,17 @@ def _hub_rows(task: str, name: str, revision: str | None, hub_split: str) -> lis
     if isinstance(label, datasets.ClassLabel):
         check_label_names(task, label.names, place)
     return official_rows(task, rows, place)
+
+
+def write_corpora(root: Path, corpora: Sequence[HubCorpus]) -> None:
+    """Write each corpus of the hub to a file of its own below ``root/corpus``, named in their order.
+
+    Raises:
+        InputError: one cannot be loaded or has no such column.
+    """
+    for number, corpus in enumerate(corpora):
+        name = corpus.name.replace("/", "_")
+        write_lines(root / "corpus" / f"{number:02d}_{name}.txt", hub_documents(corpus))
 
 
 def hub_documents(corpus: HubCorpus) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,7 +17,7 @@ from retort.data.layouts import Layout
 from retort.data.seq2seq.formats import TextPair
 from retort.data.text_tokenizer import TextTokenizer
 from retort.errors import InputError
-from retort.files import atomic_path, read_json, write_json
+from retort.files import atomic_path, read_json, verify, write_json
 
 
 @dataclass(frozen=True)
@@ -205,11 +206,16 @@ def stored(folder: Path, name: str) -> tuple[dict[str, Any], dict[str, np.ndarra
     """What ``<name>.json`` and ``<name>.npz`` hold.
 
     Raises:
-        InputError: a file is missing.
+        InputError: a file is missing or damaged.
+        RetortError: a file has been damaged since it was written.
     """
     head: dict[str, Any] = read_json(folder / f"{name}.json")
     path = folder / f"{name}.npz"
     if not path.exists():
         raise InputError(f"{path}: no such file; run the step that encodes the tasks first")
-    with np.load(path, allow_pickle=False) as arrays:
-        return head, dict(arrays)
+    verify(path)
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return head, dict(arrays)
+    except (zipfile.BadZipFile, EOFError, ValueError) as error:
+        raise InputError(f"{path}: damaged ({error}); remove its folder and encode the text again") from None

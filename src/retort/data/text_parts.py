@@ -56,12 +56,8 @@ def hub_texts(config: Config, paper: str, name: str, out: Path) -> Manifest:
     """A part from the hub."""
     hub = paper_section(config, paper).hub
     assert hub is not None
-    corpora = [HubCorpus(c.name, c.subset, c.split, c.column, c.revision) for c in hub.corpus]
-    several = {
-        code: HubCorpus(c.name, c.subset, c.split, c.column, c.revision)
-        for code, c in hub.multilingual.items()
-    }
     contents = contents_of(config, paper, name)
     if name != CORPUS:
         return fetch_texts(out, contents)
-    return fetch_texts(out, contents, corpora, {code: several[code] for code in contents.languages})
+    several = {code: HubCorpus.of(hub.multilingual[code]) for code in contents.languages}
+    return fetch_texts(out, contents, list(map(HubCorpus.of, hub.corpus)), several)

@@ -18,7 +18,7 @@ from retort.data.glue.formats import official_lines, read_glue
 from retort.data.glue.tasks import spec_of as glue_spec
 from retort.data.seq2seq.formats import files_of, hub_pairs, read_pairs, write_pairs
 from retort.data.seq2seq.tasks import spec_of as pairs_spec
-from retort.data.sources import HubCorpus, corpus_files, hub_documents, load_hub
+from retort.data.sources import HubCorpus, corpus_files, hub_documents, load_hub, write_corpora
 from retort.errors import InputError
 from retort.files import sha256_of, write_json, write_lines
 
@@ -111,9 +111,7 @@ def fetch_texts(
     for task in contents.pairs:
         for split, hub_split in _HUB_SPLITS.items():
             write_pairs(task, split, root, _hub_pairs(task, split, hub_split))
-    for number, corpus in enumerate(corpora):
-        name = corpus.name.replace("/", "_")
-        write_lines(root / "corpus" / f"{number:02d}_{name}.txt", hub_documents(corpus))
+    write_corpora(root, corpora)
     for code, corpus in (multilingual or {}).items():
         write_lines(root / "multilingual" / f"{code}.txt", hub_documents(corpus))
     return open_texts(root, out, contents)

@@ -19,7 +19,7 @@ from retort.models.truncation import truncate
 
 if TYPE_CHECKING:
     from retort.distill.vocabulary import VocabularyMap
-    from retort.stages import Architecture, Leading
+    from retort.models.glm_architecture import Architecture, Leading
     from retort.training.units import Units
 
 
@@ -67,7 +67,10 @@ class GLMBuilder:
         """A stored model."""
         model = load_glm(folder)
         if model.config != glm_config(self.architecture, model.config.vocab):
-            raise InputError(f"{folder}: holds another architecture than {self.architecture.name}")
+            raise InputError(
+                f"{folder}: holds another architecture than {self.architecture.name}; remove the folder, "
+                "and the same command makes it again"
+            )
         return model
 
     def import_folder(self, folder: Path, text: Path) -> GLM:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from retort.plan import Plan
 from retort.recipes import Method
+from retort.recipes.chosen import chosen_methods, own_of
 from retort.reporting.results import Results
 from retort.reporting.rows import published_rows, section_of
 
@@ -15,6 +15,7 @@ def configured(results: Results) -> list[tuple[str, Method]]:
     published = published_rows(results)
     order = list(dict.fromkeys(name for name, _ in published))
     methods = [
-        (section_of(method.name, "", "student", published), method) for method in Plan(results.config).methods
+        (section_of(method.name, "", "student", published), method)
+        for method in chosen_methods(results.config, own_of(results.config))
     ]
     return sorted(methods, key=lambda row: order.index(row[1].name) if row[1].name in order else len(order))

@@ -23,7 +23,7 @@ from retort.errors import InputError, RetortError
 from retort.runs import Optimiser
 from retort.training.checkpoints import Scratch
 from retort.training.lessons import Batch
-from retort.training.units import GLM_UNITS, Units
+from retort.training.units import Units
 
 T = TypeVar("T")
 M = TypeVar("M", bound=nn.Module)
@@ -56,7 +56,7 @@ class World:
         """This process's own device of a kind."""
         return kind
 
-    def place(self, build: Callable[[], M], device: torch.device, units: Units[Any] = GLM_UNITS) -> M:
+    def place(self, build: Callable[[], M], device: torch.device, units: Units[Any]) -> M:
         """A model on the device, or this process's share of it.
 
         Args:

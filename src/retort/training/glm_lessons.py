@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,8 @@ from retort.training.glm_signals import CACHED, CachedTeacher
 from retort.training.lessons import Judged, Recall
 
 if TYPE_CHECKING:
-    from retort.runs import ClozeRun, Corpus
+    from retort.corpora import Corpus
+    from retort.runs import ClozeRun
 
 
 class BlockSamples:
@@ -55,13 +56,21 @@ class ClozeLesson:
     """A SuperGLUE task (see :class:`retort.training.lessons.Lesson`)."""
 
     def __init__(self, run: ClozeRun, text: Path) -> None:
-        self.train = load_examples(text, "train")
         self.files = tuple(text / f"{split}.npz" for split in ("train", "val"))
         self.recall = Recall(CACHED, self._recalled)
         self._run = run
-        self._dev = load_examples(text, "val")
+        self._text = text
         self._length = run.max_length if run.padding == "fixed" else None
         self._mean = spec_of(run.task).length_penalty == 1
+
+    @cached_property
+    def train(self) -> list[ClozeExample]:
+        """Training examples; who only guesses reads none."""
+        return load_examples(self._text, "train")
+
+    @cached_property
+    def _dev(self) -> list[ClozeExample]:
+        return load_examples(self._text, "val")
 
     def collate(self, examples: Sequence[ClozeExample]) -> GLMBatch:
         """Padded candidates."""

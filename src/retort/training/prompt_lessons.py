@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from random import Random
@@ -50,10 +50,18 @@ class PromptLesson:
         self._run = run
         self._tokenizer = TextTokenizer.load(corpus / "tokenizer.json")
         self._layout = layout_of(run.family, self._tokenizer)
-        self.train = list(chain.from_iterable(load_prompts(text, name) for name in run.train))
+        self._text = text
         self.files = tuple(text / f"{name}.npz" for name in (*run.train, *run.sets))
-        self._dev = {name: load_prompts(text, name) for name in run.sets}
         self._stored: dict[str, list[int]] = {}
+
+    @cached_property
+    def train(self) -> list[PromptExample]:
+        """Training examples; who only guesses reads none."""
+        return list(chain.from_iterable(load_prompts(self._text, name) for name in self._run.train))
+
+    @cached_property
+    def _dev(self) -> dict[str, list[PromptExample]]:
+        return {name: load_prompts(self._text, name) for name in self._run.sets}
 
     def collate(self, examples: Sequence[PromptExample]) -> TextBatch:
         """Padded prompts with their responses, which are what is predicted."""

@@ -17,7 +17,7 @@ from torch import Tensor
 from retort.devices import claim, visible
 from retort.distill.vocabulary import VocabularyMap
 from retort.errors import InputError
-from retort.files import digest_of, recorded_hash, write_lines
+from retort.files import SEAL, digest_of, recorded_hash, write_lines
 from retort.layout import Layout
 from retort.models.checkpoint import WEIGHTS
 from retort.models.features import Family, Shape
@@ -197,6 +197,7 @@ def scratch_folder(stage: Stage, job: Job) -> Path:
     files = [layout.text(name) / "summary.json" for name in (stage.data, *map(stage.text, stage.tasks))]
     if stage.compression is not None:
         files.append(layout.vocabulary(stage))
+    files += [layout.signals(teacher) / SEAL for teacher in stage.told_by]
     for run in stage.runs or (None,):
         files += models_read(stage, layout, run)
     # What is missing is told by the step that reads it.

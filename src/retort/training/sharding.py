@@ -26,7 +26,7 @@ from retort.training.checkpoints import Scratch
 from retort.training.distribution import World, same_size_as_before
 from retort.training.fsdp import buffers_of, share_out
 from retort.training.team_scratch import TeamScratch, mesh_of
-from retort.training.units import GLM_UNITS, Units
+from retort.training.units import Units
 
 T = TypeVar("T")
 M = TypeVar("M", bound=nn.Module)
@@ -85,7 +85,7 @@ class Team(World):
         torch.cuda.set_device(number)
         return torch.device(kind.type, number)
 
-    def place(self, build: Callable[[], M], device: torch.device, units: Units[Any] = GLM_UNITS) -> M:
+    def place(self, build: Callable[[], M], device: torch.device, units: Units[Any]) -> M:
         """This process's share of a model that the first process makes on its CPU."""
         whole = self._first_makes(build)
         described: Any = None

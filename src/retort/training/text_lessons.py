@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -30,7 +30,8 @@ from retort.training.lessons import Judged
 from retort.training.probes import CLASS_VIEW, PROBE_ROWS, TEXT_VIEW, View
 
 if TYPE_CHECKING:
-    from retort.runs import ClassRun, PairRun, TextCorpus
+    from retort.corpora import TextCorpus
+    from retort.runs import ClassRun, PairRun
 
 _ROWS_AT_ONCE = 64
 """Of validation batches."""
@@ -124,11 +125,19 @@ class PairLesson:
 
     def __init__(self, run: PairRun, corpus: Path, text: Path) -> None:
         self._run = run
-        self.train = load_pairs(text, "train")
         self.files = tuple(text / f"{split}.npz" for split in ("train", "val"))
-        self._dev = load_pairs(text, "val")
+        self._text = text
         self._tokenizer = TextTokenizer.load(corpus / "tokenizer.json")
         self._layout: Layout = layout_of(run.family, self._tokenizer, *pairs_spec(run.task).languages)
+
+    @cached_property
+    def train(self) -> list[PairExample]:
+        """Training examples; who only guesses reads none."""
+        return load_pairs(self._text, "train")
+
+    @cached_property
+    def _dev(self) -> list[PairExample]:
+        return load_pairs(self._text, "val")
 
     def collate(self, examples: Sequence[PairExample]) -> TextBatch:
         """Padded sources and targets."""

@@ -68,7 +68,11 @@ def verbalizer_ids(task: str, tokenizer: Tokenizer) -> tuple[int, ...] | None:
     for word in spec.verbalizers:
         token = tokenizer.find(word)
         if token is None:
-            raise InputError(f"task {task}: answer word {word!r} is not in the vocabulary; add it there")
+            raise InputError(
+                f"task {task}: answer word {word!r} is not in the vocabulary; add it to the file "
+                "(data.vocabulary.vocab_txt); one that is trained needs it in the corpus, or a larger "
+                "data.vocabulary.size"
+            )
         found.append(token)
     return tuple(found)
 
