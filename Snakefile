@@ -79,6 +79,11 @@ if "cka" in settings.papers:
     include: "rules/speed.smk"
 
 
+if "atkd" in settings.papers:
+
+    include: "rules/landscape.smk"
+
+
 # Jobs of a cluster run Snakemake, too: they date nothing that others are reading.
 if workflow.is_main_process:
     date_back(passed_on())
@@ -110,7 +115,9 @@ onsuccess:
     # Kept for the case that something would have to be made again.
     shutil.rmtree(f"{RESULTS}/.finished", ignore_errors=True)
     # A run for single files may end long before there are scores.
-    if all(Path(f"{RESULTS}/{paper}/scores.csv").exists() for paper in settings.papers):
+    if all(
+        Path(f"{RESULTS}/{paper}/scores.csv").exists() for paper in settings.papers
+    ):
         shell(f"python scripts/summarise.py --results {RESULTS} --config {CONFIG}")
 
 

@@ -2,8 +2,9 @@ import re
 
 import pytest
 
-from retort.claims.kinds import ANY, AVERAGE, PLACES, Cell, cells_of, scopes, tasks_of
+from retort.claims.kinds import ANY, AVERAGE, PLACES, Cell, scopes, tasks_of
 from retort.claims.ledger import LEDGERS, ledger_path, read_ledger
+from retort.claims.naming import cells_of
 from retort.errors import InputError
 from retort.recipes import atkd, cka, cka_one_recipe
 from retort.recipes.glmd import METHODS

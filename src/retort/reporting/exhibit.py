@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Made = TypeVar("Made")
-SCORES, HYPER_PARAMETERS, SPEED, CLAIMS = "scores", "hyper_parameters", "speed", "claims"
+SCORES, HYPER_PARAMETERS, SPEED, LANDSCAPE, CLAIMS = (
+    *("scores", "hyper_parameters", "speed", "landscape", "claims"),
+)
 
 
 @dataclass(frozen=True)
