@@ -122,6 +122,9 @@ CORPORA = (
     told("times of a paper that is not run", "papers", ["glmd"],
          "papers: this configuration does not run cka; name one that does",
          command="measure_speed --config run.yaml"),
+    told("slices of a paper that is not run", "papers", ["glmd"],
+         "papers: this configuration does not run atkd; name one that does",
+         command="measure_landscape --config run.yaml"),
 )  # fmt: skip
 
 ROWS = (*KEYS, *SOURCES, *MODELS, *TASKS, *CORPORA)

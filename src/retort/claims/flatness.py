@@ -26,6 +26,8 @@ def judge_flatness(test: Flatter, results: Results, evidence: Evidence) -> Findi
     measurement; the interval is Student's.
     """
     cells = (test.flatter, test.sharper)
+    if not (results.root / results.paper / "landscape.csv").is_file():
+        return Finding("not run", note="nothing was cut through at this scale")
     risen = rises(results, test.radius)
     found: list[float] = []
     seeds: set[str] = set()

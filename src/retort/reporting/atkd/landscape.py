@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from retort.recipes.atkd import METHODS
 from retort.reporting import style
 from retort.reporting.atkd.look import line_of
 from retort.reporting.results import LANDSCAPE, Results
@@ -49,8 +48,7 @@ def figure(data: pd.DataFrame) -> Figure:
             axis.set_axis_off()
         for row in axes:
             row[0].set_ylabel("rise of the loss, nats")
-        ordered = [method.name for method in METHODS if method.name in named]
-        drawn.legend([named[name] for name in ordered], ordered, loc="outside lower center", ncols=2)
+        drawn.legend(named.values(), named.keys(), loc="outside lower center", ncols=2)
     return drawn
 
 
