@@ -67,6 +67,7 @@ include: "rules/pretrain.smk"
 include: "rules/task.smk"
 include: "rules/evaluate.smk"
 include: "rules/speed.smk"
+include: "rules/landscape.smk"
 include: "rules/report.smk"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from text_runs import OPTIMISER, write_csv
 
 from retort.config import load
 from retort.files import digest_of, write_json, write_text
+from retort.reporting.results import LANDSCAPE
 from retort.reporting.scores import COLUMNS
 
 SEEDS = (1, 2, 3)
@@ -36,6 +38,8 @@ VARIANTS = {
 WORDS = 2000
 STEP, LESS = 2.0, 4.0
 """Between seeds, and from set to set."""
+ALPHAS = (-0.4, -0.2, 0.0, 0.2, 0.4)
+"""Of slices through the loss."""
 SWITCHED = ("GKD + ATKD [split-scope: as_released]", 20.0)
 
 
@@ -117,6 +121,19 @@ def make_prompt_results(root: Path) -> None:
                 rows.append((*head, protocol, value - less, stage, "instructions"))
         write_run(root, stage, family, role, values(family, role, seed, level), method, pair)
     write_csv(root / "atkd" / "scores.csv", (*COLUMNS, "run"), rows)
+    write_csv(root / "atkd" / "landscape.csv", LANDSCAPE, slices())
+
+
+def slices() -> Iterator[tuple[Any, ...]]:
+    """Parabolas around students with ATKD and without, which is steeper; one direction is twice the other."""
+    for _, family, method, pair, seed, _ in cells():
+        plain = method.removesuffix(" + ATKD")
+        largest = next(iter(TEACHERS[family]))
+        if pair == f"{largest}-{STUDENTS[family]}" and plain in ("Supervised KD", "GKD"):
+            steep = (2.0 if method == plain else 1.0) + 0.1 * seed
+            for direction, alpha in product(range(2), ALPHAS):
+                loss = 1.5 + steep * (1 + direction) * alpha**2
+                yield method, pair, seed, stage_of(method, pair, seed), direction, alpha, loss
 
 
 def write_run(

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from retort.cells import Cell
 from retort.config import load
+from retort.evaluation.sliced import beside_atkd
 from retort.plan import Plan
-from retort.reporting.exhibit import CLAIMS, HYPER_PARAMETERS, SCORES
+from retort.reporting.exhibit import CLAIMS, HYPER_PARAMETERS, LANDSCAPE, SCORES
 from retort.reporting.exhibits import EXHIBITS as OF_PAPERS
 from retort.texts import CORPUS
 
@@ -98,6 +100,11 @@ EXHIBITS = showing(lambda exhibit: True) | {of_paper(paper, "claims") for paper 
 OF_SCORES = shown_from("glmd", {SCORES, HYPER_PARAMETERS}, runs=True)
 
 
+def sliced_again() -> set[str]:
+    """The loss around students, and what shows it."""
+    return {of_paper("atkd", LANDSCAPE), "report"} | shown_from("atkd", {LANDSCAPE})
+
+
 def behind(changed: set[str], plan: Plan = PLAN) -> set[str]:
     """What stands on stages, themselves left out."""
     again = set(changed)
@@ -112,7 +119,14 @@ def behind(changed: set[str], plan: Plan = PLAN) -> set[str]:
         if again & {stage.id for cell in plan.cells_of(paper) for stage in cell.stages}:
             found |= {of_paper(paper, "scores"), "report"}
             found |= shown_from(paper, {SCORES, HYPER_PARAMETERS}, runs=True)
+    if again & {stage.id for cell in sliced(plan) for stage in cell.stages}:
+        found |= sliced_again()
     return found
+
+
+def sliced(plan: Plan) -> list[Cell]:
+    """Students around which the loss is cut through."""
+    return beside_atkd(plan.cells_of("atkd"))
 
 
 def whose(test: Callable, plan: Plan = PLAN) -> set[str]:

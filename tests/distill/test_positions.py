@@ -63,6 +63,37 @@ def test_of_equals_the_first_are_hard():
     assert TokenGroup(share=0.5).members(unsure).tolist() == [False, True, True, False, True]
 
 
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, [2.0, 2.0, 4 * 0.5]),
+        ({"group": "easy"}, [2.0, 2.0, 4 * 0.5]),
+        ({"split": "median"}, [1.0, 3.0, 4 * 0.25]),
+        ({"share": 0.0}, [4.0, 0.0, 4 * 1.0]),
+        ({"share": 1.0}, [0.0, 4.0, 4 * 0.125]),
+        ({"scope": "sequence"}, [1.0, 3.0, 3 * 0.25 + 0.5]),
+    ],
+)
+def test_how_words_were_parted(settings, told):
+    """Easy and hard words, and the lowest value of a hard one for each word; 1 where none is hard."""
+    where = torch.tensor([[True, True, True], [False, True, False], [False, False, False]])
+    values = torch.tensor([0.25, 0.75, 0.125, 0.5], dtype=torch.float64)
+    mask = TokenGroup(**settings)
+    assert mask.parted(where, values, values, 0).tolist() == told
+    none = mask.parted(torch.zeros_like(where), values[:0], values[:0], 0)
+    assert none.tolist() == [0.0, 0.0, 0.0]
+
+
+def test_of_a_batch_a_micro_batch_tells_its_own_words():
+    values = torch.tensor([0.9, 0.1, 0.2, 0.8, 0.3])
+    parts = [
+        TokenGroup().parted(torch.ones(1, len(part), dtype=torch.bool), part, values, start)
+        for start, part in ((0, values[:2]), (2, values[2:]))
+    ]
+    assert parts[0].tolist() == pytest.approx([1.0, 1.0, 2 * 0.3])
+    assert parts[1].tolist() == pytest.approx([1.0, 2.0, 3 * 0.3])
+
+
 def test_no_words_no_members():
     for mask in (Positions(), TokenGroup(), TokenGroup(split="median")):
         assert mask.members(torch.zeros(0)).shape == (0,)

@@ -125,6 +125,9 @@ CORPORA = (
     told("times of a paper without tracks", "papers", ["glmd", "cka"],
          "--paper: this configuration has no tracks of glmd to time; it has cka",
          command="measure_speed --config run.yaml --paper glmd"),
+    told("slices of a paper that is not run", "papers", ["glmd"],
+         "--paper: this configuration does not run atkd; it runs glmd",
+         command="measure_landscape --config run.yaml --paper atkd"),
 )  # fmt: skip
 
 ROWS = (*KEYS, *SOURCES, *MODELS, *TASKS, *CORPORA)

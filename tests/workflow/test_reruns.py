@@ -28,6 +28,7 @@ from rerun_jobs import (
     planned,
     showing,
     shown_from,
+    sliced_again,
     taught_tasks,
     whose,
 )
@@ -256,6 +257,11 @@ ROWS = {
         _SOURCE + "evaluation/speed.py",
         put("WARM_UP = 2", "WARM_UP = 3"),
         speed_again(),
+    ),
+    "points-of-a-slice": Row(
+        _SOURCE + "evaluation/slices.py",
+        put("DIRECTIONS = 5", "DIRECTIONS = 4"),
+        sliced_again(),
     ),
     "plot": Row(
         _SOURCE + "reporting/overview.py",

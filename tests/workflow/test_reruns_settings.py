@@ -74,11 +74,11 @@ SETTINGS = {
     # the third
     "tokens-of-a-response": (
         of("atkd", "opt", instructions={"new_tokens": 6}),
-        {"distill_task", "signals", "gates"},
+        {"distill_task", "signals", "gates", "landscape"},
     ),
     "length-of-a-prompt": (
         of("atkd", "opt", instructions={"prompt": 100}),
-        {"examples", "distill_task", "signals", "gates"},
+        {"examples", "distill_task", "signals", "gates", "landscape"},
     ),
     "pair-of-a-method": (
         of("atkd", "opt", methods={"GKD": ["OPT_1x8", "OPT_1x16-OPT_1x8"]}),
@@ -86,7 +86,7 @@ SETTINGS = {
     ),
     "instructions": (
         {"atkd": {"pocket": {"instructions": {"train": 9}}}},
-        {"data", "words", "examples", "pretrain", "distill_task", "signals", "gates"},
+        {"data", "words", "examples", "pretrain", "distill_task", "signals", "gates", "landscape"},
     ),
 }
 
@@ -99,5 +99,6 @@ def test_a_setting_reruns_just_what_it_can_affect(clone, changes, rules):
     new = named_jobs(after) - named_jobs(PLAN)
     expected = new | EXHIBITS | {of_paper(paper, "scores") for paper in changed}
     expected |= ({"gates"} & rules) | ({of_paper("cka", "speed")} if "speed" in rules else set())
+    expected |= {of_paper("atkd", "landscape")} if "landscape" in rules else set()
     assert {name.split()[0] for name in expected} - {"scores", "table", "figure", "claims", "report"} == rules
     assert planned(clone, *asked(changes)) == expected

@@ -19,6 +19,7 @@ from retort.claims.contrasts import Contrast, difference
 from retort.claims.demonstrations import judge_demonstration
 from retort.claims.evidence import DRAWS, Evidence, Sample
 from retort.claims.facts import judge_correlation, judge_coverage, judge_size
+from retort.claims.flatness import judge_flatness
 from retort.claims.kinds import (
     BestOf,
     Cell,
@@ -29,6 +30,7 @@ from retort.claims.kinds import (
     Coverage,
     Demonstration,
     Fact,
+    Flatter,
     Greater,
     NoWorse,
     SameNetwork,
@@ -113,6 +115,8 @@ class Judges:
             return judge_network(test, self._evidence)
         if isinstance(test, Speed):
             return judge_speed(test, self._results)
+        if isinstance(test, Flatter):
+            return judge_flatness(test, self._results, self._evidence)
         if isinstance(test, Start):
             return judge_start(test, self._evidence)
         if isinstance(test, Demonstration):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
@@ -226,6 +225,20 @@ class Speed(Strict):
     at_most_from: str
 
 
+class Flatter(Strict):
+    """The loss rises less around the students of ``flatter`` than around those of ``sharper``.
+
+    Attributes:
+        radius: how far away, as a multiple of random directions that are as long as the weights.
+    """
+
+    kind: Literal["flatter"]
+    flatter: CellText
+    sharper: CellText
+    radius: float = Field(gt=0)
+    radius_from: str
+
+
 class Start(Strict):
     """Every student of the cell starts from a part of its teacher, never from a model that was imported."""
 
@@ -256,43 +269,12 @@ class Unjudged(Strict):
 
 Comparison = Greater | NoWorse | Within | BestOf | Trend | Count
 """Tests of scores."""
-Fact = Correlation | Coverage | Size | Cost | SameNetwork | Speed | Start | Demonstration | Unjudged
+Fact = Correlation | Coverage | Size | Cost | SameNetwork | Speed | Flatter | Start | Demonstration | Unjudged
 """Tests of anything else."""
 Test = Comparison | Fact
 KINDS: dict[str, type[Strict]] = {
     "greater": Greater, "no_worse": NoWorse, "at_least_within": Within, "best_of": BestOf, "trend": Trend,
     "count": Count, "correlation": Correlation, "coverage": Coverage, "size": Size, "cost": Cost,
-    "same_network": SameNetwork, "speed": Speed, "start": Start, "demonstration": Demonstration,
-    "unjudged": Unjudged,
+    "same_network": SameNetwork, "speed": Speed, "flatter": Flatter, "start": Start,
+    "demonstration": Demonstration, "unjudged": Unjudged,
 }  # fmt: skip
-_EVERYWHERE = (Greater, NoWorse, Correlation, Cost, SameNetwork, Start)
-"""Kinds that can be judged on several pairs at once."""
-
-
-def cells_of(test: Test) -> tuple[Cell, ...]:
-    """The cells a test names (``baselines`` are not named)."""
-    if isinstance(test, Count):
-        return tuple(cell for pair in test.comparisons for cell in pair)
-    found: list[Cell] = []
-    for name in type(test).model_fields:
-        value = getattr(test, name)
-        found += [
-            item for item in (value if isinstance(value, tuple) else (value,)) if isinstance(item, Cell)
-        ]
-    return tuple(found)
-
-
-def misplaced(test: Test, cells: Sequence[Cell]) -> str | None:
-    """What is wrong with the places of a test's cells, if anything."""
-    for words in ((ANY,), LADDER):
-        if any(cell.pair in words for cell in cells):
-            named = "', '".join(words)
-            if not isinstance(test, _EVERYWHERE):
-                return f"a pair by its name ('{named}': for {', '.join(_named(_EVERYWHERE))})"
-            if any(cell.pair not in words for cell in cells):
-                return f"'{named}' in all cells or in none"
-    return None
-
-
-def _named(kinds: Sequence[type[Strict]]) -> list[str]:
-    return [name for name, kind in KINDS.items() if kind in kinds]

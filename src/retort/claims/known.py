@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retort.claims.kinds import PLACES, cells_of
+from retort.claims.kinds import PLACES
 from retort.claims.ledger import Claim
+from retort.claims.naming import cells_of
 from retort.config.messages import nearest
 from retort.errors import InputError
 from retort.recipes.glmd_variants import VARIANTS

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from retort.claims.kinds import KINDS, Count, Strict, Test, cells_of, misplaced
+from retort.claims.kinds import KINDS, Count, Strict, Test
+from retort.claims.naming import cells_of, misplaced
 from retort.config.loading import REPOSITORY, read_yaml
 from retort.config.messages import EXPECTED, nearest
 from retort.errors import InputError

@@ -240,7 +240,7 @@ class BoundObjective(nn.Module):
         extra = self.objective.ensemble.extra_loss(first.student, first.teachers, clock, self.policy)
         if extra is not None:
             parts["ensemble"] = extra * (examples_of(first.student) / totals.examples)
-        return Losses(torch.stack(list(parts.values())).sum(), parts)
+        return Losses(torch.stack(list(parts.values())).sum(), parts, words.parted)
 
     def _share(self, name: str, term: Term, seen: Seen, settings: _Settings) -> Tensor:
         """A term's weighted rows, summed over this micro-batch and all teachers, over the batch's rows."""

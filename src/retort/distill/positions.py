@@ -89,19 +89,22 @@ class Positions:
             rows: of the global batch.
             everywhere: [N], the values of all micro-batches; ``start``: where this one's begin.
         """
-        scopes: list[tuple[Tensor, float]]
-        if self.scope == "batch":
-            scopes = [(everywhere, float(rows))]
-        elif self.scope == "micro_batch":
-            scopes = [(values, float(len(where)))]
-        else:
-            scopes = [(part, 1.0) for part in values.split(where.sum(1).tolist())]
-        parts = [self._weighted(part, size) for part, size in scopes]
+        parts = [self._weighted(part, size) for part, size in self._scopes(where, values, rows, everywhere)]
         weights = torch.cat(parts) if len(parts) != 1 else parts[0]
         if self.scope == "batch":
             weights = weights[start : start + len(values)]
         kept = torch.zeros_like(where).masked_scatter(where, weights != 0)
         return Picked(kept, weights[weights != 0])
+
+    def _scopes(
+        self, where: Tensor, values: Tensor, rows: int, everywhere: Tensor
+    ) -> list[tuple[Tensor, float]]:
+        """The values of each scope, and how many rows it is made of."""
+        if self.scope == "batch":
+            return [(everywhere, float(rows))]
+        if self.scope == "micro_batch":
+            return [(values, float(len(where)))]
+        return [(part, 1.0) for part in values.split(where.sum(1).tolist())]
 
     def _weighted(self, values: Tensor, rows: float) -> Tensor:
         """float64 [n]: rows over the number of words that count, 0 for a word that does not."""
@@ -143,13 +146,35 @@ class TokenGroup(Positions):
         """bool [n]."""
         if not len(values):
             return values.bool()
-        if self.split == "median":
-            hard = values >= values.median()
-        else:
-            order = values.argsort(descending=True, stable=True)
-            hard = torch.zeros_like(values, dtype=torch.bool)
-            hard[order[: math.ceil(self.share * len(values))]] = True
+        hard = self._hard(values)
         return hard if self.group == "hard" else ~hard
+
+    def _hard(self, values: Tensor) -> Tensor:
+        if self.split == "median":
+            return values >= values.median()
+        order = values.argsort(descending=True, stable=True)
+        hard = torch.zeros_like(values, dtype=torch.bool)
+        hard[order[: math.ceil(self.share * len(values))]] = True
+        return hard
+
+    def parted(self, where: Tensor, values: Tensor, everywhere: Tensor, start: int) -> Tensor:
+        """How the words of a micro-batch were parted, whichever group counts.
+
+        Args:
+            where, values, everywhere, start: as :meth:`pick` has them.
+
+        Returns:
+            float64 [3], sums over its words: how many are easy, how many hard, and for each the threshold of
+            its scope, which is the lowest UnC of a hard word there (1: none is hard).
+        """
+        found = []
+        for part, _ in self._scopes(where, values, 0, everywhere):
+            if len(part):
+                hard = self._hard(part)
+                edge = torch.where(hard, part, 1.0).amin().double().expand(len(part))
+                found.append(torch.stack([(~hard).double(), hard.double(), edge]))
+        words = torch.cat(found, 1) if found else values.new_zeros((3, 0), dtype=torch.float64)
+        return (words[:, start : start + len(values)] if self.scope == "batch" else words).sum(1)
 
     def counted(self, members: Tensor) -> Tensor:
         """Words of the group, or all of its scope."""

@@ -15,14 +15,22 @@ from retort.models.features import Features, Totals, moved_right
 
 
 class Losses(NamedTuple):
-    """A micro-batch's share of the global batch's loss, and the same by term."""
+    """A micro-batch's share of the global batch's loss.
+
+    Attributes:
+        total: what is minimised; ``parts``: the same by term.
+        parted: how its words were parted, see :meth:`retort.distill.positions.TokenGroup.parted`; ``None``:
+            they were not.
+    """
 
     total: Tensor
     parts: dict[str, Tensor]
+    parted: Tensor | None = None
 
     def idle(self) -> Losses:
         """The same computation, worth nothing."""
-        return Losses(self.total * 0, {name: value * 0 for name, value in self.parts.items()})
+        parted = None if self.parted is None else self.parted * 0
+        return Losses(self.total * 0, {name: value * 0 for name, value in self.parts.items()}, parted)
 
 
 @dataclass(frozen=True)

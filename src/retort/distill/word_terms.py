@@ -8,7 +8,7 @@ from torch import Tensor
 from retort.distill.distances import Distance, TargetDistance
 from retort.distill.gathering import Gathered, WordKey
 from retort.distill.objective import Objective, Term
-from retort.distill.positions import Picked, Positions
+from retort.distill.positions import Picked, Positions, TokenGroup
 from retort.distill.rows import count, position_mask
 from retort.distill.words import word_distance, word_statistic
 from retort.models.features import WORDS, Features, Totals
@@ -52,6 +52,9 @@ class WordTerms:
         totals: of the global batch.
         kept: int64 [M], the teachers' words that a student with a compressed vocabulary keeps.
         gathered: from all micro-batches, of which this is the one with that ``number``; ``None``: not asked.
+
+    Attributes:
+        parted: how the first term that parts the words did it; ``None``: none has yet.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class WordTerms:
         self.kept = kept
         self.gathered = gathered
         self.number = number
+        self.parted: Tensor | None = None
         self._known: dict[WordKey, Tensor] = {}
 
     def rows(self, term: Term, ours: Features, theirs: Features, teacher: int, apart: bool) -> Tensor:
@@ -90,6 +94,8 @@ class WordTerms:
             if key not in self._known:
                 self._known[key] = known_of(mask, theirs)
             values, everywhere, start = self._known[key], self._known[key], 0
+        if isinstance(mask, TokenGroup) and self.parted is None:
+            self.parted = mask.parted(where, values, everywhere, start)
         return mask.pick(where, values, self.totals.rows, everywhere, start)
 
 

@@ -29,6 +29,8 @@ _PAPER = (
 )
 ORIGINAL = pretrain(hard())
 HARD_HALF = TokenGroup(group="hard", share=0.5)
+WITH_ATKD = " + ATKD"
+"""After the name of what it is put on."""
 
 
 # Terms and steps
@@ -67,7 +69,7 @@ def _method(name: str, objective: Objective, citation: str, sequences: Sequences
 def with_atkd(method: Method, reverse: bool = False) -> Method:
     """ATKD on the same sequences."""
     original, step = method.steps
-    name = f"{method.name} + ATKD"
+    name = f"{method.name}{WITH_ATKD}"
     steps = (original, replace(step, objective=adaptive(reverse=reverse)))
     return replace(method, name=name, steps=steps, citation=_PAPER, tuned_as=method.name)
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 Made = TypeVar("Made")
 Texts = Literal["none", "vocabulary", "all"]
-SCORES, HYPER_PARAMETERS, SPEED, CLAIMS = "scores", "hyper_parameters", "speed", "claims"
+SCORES, HYPER_PARAMETERS, SPEED, LANDSCAPE, CLAIMS = (
+    *("scores", "hyper_parameters", "speed", "landscape", "claims"),
+)
 
 
 @dataclass(frozen=True)

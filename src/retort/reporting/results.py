@@ -31,6 +31,7 @@ SPEED = (
     *("track", "model", "parameters", "task_kind", "rows", "source", "target", "device", "machine", "torch"),
     *("median_ms", "low_ms", "high_ms", "repeats", "ratio_to_teacher"),
 )
+LANDSCAPE = ("method", "pair", "seed", "stage", "direction", "alpha", "loss")
 PUBLISHED = REPOSITORY / "resources" / "paper"
 
 
@@ -191,6 +192,16 @@ class Results:
             InputError: there is no such file, or it is no such table.
         """
         return read_table(self.root / self.paper / "speed.csv", SPEED, "run the step that times the models")
+
+    @cached_property
+    def landscape(self) -> pd.DataFrame:
+        """The loss around students, point by point, all fields as text, see the step that cuts through it.
+
+        Raises:
+            InputError: there is no such file, or it is no such table.
+        """
+        path = self.root / self.paper / "landscape.csv"
+        return read_table(path, LANDSCAPE, "run the step that cuts through the loss")
 
     def stage(self, name: str) -> Path:
         """Folder of a stage."""

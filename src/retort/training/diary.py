@@ -22,6 +22,7 @@ class Diary:
         tokens: trained on; ``started``: Unix time.
         log: a record of the loss now and then.
         distances: to the teacher, now and then; ``recent``: losses since they were measured last.
+        parted: how words were parted by each update since the last record, see :class:`StepReport`.
     """
 
     seconds: float = 0.0
@@ -31,15 +32,29 @@ class Diary:
     log: list[dict[str, Any]] = field(default_factory=list)
     distances: list[dict[str, Any]] = field(default_factory=list)
     recent: list[float] = field(default_factory=list)
+    parted: list[tuple[float, float, float]] = field(default_factory=list)
 
     def count(self, report: StepReport) -> None:
         """Add an update."""
         self.seconds += report.seconds
         self.tokens += report.tokens
+        if report.parted is not None:
+            self.parted.append(report.parted)
 
     def note(self, report: StepReport) -> None:
-        """Record an update's loss."""
-        self.log.append({"step": report.step, "loss": report.loss, "parts": report.parts})
+        """Record an update's loss.
+
+        Where words are parted, also means over the updates since the last record: ``easy`` and ``hard`` words
+        of an update, the ``easy_share``, and the ``threshold`` of the teacher's uncertainty between them.
+        """
+        record = {"step": report.step, "loss": report.loss, "parts": report.parts}
+        if self.parted:
+            easy, hard, threshold = (statistics.fmean(column) for column in zip(*self.parted, strict=True))
+            shares = [easy / (easy + hard) for easy, hard, _ in self.parted]
+            means = {"easy": easy, "hard": hard, "easy_share": statistics.fmean(shares)}
+            record["groups"] = means | {"threshold": threshold}
+            self.parted.clear()
+        self.log.append(record)
 
     def measure(self, probe: Probe | None, student: Family, report: StepReport, total: int) -> None:
         """Lay the student beside its teacher if that is due after an update of ``total``."""

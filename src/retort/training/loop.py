@@ -34,6 +34,8 @@ class StepReport:
         loss: of the global batch; ``parts``: the same by term.
         learning_rate: as a share of its peak; ``gradient_norm``: before clipping.
         tokens: positions trained on, padding left out; ``seconds``: wall time.
+        parted: where the objective parts words by what the teacher is unsure of: how many were easy, how many
+            hard, and the mean threshold between them; else ``None``.
     """
 
     step: int
@@ -43,6 +45,7 @@ class StepReport:
     gradient_norm: float
     tokens: int
     seconds: float
+    parted: tuple[float, float, float] | None = None
 
 
 class Trainer:
@@ -96,7 +99,7 @@ class Trainer:
         started = time.perf_counter()
         clock = Clock(self.step, self.total, epoch, self.seed)
         sums: dict[str, float] = {}
-        loss = 0.0
+        loss, parted = 0.0, [0.0] * _PARTED
         shares = self.objective.losses(batches, self.student, self.teachers, clock)
         for batch in batches:
             losses = self._forward(shares, batch.valid.device.type)
@@ -107,9 +110,11 @@ class Trainer:
             loss += value
             for name, part in losses.parts.items():
                 sums[name] = sums.get(name, 0.0) + part.item()
+            if losses.parted is not None:
+                parted = [old + new for old, new in zip(parted, losses.parted.tolist(), strict=True)]
         tokens = sum(int(batch.valid.sum()) for batch in batches if not batch.totals.idle)
-        loss, counted, *parts = self.world.total([loss, tokens, *sums.values()])
-        sums = dict(zip(sums, parts, strict=True))
+        loss, counted, *parts = self.world.total([loss, tokens, *parted, *sums.values()])
+        parted, sums = parts[:_PARTED], dict(zip(sums, parts[_PARTED:], strict=True))
         norm = self._clip(batches)
         factor = learning_rate_factor(self.settings, self.step, self.total)
         for optimiser in self.optimisers:
@@ -119,7 +124,8 @@ class Trainer:
             optimiser.zero_grad(set_to_none=True)
         self.step += 1
         seconds = time.perf_counter() - started
-        return StepReport(self.step, loss, sums, factor, float(norm), int(counted), seconds)
+        groups = _groups(*parted)
+        return StepReport(self.step, loss, sums, factor, float(norm), int(counted), seconds, groups)
 
     def _clip(self, batches: Sequence[Any]) -> torch.Tensor:
         """Clip the gradient; its norm before that. One that is not finite would spread to every weight."""
@@ -203,6 +209,16 @@ def _set_random_state(state: dict[str, torch.Tensor], device: torch.device) -> N
     torch.set_rng_state(state["cpu"].cpu())
     if device.type == "cuda":
         torch.cuda.set_rng_state(state["cuda"].cpu(), device)
+
+
+_PARTED = 3
+"""Sums that say how words were parted."""
+
+
+def _groups(easy: float, hard: float, thresholds: float) -> tuple[float, float, float] | None:
+    """Easy and hard words and the mean threshold; ``None`` where no word was parted."""
+    words = easy + hard
+    return (easy, hard, thresholds / words) if words else None
 
 
 _KEYS_NAMED = 8

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from retort.reporting.atkd import curves, sweeps, teacher_size, uncertainty
+from retort.reporting.atkd import curves, landscape, sweeps, teacher_size, uncertainty
 from retort.reporting.atkd.answers import answers
 from retort.reporting.atkd.main_table import NAME, main_table, main_table_held_out
 from retort.reporting.atkd.methods import methods
 from retort.reporting.atkd.parts import parts
 from retort.reporting.atkd.remedies import remedies
 from retort.reporting.claims_table import claims_table
-from retort.reporting.exhibit import CLAIMS, SCORES, Drawing, Exhibit, Exhibits, printed
+from retort.reporting.exhibit import CLAIMS, LANDSCAPE, SCORES, Drawing, Exhibit, Exhibits, printed
 from retort.reporting.quirk_effects import quirk_effects
 from retort.reporting.results import Results
 from retort.reporting.scores import HELD_OUT
@@ -37,6 +37,11 @@ def _curves(results: Results) -> Drawing:
     return Drawing(curves.TITLE, lambda: curves.curves(data), data, curves.caption(data))
 
 
+def _landscape(results: Results) -> Drawing:
+    data = landscape.slices(results)
+    return Drawing(landscape.TITLE, lambda: landscape.figure(data), data, landscape.caption(data))
+
+
 _PRINTED = printed("atkd", "scores")
 _TABLES: dict[str, Exhibit[Table]] = {
     NAME: Exhibit(main_table, (SCORES,), _PRINTED),
@@ -52,6 +57,7 @@ _FIGURES: dict[str, Exhibit[Drawing]] = {
     "teacher_size": Exhibit(_teacher_size, (SCORES,), runs=True),
     "uncertainty": Exhibit(_uncertainty, (SCORES,), runs=True),
     "sweeps": Exhibit(_sweeps, (SCORES,), printed("atkd", "hyper_parameters")),
+    "landscape": Exhibit(_landscape, (LANDSCAPE,)),
     "curves": Exhibit(_curves, (SCORES,), runs=True),
 }
 ATKD = Exhibits(
@@ -59,6 +65,6 @@ ATKD = Exhibits(
     tables=_TABLES,
     figures=_FIGURES,
     judged=(),
-    judged_of=(SCORES,),
+    judged_of=(SCORES, LANDSCAPE),
     judged_by=(),
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from retort.recipes.atkd import WITH_ATKD
 from retort.reporting import style
-from retort.reporting.atkd.rows import PLAIN
 
 COLOURS = {
     "Supervised KD": style.BLUE, "Reverse KD": style.GREEN, "ImitKD": style.ORANGE, "f-distill": "#cc79a7",
@@ -16,8 +16,8 @@ _OTHER = style.FAINT
 
 def line_of(method: str) -> dict[str, Any]:
     """What matplotlib draws a method's line and markers by."""
-    adaptive = method in PLAIN
-    colour = COLOURS.get(PLAIN.get(method, method), _OTHER)
+    adaptive = method.endswith(WITH_ATKD)
+    colour = COLOURS.get(method.removesuffix(WITH_ATKD), _OTHER)
     return {
         "color": colour,
         "ls": "-" if adaptive else "--",
