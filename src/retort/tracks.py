@@ -162,8 +162,9 @@ class TrackPlan:
     def rows(self) -> Iterator[tuple[Row, str, str, int, Stage]]:
         """Every entry but teachers: row, teacher, student, seed, and the stage of its results."""
         for row in (*self.methods, *self.variants, *self.switched):
+            seeds = self.plan.config.variants.seeds if row.role == "quirk" else self.section.seeds
             for teacher, student in row.pairs:
-                for seed in self.section.seeds:
+                for seed in seeds:
                     yield row, teacher, student, seed, self.student(row, teacher, student, seed)
 
     def _found(self, name: str, known: Mapping[str, Method], key: str) -> Method:
