@@ -35,6 +35,11 @@ class Claim:
     note: str
     unit: str = ""
 
+    @property
+    def exhibit(self) -> str:
+        """What the claim is about: the first part of ``where``."""
+        return self.where.partition(",")[0]
+
 
 @dataclass(frozen=True)
 class Interval:
