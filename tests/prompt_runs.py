@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from run_cards import run_card
 from text_runs import OPTIMISER, write_csv
 
 from retort.config import load
@@ -146,35 +147,15 @@ def write_run(
     ]  # fmt: skip
     symbol = pair.rpartition("-")[2]
     run = {"is": "PromptRun", "task": "instructions", "text": "atkd.1", "epochs": 2, "batch_size": 4}
-    card = {
-        "version": 2,
-        "stage": {
-            "is": "Stage", "phase": "task", "seed": 1, "data": "corpus.1", "task": "instructions",
-            "architecture": {"is": "TextArchitecture", "name": symbol, "kind": family, "heads": 2}
-            | size_of(symbol),
-            "objective": {"terms": terms, "ensemble": {"is": "Mean"}, "edit": None},
-            "schooling": [run | {"optimiser": OPTIMISER}], "init": None, "truncated": None, "teachers": [],
-        },
-        "config_digest": "abc123",
-        "inputs": {},
-        "command": f"python scripts/train.py --stage {stage}",
-        "rerun": "python scripts/rerun.py card.json",
-        "code": "c0de",
-        "git_commit": "0123456789abcdef",
-        "git_changes": "none",
-        "packages": {"torch": "2.0", "transformers": "5.0"},
-        "python": "3.11.0",
-        "device": {"kind": "cpu", "name": "Test <CPU>", "threads": 1},
-        "started": "2030-01-01T00:20:00+00:00",
-        "finished": "2030-01-01T00:30:00+00:00",
-        "seconds": 30.0,
-        "processor_seconds": 29.0,
-        "steps": 40,
-        "tokens": 1000,
-        "tokens_per_second": 33.3,
-        "peak_memory_mib": {"resident": 500.0},
-        "results": {"best": scores},
+    described = {
+        "is": "Stage", "phase": "task", "seed": 1, "data": "corpus.1", "task": "instructions",
+        "architecture": {"is": "TextArchitecture", "name": symbol, "kind": family, "heads": 2}
+        | size_of(symbol),
+        "objective": {"terms": terms, "ensemble": {"is": "Mean"}, "edit": None},
+        "schooling": [run | {"optimiser": OPTIMISER}], "init": None, "truncated": None, "teachers": [],
     }  # fmt: skip
+    times = {"started": "2030-01-01T00:20:00+00:00", "finished": "2030-01-01T00:30:00+00:00"}
+    card = run_card(stage, described, inputs={}, results={"best": scores}, **times)
     folder = root / "stages" / stage / "tasks" / "instructions"
     write_json(folder / "card.json", card)
     write_json(folder / "config.json", {"vocab_size": WORDS})

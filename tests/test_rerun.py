@@ -14,7 +14,8 @@ from retort.config.model import as_text
 from retort.errors import InputError, RetortError
 from retort.files import write_json
 from retort.plan import Plan
-from retort.rerun import case_of, narrowed, read_whole
+from retort.recipes import cka
+from retort.rerun import case_of, read_whole
 from retort.runcard import RERUN_FIELDS, VERSION
 from retort.stages import to_json
 
@@ -80,19 +81,6 @@ def last_stage(plan, method):
     return next(cell for cell in plan.cells if cell.method == method).stages[-1]
 
 
-@pytest.mark.parametrize("method", ["KD", "TAKD", "GLMD-vc no-task-words", "MT-BERT", "GLM"])
-def test_the_smallest_plan_holds_the_very_stage_and_little_else(method):
-    config = load("smoke")
-    plan = Plan(config)
-    cells = [cell for cell in plan.cells if cell.method.startswith(method)]
-    stage = cells[-1].stages[0]
-    small = Plan(narrowed(config, stage.id))
-    assert small.stages[stage.id] == stage
-    assert len(small.cells) < len(plan.cells) / 3
-    teachers = {cell.pair for cell in small.cells if cell.role == "teacher"}
-    assert teachers <= {"T1", "T2"} and len(teachers) <= 2  # gates train no others
-
-
 def test_a_card_alone_gives_a_working_folder(written, tmp_path):
     config = load("smoke", {"seeds": [1, 5], "task_training": {"epochs": 2}})
     plan = Plan(config)
@@ -106,6 +94,18 @@ def test_a_card_alone_gives_a_working_folder(written, tmp_path):
     assert case.target == place / "metrics.json" and case.model == place / "tasks" / "RTE"
     teacher = case_of(written(config, plan.pretrained("T1")), tmp_path / "again", {})
     assert teacher.target.name == "model.safetensors" and teacher.model == teacher.target.parent
+
+
+def test_a_card_of_a_track_gives_its_track_and_row(written, tmp_path):
+    config = load("smoke")
+    stage = next(cell for cell in Plan(config).cells if cell.method == "T5 CKA").stages[0]
+    case = case_of(written(config, stage), tmp_path / "again", {})
+    assert case.stage == stage and case.plan.config.papers == ("cka",)
+    assert load(tmp_path / "again" / "config.json") == case.plan.config
+    assert {cell.method for cell in case.plan.cells if cell.method.startswith("T5")} <= {
+        *("T5", "T5 CKA"),
+        min(load("smoke").cka.tracks["t5"].methods, key=[m.name for m in cka.METHODS].index),
+    }
 
 
 def test_paths_may_differ_though_stages_are_named_after_them(written, tmp_path, monkeypatch):

@@ -212,6 +212,15 @@ def test_a_switched_quirk_has_its_rows_beside_the_others():
     assert root.squared
 
 
+def test_switched_quirks_have_the_seeds_of_variants():
+    made = overrides(t5=track_section("T5", RELEASED["T5"], KINDS)) | {"quirks": {}}
+    made["variants"] |= {"quirks": ["t5-copies"], "seeds": [2, 3]}
+    made["cka"]["seeds"] = [1, 2, 3]
+    cells = [cell for cell in Plan(config_of(made)).cells if cell.role != "teacher"]
+    seeds = {role: {c.seed for c in cells if c.role == role} for role in ("student", "variant", "quirk")}
+    assert seeds == {"student": {1, 2, 3}, "variant": {1, 2, 3}, "quirk": {2, 3}}
+
+
 def test_a_quirk_of_the_configuration_rewrites_the_rows_themselves():
     plan = plan_of("T5", chosen={"cka-micro-batch": "fixed"})
     terms = cells_of(plan)["T5 CKA"].stages[0].objective.terms

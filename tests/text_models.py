@@ -49,45 +49,38 @@ def bart(layers, width, dropout=0.0, kind="Bart"):
 
 def opt(layers, width, dropout=0.0, words=None, before=True):
     config = transformers.OPTConfig(
-        vocab_size=VOCAB,
-        hidden_size=width,
+        **causal(layers, width, dropout),
         word_embed_proj_dim=words or width,
         do_layer_norm_before=before,
-        num_hidden_layers=layers,
-        num_attention_heads=2,
         ffn_dim=2 * width,
         max_position_embeddings=24,
         dropout=dropout,
-        attention_dropout=dropout,
         pad_token_id=PAD,
     )
     return OPTFamily(transformers.OPTForCausalLM(config))
 
 
 def llama(layers, width, dropout=0.0):
-    config = transformers.LlamaConfig(
-        vocab_size=VOCAB,
-        hidden_size=width,
-        num_hidden_layers=layers,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        intermediate_size=2 * width,
-        attention_dropout=dropout,
-    )
+    shape = causal(layers, width, dropout, heads=4) | {"num_key_value_heads": 2}
+    config = transformers.LlamaConfig(**shape, intermediate_size=2 * width)
     return CausalFamily(transformers.LlamaForCausalLM(config))
 
 
 def pythia(layers, width, dropout=0.0):
-    config = transformers.GPTNeoXConfig(
-        vocab_size=VOCAB,
-        hidden_size=width,
-        num_hidden_layers=layers,
-        num_attention_heads=2,
-        intermediate_size=2 * width,
-        hidden_dropout=dropout,
-        attention_dropout=dropout,
-    )
+    shape = causal(layers, width, dropout)
+    config = transformers.GPTNeoXConfig(**shape, intermediate_size=2 * width, hidden_dropout=dropout)
     return CausalFamily(transformers.GPTNeoXForCausalLM(config))
+
+
+def causal(layers, width, dropout, heads=2):
+    """What configurations of causal models call alike."""
+    return {
+        "vocab_size": VOCAB,
+        "hidden_size": width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "attention_dropout": dropout,
+    }
 
 
 def mbart(layers, width, dropout=0.0):

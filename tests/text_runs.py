@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from run_cards import run_card
+
 from retort.config import load
 from retort.files import digest_of, write_json, write_text
 from retort.papers import paper_of
@@ -210,29 +212,9 @@ def write_run(root: Path, stage: str, track: str, task: str, init: str | None, m
     """A run's card, log and, of a task, metrics: losses fall over four epochs, one evaluation each."""
     symbol = stage.partition(".")[0]
     hidden = "CKA" if "CKA" in method else "MSE"
-    card = {
-        "version": 2,
-        "stage": make_stage(track, symbol, task, init, hidden),
-        "config_digest": "abc123",
-        "inputs": {"text/tasks/x.npz": "ab" * 32},
-        "command": f"python scripts/train.py --stage {stage}",
-        "rerun": "python scripts/rerun.py card.json",
-        "code": "c0de",
-        "git_commit": "0123456789abcdef",
-        "git_changes": "none",
-        "packages": {"torch": "2.0", "transformers": "5.0"},
-        "python": "3.11.0",
-        "device": {"kind": "cpu", "name": "Test <CPU>", "threads": 1},
-        "started": "2030-01-01T00:10:00+00:00",
-        "finished": "2030-01-01T00:20:00+00:00",
-        "seconds": 30.0,
-        "processor_seconds": 29.0,
-        "steps": 40,
-        "tokens": 1000,
-        "tokens_per_second": 33.3,
-        "peak_memory_mib": {"resident": 500.0},
-        "results": {"best": {"rouge2": 30.0}} if task else {"last_loss": 0.5},
-    }
+    described = make_stage(track, symbol, task, init, hidden)
+    found = {"best": {"rouge2": 30.0}} if task else {"last_loss": 0.5}
+    card = run_card(stage, described, results=found)
     folder = root / "stages" / stage / "tasks" / task if task else root / "stages" / stage
     write_json(folder / "card.json", card)
     lines = [

@@ -9,17 +9,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from retort.config import REPOSITORY, Config, merge, resolve
+from retort.config import REPOSITORY, merge, resolve
 from retort.config.loading import scale_names
 from retort.config.model import as_text
 from retort.differences import Card, entries, inputs, results, sources
 from retort.errors import InputError, RetortError
 from retort.files import digest_of, write_text
+from retort.narrowing import narrowed
 from retort.plan import Plan
 from retort.runcard import RERUN_FIELDS, data_hashes, read_card
 from retort.stages import Stage
@@ -151,41 +152,6 @@ def case_of(path: Path, folder: Path | None, changes: Mapping[str, Any]) -> Case
 def _plain_stage(card: Card) -> dict[str, Any]:
     """The card's stage without what its run adds."""
     return {key: value for key, value in card["stage"].items() if key not in ("task", "run")}
-
-
-def narrowed(config: Config, name: str) -> Config:
-    """The configuration with as little as possible beside one stage.
-
-    Gates look at all teachers of a configuration; those that the stage does not need are not to be trained.
-    """
-    for key in ("papers", "recipes", "tables", "quirks", "methods", "pairs", "seeds"):
-        found = (smaller for smaller in _smaller(config, key) if _has(smaller, name))
-        config = next(found, config)
-    return config
-
-
-def _smaller(config: Config, key: str) -> Iterator[Config]:
-    """The configuration without a part, or with one entry of it alone."""
-    variants = config.variants
-    if key == "recipes":
-        yield config.model_copy(update={key: None})
-    elif key in ("tables", "quirks"):
-        for values in ((), *((value,) for value in getattr(variants, key))):
-            yield config.model_copy(update={"variants": variants.model_copy(update={key: values})})
-    elif key == "seeds":
-        for seed in dict.fromkeys((*config.seeds, *variants.seeds)):
-            seeds = {"seeds": (seed,)}
-            yield config.model_copy(update=seeds | {"variants": variants.model_copy(update=seeds)})
-    else:
-        for value in getattr(config, key):
-            yield config.model_copy(update={key: (value,)})
-
-
-def _has(config: Config, name: str) -> bool:
-    try:
-        return name in Plan(config).stages
-    except InputError:  # nothing is left to run
-        return False
 
 
 def _link(folder: Path) -> None:

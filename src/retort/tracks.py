@@ -119,8 +119,9 @@ class TrackPlan:
     def rows(self) -> Iterator[tuple[Row, str, int, Stage]]:
         """Every entry but teachers: row, pair, seed, and the stage of its results."""
         for row in (*self.methods, *self.variants, *self.switched):
+            seeds = self.plan.config.variants.seeds if row.role == "quirk" else self.section.seeds
             for models in row.pairs:
-                for seed in self.section.seeds:
+                for seed in seeds:
                     yield row, "-".join(models), seed, self.student(row, models, seed)
 
     def _found(self, name: str, known: Mapping[str, Method], key: str) -> Method:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from prompt_runs import make_prompt_results, prompt_config
+from run_cards import run_card
 from text_runs import make_text_results, text_config
 
 from retort.config import Config, load
@@ -110,29 +111,20 @@ def make_stage(init: str | None, task: str) -> dict:
 
 
 def write_run(root: Path, name: str, task: str, init: str | None, vocab: int = MODEL["vocab"]) -> None:
-    card = {
-        "version": 2,
-        "stage": make_stage(init, task),
-        "config_digest": "abc123",
-        "inputs": {"text/tasks/x.npz": "ab" * 32},
-        "command": f"python scripts/train.py --stage {name}",
-        "rerun": "python scripts/rerun.py card.json",
-        "code": "c0de",
-        "git_commit": "0123456789abcdef",
-        "git_changes": "none",
-        "packages": {"torch": "2.0"},
-        "python": "3.11.0",
-        "device": {"kind": "cpu", "name": "Test <CPU>", "threads": 1},
-        "started": "2030-01-01T00:00:00+00:00",
-        "finished": "2030-01-01T00:10:00+00:00",
-        "seconds": 60.0,
-        "processor_seconds": 55.0,
-        "steps": 100,
-        "tokens": 1000,
-        "tokens_per_second": 16.7,
-        "peak_memory_mib": {"resident": 400.0},
-        "results": {"best": {"accuracy": 61.0}} if task else {"last_loss": 0.5},
-    }
+    found = {"best": {"accuracy": 61.0}} if task else {"last_loss": 0.5}
+    card = run_card(
+        name,
+        make_stage(init, task),
+        packages={"torch": "2.0"},
+        started="2030-01-01T00:00:00+00:00",
+        finished="2030-01-01T00:10:00+00:00",
+        seconds=60.0,
+        processor_seconds=55.0,
+        steps=100,
+        tokens_per_second=16.7,
+        peak_memory_mib={"resident": 400.0},
+        results=found,
+    )
     folder = root / "stages" / name / "tasks" / task if task else root / "stages" / name
     write_json(folder / "card.json", card)
     write_json(folder / "config.json", MODEL | {"vocab": vocab})

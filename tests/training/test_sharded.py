@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import sharded_ranks
 import torch
 from newest import evaluate_and_keep
+from two_processes import ENVIRONMENT, ROOT, in_two
 
 from retort.config.model import as_text
 from retort.data.parts import prepare_paper
@@ -29,30 +28,6 @@ from retort.training.vocabularies import make_vocabulary
 
 STAGES = [("TinyBERT", 0), ("GLMD", 0), ("TinyBERT", 1)]
 """With a lens; towards words in a compressed vocabulary; on tasks, with the lens carried on."""
-
-ROOT = Path(__file__).parents[2]
-ENVIRONMENT = {
-    **os.environ,
-    "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT / 'tests'}",
-    "OMP_NUM_THREADS": "1",
-    "CUDA_VISIBLE_DEVICES": "",
-    "PYTHONWARNINGS": "ignore",
-}
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-
-
-def two(*arguments):
-    """Run a script in two processes; what they wrote."""
-    done = subprocess.run(
-        [*TORCHRUN, *map(str, arguments)],
-        env=ENVIRONMENT,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +63,7 @@ def root(alone, tmp_path_factory):
     for name in ("two", "killed", "damaged", "other"):
         # Published results are replaced; the task stage is made first, from what one process pretrained.
         shutil.copytree(alone.layout.root, root / name / alone.layout.root.name)
-    (root / "stderr").write_text(two(ROOT / "tests" / "sharded_ranks.py", "disturbed", root))
+    (root / "stderr").write_text(in_two(ROOT / "tests" / "sharded_ranks.py", "disturbed", root))
     return root
 
 
@@ -271,7 +246,7 @@ def test_the_same_script_runs_under_torchrun(alone, root, tmp_path):
     stage = sharded_ranks.stage_of(alone, "TinyBERT", 0)
     made = alone.layout.stage(stage).relative_to(alone.layout.root.parent)
     shutil.rmtree(tmp_path / made)
-    two(
+    in_two(
         "scripts/pretrain.py",
         "--config",
         config,

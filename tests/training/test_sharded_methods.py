@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from two_processes import in_two
 
-ROOT = Path(__file__).parents[2]
 METHODS = {
     "GLMD-0": "words in chunks, a compressed vocabulary",
     "GLMD-vc+al-0": "an ALBERT-like embedding",
@@ -32,23 +28,9 @@ REFUSED = "RL-KD-1"
 def found(tmp_path_factory):
     """Largest differences of reports (relative) and of parameters after three updates, by method."""
     out = tmp_path_factory.mktemp("gradients") / "found.json"
-    environment = {
-        **os.environ,
-        "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT / 'tests'}",
-        "OMP_NUM_THREADS": "1",
-        "CUDA_VISIBLE_DEVICES": "",
-    }
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
-        [*command, "tests/sharded_ranks.py", "gradients", out, *METHODS, REFUSED],
-        env=environment,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
+    assert "returned a view tensor" not in in_two(
+        "tests/sharded_ranks.py", "gradients", out, *METHODS, REFUSED
     )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "returned a view tensor" not in done.stderr
     return json.loads(out.read_text())
 
 

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,11 +10,11 @@ import torch
 pytest.importorskip("transformers")
 
 from text_models import ALL, bert, pair  # noqa: E402
+from two_processes import in_two  # noqa: E402
 
 from retort.models.hf.folders import load_family  # noqa: E402
 from retort.models.hf.units import HF_UNITS  # noqa: E402
 
-ROOT = Path(__file__).parents[2]
 SAMPLES = {
     "bert words": "a head with layers of its own, tied",
     "bert scores": "a loss inside the last block, whose output no loss reads",
@@ -36,23 +32,7 @@ SAVED = ("bart all", "t5 all", "llama all")
 def folder(tmp_path_factory):
     """What two processes found, beside one."""
     folder = tmp_path_factory.mktemp("texts")
-    environment = {
-        **os.environ,
-        "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT / 'tests'}",
-        "OMP_NUM_THREADS": "1",
-        "CUDA_VISIBLE_DEVICES": "",
-    }
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
-        [*command, "tests/text_ranks.py", folder],
-        env=environment,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "returned a view tensor" not in done.stderr
+    assert "returned a view tensor" not in in_two("tests/text_ranks.py", folder)
     return folder
 
 

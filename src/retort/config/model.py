@@ -208,7 +208,9 @@ class Variants(Section):
         description="Quirks whose switches are tried on every method that they change; [] = none."
     )
     seeds: tuple[Seed, ...] = Field(
-        min_length=1, description="Their training seeds; best among those of the methods they vary."
+        min_length=1,
+        description="Training seeds of GLMD's ablations and of the switched quirks of all papers; best among "
+        "those of the methods they vary.",
     )
 
 

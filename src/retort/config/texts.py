@@ -229,7 +229,9 @@ class TextHub(Section):
 class TextPaper(Section):
     """One paper on transformers models."""
 
-    seeds: tuple[Seed, ...] = Field(min_length=1, description="Training seeds.")
+    seeds: tuple[Seed, ...] = Field(
+        min_length=1, description="Training seeds; switched quirks have those of variants."
+    )
     pocket: TextPocket | None = Field(description="Generated texts; null unless data.source is pocket.")
     hub: TextHub | None = Field(description="Corpora on the hub; null unless data.source is hub.")
     limits: Limits = Field(description="How much of the data is used.")

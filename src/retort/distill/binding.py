@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from retort.distill.chains import lens_modules, lens_name, parts_of, tensors_of
-from retort.distill.distances import BatchDistance, GatheringDistance, TargetDistance, full_precision
+from retort.distill.comparing import Comparisons, Settings
+from retort.distill.distances import GatheringDistance
 from retort.distill.ensembles import examples_of
 from retort.distill.gathering import Gathered, forget, random_state
-from retort.distill.layermaps import Pair
-from retort.distill.lenses import Moment
 from retort.distill.objective import Objective, Term
 from retort.distill.passes import Passes
 from retort.distill.positions import Positions
@@ -25,7 +23,6 @@ from retort.distill.rows import (
     by_row,
     mean_share,
     position_mask,
-    reduced,
     scaled,
 )
 from retort.distill.schedules import Clock, Place, value_of
@@ -35,7 +32,6 @@ from retort.models.features import (
     HARD,
     WORDS,
     Family,
-    Features,
     Shape,
     Site,
     Totals,
@@ -43,17 +39,6 @@ from retort.models.features import (
 
 _HEADS = frozenset({WORDS, CLASS, HARD})
 """Sites behind a model's head, which a pass that only gathers hidden states does without."""
-
-
-@dataclass(frozen=True)
-class _Settings:
-    """What the rows of a term depend on besides features."""
-
-    clock: Clock
-    totals: Totals
-    weights: Tensor | None
-    words: WordTerms
-    gathered: Gathered | None = None
 
 
 class BoundObjective(nn.Module):
@@ -93,12 +78,13 @@ class BoundObjective(nn.Module):
                 made = lens_modules(term, name, number, student, shape)
                 self.lenses.update({key: lens for key, lens in made.items() if key not in self.lenses})
         self.policy = objective.ensemble.build(student, self.teachers)
-        self.steps = {
+        parts = {
             (name, number, index): parts_of(self.lenses, lens_name(step, name, number, index))
             for number in range(len(self.teachers))
             for name, term in zip(self.names, objective.terms, strict=True)
             for index, step in enumerate(term.via)
         }
+        self.comparisons = Comparisons(student, self.teachers, self.reading, parts)
 
     def student_sites(self, clock: Clock, edited: bool = False) -> frozenset[Site]:
         """What the student must record in the untouched (or the edited) pass."""
@@ -176,7 +162,9 @@ class BoundObjective(nn.Module):
                 for number, theirs in enumerate(seen.teachers[first:], start=first):
                     for pair in self.reading.pairs(term, clock, self.teachers[number]):
                         tensors = tensors_of(term, pair, seen.student, theirs)
-                        ours, other = self._through(name, term, pair, tensors, seen.student, clock, number)
+                        ours, other = self.comparisons.through(
+                            name, term, pair, tensors, seen.student, clock, number
+                        )
                         gathered.add((name, number, pair), term.by.gathered(ours, other, where))
 
     def loss(
@@ -229,7 +217,7 @@ class BoundObjective(nn.Module):
             weights = ensemble.weights(first.student, first.teachers, clock, self.policy)
         parts: dict[str, Tensor] = {}
         words = WordTerms(totals, self.kept_words, gathered, number)
-        settings = _Settings(clock, totals, weights, words, gathered)
+        settings = Settings(clock, totals, weights, words, gathered)
         for name, term in zip(self.names, self.objective.terms, strict=True):
             if not self.reading.silent(term, clock):
                 seen = second if term.edited else first
@@ -242,7 +230,7 @@ class BoundObjective(nn.Module):
             parts["ensemble"] = extra * (examples_of(first.student) / totals.examples)
         return Losses(torch.stack(list(parts.values())).sum(), parts, words.parted)
 
-    def _share(self, name: str, term: Term, seen: Seen, settings: _Settings) -> Tensor:
+    def _share(self, name: str, term: Term, seen: Seen, settings: Settings) -> Tensor:
         """A term's weighted rows, summed over this micro-batch and all teachers, over the batch's rows."""
         clock, totals = settings.clock, settings.totals
         place = Place(-1, self.student.layers)
@@ -254,7 +242,7 @@ class BoundObjective(nn.Module):
         for number, teacher in enumerate(seen.teachers):
             if number < ensemble.encoders:
                 continue
-            rows = self._rows(name, term, seen.student, teacher, settings, number)
+            rows = self.comparisons.rows(name, term, seen.student, teacher, settings, number)
             if term.weighted and settings.weights is not None:
                 rows = rows * by_row(settings.weights[number], rows, seen.student)
                 shares.append(mean_share(rows, seen.student, totals))
@@ -262,79 +250,3 @@ class BoundObjective(nn.Module):
                 weight = ensemble.others(len(self.teachers) - ensemble.encoders)
                 shares.append(scaled(mean_share(rows, seen.student, totals), weight))
         return shares[0] if len(shares) == 1 else torch.stack(shares).sum()
-
-    def _rows(
-        self, name: str, term: Term, ours: Features, theirs: Features, settings: _Settings, number: int
-    ) -> Tensor:
-        """One number per row (class terms: per example), gate and weight included.
-
-        Words and layers give a single number for all rows, where nothing asks for them one by one.
-        """
-        apart = term.above is not None or (term.weighted and settings.weights is not None)
-        clock, layers = settings.clock, self.student.depth(term.site)
-        assert term.by is not None
-        if term.layers is None:
-            if term.site == "words":
-                found = settings.words.rows(term, ours, theirs, number, apart)
-            else:
-                tensors = [ours[CLASS]], [theirs[CLASS]]
-                found = self._compare(name, term, Pair((-1,), (-1,)), tensors, ours, settings, number)
-            if term.above is not None:
-                found = torch.where(found > term.above(clock), found, 0.0)
-            return scaled(found, value_of(term.weight, clock, Place(-1, layers)))
-        rows = []
-        pairs = self.reading.pairs(term, clock, self.teachers[number])
-        for pair in pairs:
-            weight = value_of(term.weight, clock, Place(pair.student[0], layers, len(pairs)))
-            if weight != 0:
-                tensors = tensors_of(term, pair, ours, theirs)
-                found = self._compare(name, term, pair, tensors, ours, settings, number)
-                rows.append(scaled(found, weight))
-        if not rows:  # a model of one layer has no inner ones
-            return torch.zeros(len(ours.valid), device=ours.valid.device)
-        return torch.stack(rows).sum(0) if apart else torch.stack(rows).sum()
-
-    def _compare(
-        self,
-        name: str,
-        term: Term,
-        pair: Pair,
-        tensors: tuple[list[Tensor], list[Tensor]],
-        features: Features,
-        settings: _Settings,
-        number: int,
-    ) -> Tensor:
-        """Send a pair's tensors through the chain and compare what comes out, row by row."""
-        mine, other = self._through(name, term, pair, tensors, features, settings.clock, number)
-        by, totals = term.by, settings.totals
-        assert by is not None and not isinstance(by, TargetDistance)
-        with full_precision(mine):
-            if not isinstance(by, BatchDistance):
-                return reduced(term, by, mine, other, features, totals)
-            where = position_mask(features, term.mask, term.site)
-            if isinstance(by, GatheringDistance) and len(where) < totals.rows:
-                if settings.gathered is None:
-                    raise ValueError(f"{name}: is gathered from all micro-batches: ask for their losses()")
-                everywhere = settings.gathered[name, number, pair]
-                return by.rows_of_all(mine, other, where, everywhere, len(where) / totals.rows)
-            return by.rows(mine, other, where, settings.clock)
-
-    def _through(
-        self,
-        name: str,
-        term: Term,
-        pair: Pair,
-        tensors: tuple[list[Tensor], list[Tensor]],
-        features: Features,
-        clock: Clock,
-        number: int,
-    ) -> tuple[Tensor, Tensor]:
-        """What a chain makes of a pair's tensors: one for each side."""
-        ours, theirs = tensors
-        valid = position_mask(features, "valid", term.site)
-        heads = {"student": self.student.heads, "teacher": self.teachers[number].heads}
-        for index, step in enumerate(term.via):
-            modules = self.steps[name, number, index]
-            ours, theirs = step(ours, theirs, Moment(clock, pair, valid, heads, modules))
-        (mine,), (other,) = ours, theirs
-        return mine, other

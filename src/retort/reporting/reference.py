@@ -17,9 +17,6 @@ PLACES = ("tables", "figures")
 KINDS = ("*.csv", "*.md", "*.png", "*.svg")
 """What visitors look at; LaTeX, predictions and models can be made again."""
 
-NUMBERS = ("scores.csv", "hyper_parameters.csv", "claims.csv", "speed.csv")
-"""Files of a paper that exhibits are made from; a paper whose models are not timed has no speeds."""
-
 
 def write_reference(papers: Sequence[Results], folder: Path) -> None:
     """Write a run's configuration and, for each paper, its exhibits, judged claims and ``about.json``.
@@ -53,9 +50,8 @@ def _copy(source: Path, folder: Path) -> None:
         for kind in KINDS:
             for path in sorted((source / place).glob(kind)):
                 shutil.copyfile(path, folder / place / path.name)
-    for name in NUMBERS:
-        if (source / name).is_file():
-            shutil.copyfile(source / name, folder / name)
+    for path in sorted(source.glob("*.csv")):  # scores, judged claims and what else exhibits are made from
+        shutil.copyfile(path, folder / path.name)
 
 
 def about(results: Results) -> dict[str, Any]:

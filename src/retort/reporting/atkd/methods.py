@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
-from retort.plan import Plan
 from retort.recipes.describe import answers
 from retort.recipes.wording import compared
+from retort.reporting.method_rows import Layout, methods_table
 from retort.reporting.results import Results
-from retort.reporting.tables import Cell, Column, Line, Table, title_of
-from retort.reporting.track_rows import family_of
+from retort.reporting.tables import Table
 from retort.runs import Pretraining
 from retort.track_models import Models
 from retort.tracks import Row, TrackPlan
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-COLUMNS = ("family", "method", "answers", "compares", "rate", "epochs", "students")
-_WRAP = {"answers": 24, "compares": 44, "students": 20}
 _NOTES = (
     "Made from the recipes. Answers: whose are learned, word by word; prompts are always the data's. "
     "Compares: at which words, then how; a mean over the words of the batch. Of KL, the target is the word "
@@ -28,24 +21,17 @@ _NOTES = (
     "Every student starts from the same checkpoint, and all methods share rate, epochs and batches, as in "
     "the authors' code.",
 )
+_LAYOUT = Layout(
+    "What each method learns on and compares",
+    ("method", "answers", "compares", "rate", "epochs", "students"),
+    {"answers": 24, "compares": 44, "students": 20},
+    _NOTES,
+)
 
 
 def methods(results: Results) -> Table:
     """Build the table; its data are what it shows, one row a method."""
-    plan = Plan(results.config)
-    lines = [
-        (family_of(results, name), fields)
-        for name in results.tracks
-        for fields in _fields_of(TrackPlan(plan, results.paper, name))
-    ]
-    return Table(
-        name="methods",
-        title="What each method learns on and compares",
-        columns=tuple(Column(title_of(name), wrap=_WRAP.get(name, 0)) for name in COLUMNS[1:]),
-        lines=tuple(Line(tuple(map(Cell, fields)), family) for family, fields in lines),
-        data=_data(lines),
-        notes=_NOTES,
-    )
+    return methods_table(results, _LAYOUT, _fields_of)
 
 
 def _fields_of(track: TrackPlan) -> Iterator[list[str]]:
@@ -71,9 +57,3 @@ def _taught(models: Models, share: Fraction) -> str:
     teacher, *assistants, student = models
     stopped = "" if share == 1 else f" after {share} of its epochs"
     return f"{student} of {teacher}{stopped}" + "".join(f" through {symbol}" for symbol in assistants)
-
-
-def _data(lines: list[tuple[str, list[str]]]) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame([(family, *fields) for family, fields in lines], columns=list(COLUMNS))

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 from retort.models.hf.architecture import Slices
-from retort.plan import Plan
 from retort.recipes import Method
 from retort.recipes.outline import Part, outline
 from retort.recipes.wording import compared, layer_maps, learned
+from retort.reporting.method_rows import Layout, methods_table
 from retort.reporting.results import Results
-from retort.reporting.tables import Cell, Column, Line, Table, title_of
-from retort.reporting.track_rows import family_of
+from retort.reporting.tables import Table
 from retort.runs import Optimiser, Pretraining
 from retort.stages import Stage
 from retort.tracks import TrackPlan
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-COLUMNS = (
-    *("family", "method", "stage", "phase", "starts_from", "compares", "layers", "trained_beside"),
-    *("rate", "decay", "students"),
-)
-_WRAP = {"starts_from": 18, "compares": 40, "layers": 16, "rate": 12, "students": 16}
 _LAYERS = {
     "first": "first layers of each block",
     "last": "last layers of each block",
@@ -36,24 +26,20 @@ _NOTES = (
     "Rate and decay: of AdamW on the family's first student. As released, a method's rate stands to that of "
     "the family's first method as in the authors' scripts; methods under one recipe share theirs.",
 )
+_LAYOUT = Layout(
+    "What each method compares and starts from, stage by stage",
+    (
+        *("method", "stage", "phase", "starts_from", "compares", "layers", "trained_beside"),
+        *("rate", "decay", "students"),
+    ),
+    {"starts_from": 18, "compares": 40, "layers": 16, "rate": 12, "students": 16},
+    _NOTES,
+)
 
 
 def methods(results: Results) -> Table:
     """Build the table; its data are what it shows, one row a stage."""
-    plan = Plan(results.config)
-    lines = [
-        (family_of(results, name), fields)
-        for name in results.tracks
-        for fields in _stages(TrackPlan(plan, results.paper, name))
-    ]
-    return Table(
-        name="methods",
-        title="What each method compares and starts from, stage by stage",
-        columns=tuple(Column(title_of(name), wrap=_WRAP.get(name, 0)) for name in COLUMNS[1:]),
-        lines=tuple(Line(tuple(map(Cell, fields)), family) for family, fields in lines),
-        data=_data(lines),
-        notes=_NOTES,
-    )
+    return methods_table(results, _LAYOUT, _stages)
 
 
 def _stages(track: TrackPlan) -> Iterator[list[str]]:
@@ -101,9 +87,3 @@ def _by_task(stage: Stage, setting: Callable[[Optimiser], float]) -> str:
     if len(set(values.values())) == 1:
         return next(iter(values.values()))
     return ", ".join(f"{task} {value}" for task, value in values.items())
-
-
-def _data(lines: list[tuple[str, list[str]]]) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame([(family, *fields) for family, fields in lines], columns=list(COLUMNS))
