@@ -28,7 +28,7 @@ from retort.distill.objective import match, soft
 from retort.distill.schedules import Curriculum, Schedule
 from retort.quirks import rewrite
 from retort.recipes import equations, finetune, formulas, notation, wording
-from retort.recipes.equations import Scene, equation, summands
+from retort.recipes.equations import LOSS, Scene, summands
 from retort.recipes.glmd import METHODS
 from retort.recipes.outline import outline, several_teachers
 
@@ -129,6 +129,12 @@ BY_HAND = {
 def tex(text):
     text = re.sub(r"(?<![\\a-zA-Z])(?!ij)([a-zA-Z]{2,})", r"\\mathrm{\1}", text)
     return text.replace("@", r"\mathcal{L}_{\mathrm{hard}}")
+
+
+
+def equation(objective, *scene):
+    """The whole loss."""
+    return f"{LOSS} = " + " + ".join(summands(objective, *scene))
 
 
 @pytest.mark.parametrize("name", BY_HAND)
