@@ -56,10 +56,14 @@ def write_scales(folder, **files):
 def test_a_scale_that_extends_another_changes_what_it_names():
     small, full = load("pocket"), load("pocket-full")
     changed = {"scale", "pairs", "columns", "seeds", "variants"}
-    others = {"cka": {"seeds"}, "atkd": {"seeds"}}
+    more = {name: {"methods": True, "variants": True} for name in small.atkd.tracks}
+    others = {"cka": {"seeds": True}, "atkd": {"seeds": True, "tracks": more}}
     left_out = dict.fromkeys(changed, True) | others
     assert small.model_dump(exclude=left_out) == full.model_dump(exclude=left_out)
     assert len(full.seeds) >= 3 and full.columns == "all"
+    for name, track in small.atkd.tracks.items():
+        assert track.methods.items() <= full.atkd.tracks[name].methods.items()
+        assert track.variants.items() <= full.atkd.tracks[name].variants.items()
 
 
 @pytest.mark.parametrize(
