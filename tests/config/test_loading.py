@@ -56,10 +56,14 @@ def write_scales(folder, **files):
 def test_a_scale_that_extends_another_changes_what_it_names():
     small, full = load("pocket"), load("pocket-full")
     changed = {"scale", "pairs", "columns", "seeds", "variants"}
-    others = {"cka": {"seeds"}, "atkd": {"seeds"}}
+    rows = {"methods": True, "variants": True}
+    others = {"cka": {"seeds": True}, "atkd": {"seeds": True, "tracks": {"__all__": rows}}}
     left_out = dict.fromkeys(changed, True) | others
     assert small.model_dump(exclude=left_out) == full.model_dump(exclude=left_out)
     assert len(full.seeds) >= 3 and full.columns == "all"
+    for name, track in small.atkd.tracks.items():  # more rows, and none lost
+        for key in rows:
+            assert getattr(track, key).items() <= getattr(full.atkd.tracks[name], key).items()
 
 
 @pytest.mark.parametrize(
