@@ -197,6 +197,14 @@ def test_a_conditional_definition_is_followed(tmp_path):
     assert ("pack.losses", "mse") in graph.closure("pack.guarded:use")
 
 
+def test_an_import_for_types_is_never_executed_and_not_followed(tmp_path):
+    text = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from pack.losses import mse as f\n"
+    text += "else:\n    from pack.losses import kl as g\nclass Held:\n    one: f\n    two: g\n"
+    graph = write(tmp_path, {"typed.py": text})
+    reached = graph.closure("pack.typed:Held")
+    assert ("pack.losses", "kl") in reached and ("pack.losses", "mse") not in reached
+
+
 def test_modules_that_import_each_other_end(tmp_path):
     files = {
         "a.py": "from pack import b\ndef f():\n    return b\n",

@@ -89,9 +89,8 @@ class Workshop:
         if stage.phase == "pretraining":
             pretrain(stage, job)
         else:
-            for teacher in stage.teachers:
-                stored = all(run.reads_signals for run in teacher.runs.values())
-                if teacher.phase == "task" and stored and not self.plan.layout.signals(teacher).exists():
+            for teacher in stage.told_by:
+                if not self.plan.layout.signals(teacher).exists():
                     store_signals(teacher, job)
             train_tasks(stage, job)
         return self.plan.layout.stage(stage)

@@ -11,6 +11,7 @@ import torch
 
 from retort import devices
 from retort.errors import InputError
+from retort.files import SEAL
 from retort.models.glm_architecture import Architecture
 from retort.models.glm_builder import glm_config, vocabulary_rows
 from retort.stages import SlicedCompression
@@ -23,6 +24,7 @@ from retort.training.setup import (
     load_teachers,
     model_folder,
     prepare_process,
+    scratch_folder,
     starting_family,
     vocabulary_map,
     weights_digest,
@@ -172,3 +174,16 @@ def test_logs_are_json_lines(tmp_path):
     lines = (tmp_path / "log.jsonl").read_text().splitlines()
     assert [json.loads(line)["loss"] for line in lines] == [0.5, 0.25]
     assert lines[0] == '{"loss": 0.5, "step": 1}'
+
+
+def test_a_training_state_is_named_after_the_signals_that_it_learns_from(workshop, tmp_path):
+    stage = next(s for s in workshop.plan.stages.values() if s.told_by)
+    copy = workshop.without(stage, tmp_path)
+    job = copy.job(stage)
+    before = scratch_folder(stage, job)
+    seal = copy.plan.layout.signals(stage.told_by[0]) / SEAL
+    assert seal.is_file() and scratch_folder(stage, job) == before
+    content = seal.read_text()
+    seal.unlink()
+    seal.write_text(content + "\n")
+    assert scratch_folder(stage, job) != before
