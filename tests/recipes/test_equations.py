@@ -131,7 +131,6 @@ def tex(text):
     return text.replace("@", r"\mathcal{L}_{\mathrm{hard}}")
 
 
-
 def equation(objective, *scene):
     """The whole loss."""
     return f"{LOSS} = " + " + ".join(summands(objective, *scene))
