@@ -82,12 +82,12 @@ def test_rows_are_the_configured_methods_in_the_papers_order(table, shared_root)
 
 
 def test_a_users_own_method_comes_last(monkeypatch, shared_root):
-    from retort.plan import Plan
     from retort.recipes import Method
     from retort.recipes.glmd import GLMD, KD
+    from retort.reporting import recipes
 
     own = Method("Mine", (finetune(match("hidden", Uniform(), MSE())),), "Me (2030).")
-    monkeypatch.setattr(Plan, "methods", (own, GLMD, KD))
+    monkeypatch.setattr(recipes, "chosen_methods", lambda config, own_ones: (own, GLMD, KD))
     table = table1(Results(shared_root))
     assert [(line.cells[0].text, line.group) for line in table.lines] == [
         ("KD", "Single teacher"),
