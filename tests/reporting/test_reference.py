@@ -41,7 +41,7 @@ def test_exhibits_are_copied_and_models_left(results, tmp_path):
         "glmd/tables/table3.md",
         "glmd/figures/overview.png",
         "glmd/scores.csv",
-        "config.json",
+        "glmd/config.json",
     } <= names
     assert not {name for name in names if name.endswith((".tex", ".safetensors", ".jsonl"))}
     described = read_json(tmp_path / "reference" / "glmd" / "about.json")
@@ -50,13 +50,13 @@ def test_exhibits_are_copied_and_models_left(results, tmp_path):
     assert described["training_seconds"] == 60.0 * described["runs"] > 0
 
 
-def test_a_newer_reference_replaces_an_older_one(results, tmp_path):
+def test_a_newer_part_replaces_an_older_one_and_no_other(results, tmp_path):
     for paper in ("glmd", "cka"):
         (tmp_path / "reference" / paper / "tables").mkdir(parents=True)
-        (tmp_path / "reference" / paper / "tables" / "old.csv").write_text("gone")
+        (tmp_path / "reference" / paper / "tables" / "old.csv").write_text("of another run")
     write_reference([results], tmp_path / "reference")
-    assert not list((tmp_path / "reference").rglob("old.csv"))
-    assert {path.name for path in (tmp_path / "reference").iterdir()} == {"glmd", "config.json"}
+    assert [path.parts[-3] for path in (tmp_path / "reference").rglob("old.csv")] == ["cka"]
+    assert {path.name for path in (tmp_path / "reference").iterdir()} == {"glmd", "cka"}
 
 
 def test_every_paper_of_a_run_has_its_part(both_pages, tmp_path):
@@ -68,7 +68,7 @@ def test_every_paper_of_a_run_has_its_part(both_pages, tmp_path):
     command = [sys.executable, script, "--results", root, "--out", folder]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
-    assert {path.name for path in folder.iterdir()} == {"glmd", "cka", "config.json"}
+    assert {path.name for path in folder.iterdir()} == {"glmd", "cka"}
     papers = shown_papers(Results(root))
     assert [results.paper for results in papers] == ["glmd", "cka"]
     for results in papers:
@@ -77,7 +77,9 @@ def test_every_paper_of_a_run_has_its_part(both_pages, tmp_path):
         described = read_json(folder / results.paper / "about.json")
         assert described["seeds"] == list(results.seeds)
         assert described["runs"] == len(results.runs) > 0
-    for name in files_of(folder) - {"config.json", "glmd/about.json", "cka/about.json"}:
+        assert read_json(folder / results.paper / "config.json") == read_json(root / "config.json")
+    added = {f"{paper}/{name}.json" for paper in ("glmd", "cka") for name in ("about", "config")}
+    for name in files_of(folder) - added:
         assert (folder / name).read_bytes() == (root / name).read_bytes()
 
 

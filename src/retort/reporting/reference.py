@@ -19,10 +19,10 @@ KINDS = ("*.csv", "*.md", "*.png", "*.svg")
 
 
 def write_reference(papers: Sequence[Results], folder: Path) -> None:
-    """Write a run's configuration and, for each paper, its exhibits, judged claims and ``about.json``.
+    """Write for each paper a folder with its exhibits, judged claims, ``config.json`` and ``about.json``.
 
-    The layout is that of ``results/<scale>``. An older reference is replaced as a whole, also what it had of
-    papers that this run lacks: all numbers of a reference are one run's.
+    A paper's part is replaced as a whole, so that all its numbers are one run's. Parts of papers that this run
+    lacks stay: papers share no numbers, and each part says itself which run it is of.
 
     Args:
         papers: what the run found for each of its papers, at least one.
@@ -36,11 +36,11 @@ def write_reference(papers: Sequence[Results], folder: Path) -> None:
         if not all((source / place).is_dir() for place in PLACES):
             raise InputError(f"{source}: has no tables and figures yet; finish the run first")
     described = {results.paper: about(results) for results in papers}
-    with atomic_folder(folder) as temporary:
-        for results in papers:
-            _copy(results.root / results.paper, temporary / results.paper)
-            write_json(temporary / results.paper / "about.json", described[results.paper])
-        shutil.copyfile(papers[0].config_file, temporary / "config.json")
+    for results in papers:
+        with atomic_folder(folder / results.paper) as temporary:
+            _copy(results.root / results.paper, temporary)
+            write_json(temporary / "about.json", described[results.paper])
+            shutil.copyfile(results.config_file, temporary / "config.json")
 
 
 def _copy(source: Path, folder: Path) -> None:
