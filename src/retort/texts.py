@@ -12,9 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from retort.config.model import Config
+from retort.config.model import Config, Source
 from retort.config.texts import Split, TextPaper, TextPocket, Track
 from retort.data.glue.tasks import SPECS as GLUE
+from retort.data.instructions.sets import OFF_HUB
 from retort.data.instructions.sets import SPECS as INSTRUCTION_SETS
 from retort.data.seq2seq.tasks import SPECS as PAIRS
 from retort.errors import InputError
@@ -205,18 +206,23 @@ def _name(part: str, made_of: Any) -> str:
     return f"{part}.{digest_of(made_of)}"
 
 
+def source_of(config: Config, name: str) -> Source:
+    """Where a data set comes from: of what the hub does not have from the folder."""
+    return "folder" if config.data.source == "hub" and name in OFF_HUB else config.data.source
+
+
 def _text_origin(config: Config, section: TextPaper, name: str) -> list[Any]:
     """What a part's raw data follows from."""
-    data = config.data
+    data, source = config.data, source_of(config, name)
     languages = [*languages_of(section)] if name == CORPUS else []
-    if data.source == "pocket":
+    if source == "pocket":
         assert data.pocket is not None and section.pocket is not None
         sizes = section.pocket
         if name == CORPUS:
             return ["pocket", data.pocket.world_seed, sizes.documents, sizes.multilingual, languages]
         split = pocket_split(sizes, name)
         return ["pocket", data.pocket.world_seed, name, split.train, split.dev]
-    if data.source == "folder":
+    if source == "folder":
         return ["folder", config.data_root, name, languages]
     assert section.hub is not None
     return ["hub", name, section.hub.model_dump(mode="json") if name == CORPUS else None, languages]

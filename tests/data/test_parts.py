@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from retort.config import load
-from retort.data.parts import KINDS, encoder_of, files_of, provider_of
+from retort.data.parts import KINDS, encoder_of, files_of, provide, provider_of
+from retort.errors import InputError
+from retort.files import read_json
 from retort.fingerprint import OBSERVERS, CodeGraph, root_of
 from retort.papers import PAPERS
 from retort.plan import Plan
@@ -88,3 +91,27 @@ def test_files_of_a_part_are_those_that_are_there_and_its_own(tmp_path, part, na
     config = load("smoke", {"data_root": str(tmp_path), "data": data})
     assert sorted(path.relative_to(tmp_path).as_posix() for path in files_of(config, part)) == sorted(named)
     assert files_of(load("smoke"), part) == []
+
+
+KOALA = {"idx": 0, "instruction": "say b", "input": "", "output": "b", "prompt": "say b"}
+
+
+def test_what_the_hub_does_not_have_comes_from_the_folder(tmp_path):
+    """The sets that the ATKD paper judges by are in nobody's repository of plain files."""
+    (tmp_path / "instructions").mkdir()
+    (tmp_path / "instructions" / "koala.jsonl").write_text(json.dumps(KOALA) + "\n")
+    alone, beside = load("paper"), load("paper", {"data_root": str(tmp_path)})
+    with pytest.raises(InputError, match=r"data_root: is null, but the hub has no plain files of koala; .*"):
+        provide(alone, "atkd-koala", tmp_path / "out")
+    provide(beside, "atkd-koala", tmp_path / "out")
+    manifest = read_json(tmp_path / "out" / "manifest.json")
+    assert manifest["instructions"] == {"koala": str(tmp_path / "instructions" / "koala.jsonl")}
+    assert files_of(beside, "atkd-koala") == [tmp_path / "instructions" / "koala.jsonl"]
+    assert files_of(beside, "atkd-mmlu") == [] and provider_of(beside, "atkd-mmlu").__name__.startswith("hub")
+    changed = {part for part, name in Plan(alone).data.items() if Plan(beside).data[part] != name}
+    assert changed == {f"atkd-{name}" for name in ("dolly", "self_inst", "vicuna", "koala", "wizardlm")}
+
+
+def test_a_folder_that_nothing_is_read_from_is_refused(tmp_path):
+    with pytest.raises(InputError, match="data_root: is given, but data.source is 'hub', which reads no"):
+        load("paper", {"data_root": str(tmp_path), "papers": ["glmd", "cka"]})

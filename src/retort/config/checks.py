@@ -8,7 +8,7 @@ from typing import Any
 
 from retort.config.messages import nearest
 from retort.config.model import Config, pair_models, teachers_of
-from retort.config.text_checks import text_problems
+from retort.config.text_checks import off_hub, text_problems
 
 
 def problems(config: Config) -> list[str]:
@@ -64,7 +64,7 @@ def _unread(config: Config) -> list[str]:
     """What was meant, but would not be looked at."""
     found = []
     source = config.data.source
-    if source != "folder" and config.data_root is not None:
+    if source != "folder" and config.data_root is not None and not (source == "hub" and off_hub(config)):
         found.append(
             f"data_root: is given, but data.source is '{source}', which reads no folder; "
             "add --config data={source: folder}, or set data_root to null"

@@ -80,10 +80,13 @@ class Vocabulary(Section):
     multiple_of: Count = Field(description="Rows of the word table are padded up to a multiple of this.")
 
 
+Source = Literal["pocket", "folder", "hub"]
+
+
 class Data(Section):
     """Source and amount of the data."""
 
-    source: Literal["pocket", "folder", "hub"] = Field(
+    source: Source = Field(
         description="pocket = the generated world; folder = data_root, official layouts; hub = Hugging Face."
     )
     pocket: PocketData | None = Field(description="The generated world; null unless source is pocket.")
@@ -241,7 +244,8 @@ class Config(Section):
     )
     seeds: tuple[Seed, ...] = Field(min_length=1, description="Training seeds.")
     data_root: str | None = Field(
-        description="Folder in the official layouts (superglue/, corpus/); null = none."
+        description="Folder in the official layouts (superglue/, corpus/); null = none. With data.source hub "
+        "it holds what the hub does not have: some sets of instructions."
     )
     precision: Literal["float32", "bfloat16"] = Field(description="Autocast type; losses are always float32.")
     device: Literal["auto", "cpu", "cuda"] = Field(description="auto = a GPU where there is one.")

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from retort.config.messages import nearest
 from retort.config.model import Config, has_section
 from retort.config.texts import TextPaper, Track
+from retort.data.instructions.sets import OFF_HUB
 from retort.papers import PAPERS, Scoring
 
 _NAME = re.compile(r"\w+")
@@ -38,6 +39,15 @@ def text_problems(config: Config) -> Iterator[str]:
             yield from _tasks(place, paper, track)
             yield from _corpus(config, place, track)
     yield from _symbols(config)
+
+
+def off_hub(config: Config) -> tuple[str, ...]:
+    """The data sets that the papers use and the hub does not have: they are read from a folder."""
+    sections = [config.section(paper) for paper in config.papers if has_section(paper)]
+    tracks = [track for section in sections if section is not None for track in section.tracks.values()]
+    used = [track.instructions for track in tracks if track.instructions is not None]
+    names = dict.fromkeys(name for settings in used for name in (*settings.train, *settings.sets))
+    return tuple(filter(OFF_HUB.__contains__, names))
 
 
 def _sources(config: Config, paper: str, section: TextPaper) -> Iterator[str]:

@@ -11,6 +11,7 @@ from retort.data.instruction_sources import (
     instruction_files,
     open_instructions,
 )
+from retort.data.instructions.sets import spec_of
 from retort.data.manifests import Manifest
 from retort.data.pocket.instructions import PocketInstructions, generate_instructions
 from retort.data.sources import HubCorpus
@@ -43,7 +44,12 @@ def pocket_instructions(config: Config, paper: str, name: str, out: Path) -> Man
 
 def folder_instructions(config: Config, paper: str, name: str, out: Path) -> Manifest:
     """A part of a folder, checked."""
-    assert config.data_root is not None
+    if config.data_root is None:
+        file = f"instructions/{spec_of(name).file}"
+        raise InputError(
+            f"data_root: is null, but the hub has no plain files of {name}; add --config data_root=<folder>, "
+            f"with {file} in it"
+        )
     root = Path(config.data_root)
     if not root.is_dir():
         raise InputError(f"data_root: {root} is not a folder; name one with the official layouts in it")

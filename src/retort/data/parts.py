@@ -16,7 +16,7 @@ from retort.data.encoding import Given
 from retort.data.manifests import Manifest
 from retort.files import write_json
 from retort.plan import Plan
-from retort.texts import CORPUS, paper_of_part
+from retort.texts import CORPUS, paper_of_part, source_of
 
 Provider = Callable[[Config, str, str, Path], Manifest]
 """Makes a raw part: of a configuration, a paper, a data set (or :data:`CORPUS`), in a folder."""
@@ -73,7 +73,7 @@ def provider_of(config: Config, part: str) -> Provider:
     """What makes a raw part from the configuration's source."""
     paper, name = paper_of_part(part)
     kind = KINDS[paper]
-    return (kind.corpus if name == CORPUS else kind.sets)[config.data.source]
+    return (kind.corpus if name == CORPUS else kind.sets)[source_of(config, name)]
 
 
 def encoder_of(plan: Plan, part: str) -> Callable[[Given, Path], None]:
@@ -86,7 +86,7 @@ def encoder_of(plan: Plan, part: str) -> Callable[[Given, Path], None]:
 def files_of(config: Config, part: str) -> list[Path]:
     """The files of the data folder that a raw part is made from; generated and fetched data have none."""
     paper, name = paper_of_part(part)
-    return KINDS[paper].files(config, paper, name) if config.data.source == "folder" else []
+    return KINDS[paper].files(config, paper, name) if source_of(config, name) == "folder" else []
 
 
 def provide(config: Config, part: str, out: Path) -> None:

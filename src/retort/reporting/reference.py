@@ -21,8 +21,8 @@ KINDS = ("*.csv", "*.md", "*.png", "*.svg")
 def write_reference(papers: Sequence[Results], folder: Path) -> None:
     """Write for each paper a folder with its exhibits, judged claims, ``config.json`` and ``about.json``.
 
-    A paper's part is replaced as a whole, so that all its numbers are one run's. Parts of papers that this run
-    lacks stay: papers share no numbers, and each part says itself which run it is of.
+    A paper's part is replaced as a whole, so that all its numbers are one run's. Parts of papers that this
+    run lacks stay: papers share no numbers, and each part says itself which run it is of.
 
     Args:
         papers: what the run found for each of its papers, at least one.

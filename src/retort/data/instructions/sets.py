@@ -166,6 +166,8 @@ SPECS: dict[str, InstructionSpec] = {
 instruct-eval, which the authors run."""
 
 SETS: tuple[str, ...] = tuple(SPECS)
+OFF_HUB = frozenset(name for name, spec in SPECS.items() if spec.hub is None)
+"""Those that the hub has no plain files of."""
 TRAINING, GENERATION, UNDERSTANDING = (
     tuple(spec.name for spec in SPECS.values() if spec.role == role)
     for role in ("training", "generation", "understanding")
