@@ -174,6 +174,8 @@ def evaluations(
             losses["kl"] = 20 / LEVELS.get(method, 20.0) / (1 + part)
         for name in SETS[family]:
             own = {"ends": 40.0 + 20 * part, "length": 0.5 + 0.25 * part, "distinct1": 0.5, "distinct2": 0.75}
+            if role != "teacher" and method != "SFT":
+                own["teacher_nll"] = 4.0 - part if name == "dolly" else 1.0
             own |= {"starts" if name != "bbh" else "rougeL": 7.0}
             losses |= {f"{name}:{metric}": value for metric, value in own.items()}
         losses |= unsure(size_of(pair.partition("-")[0])["decoder_layers"])

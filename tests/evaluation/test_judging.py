@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
-import torch
-from causal_models import model_of, prompts_of, setup
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retort.data.text_tokenizer import OPT_SPECIALS, TextTokenizer
 from retort.errors import InputError
-from retort.evaluation.judging import QUESTION, Comparison, LikelihoodJudge, VerdictJudge, judge_pairs
-from retort.models.hf.families import family_of
-
-CPU = torch.device("cpu")
+from retort.evaluation.judging import QUESTION, AskedJudge, judge_pairs, read_verdict
 
 
 class Longer:
@@ -36,13 +32,16 @@ def judged(judge, ours, theirs):
 
 def test_wins_losses_and_ties():
     found = judged(Longer(), ["aaa", "a", "aa"], ["a", "aaa", "bb"])
-    assert found.outcomes.tolist() == [1, 0, 0.5] and found.win_rate == 50 and found.first == 0.5
-    assert found.on([0, 0, 1]) == pytest.approx(200 / 3) and found.keys == ("k0", "k1", "k2")
+    assert found.outcomes.tolist() == [1, 0, 0.5] and found.win_rate == 50 and found.first == 50
+    assert found.sides.tolist() == [[1, 1], [0, 0], [0.5, 0.5]] and found.readable == 100
+    draws = found.win_rates(np.array([[2.0, 1.0, 0.0], [1.0, 1.0, 1.0]]))
+    assert draws == pytest.approx([200 / 3, 50]) and found.keys == ("k0", "k1", "k2")
 
 
 def test_a_preference_that_turns_with_the_order_is_a_tie():
     found = judged(Longer(bias=2), ["aaaaa", "a", "aa"], ["a", "aa", "bb"])
-    assert found.outcomes.tolist() == [1, 0.5, 0.5] and found.first == pytest.approx(5 / 6)
+    assert found.outcomes.tolist() == [1, 0.5, 0.5] and found.first == pytest.approx(500 / 6)
+    assert found.sides.tolist() == [[1, 1], [1, 0], [1, 0]]
     assert judged(Longer(bias=99), ["aaa"] * 4, ["a"] * 4).outcomes.tolist() == [0.5] * 4
 
 
@@ -60,52 +59,42 @@ def test_other_items_are_refused():
         judge_pairs(Longer(), {}, {}, {})
 
 
-def test_a_verdict_is_the_likelier_of_two_numbers():
-    tokenizer = TextTokenizer.train([QUESTION + " one two 1 2"], 120, OPT_SPECIALS)
-    _, layout = setup("opt")
-    family = family_of(model_of("opt", tokenizer, layout, room=256))
-    judge = VerdictJudge(family, tokenizer, layout, CPU)
-    (chance,) = judge.chances([Comparison("k", "two", "one two", "two")])
-    asked = QUESTION.format(instruction="two", first="one two", second="two")
-    ids = torch.tensor([[layout.end, *tokenizer.ids(asked)]])
-    with torch.no_grad():
-        logits = family.module.eval()(input_ids=ids).logits[0, -1]
-    one, two = (tokenizer.ids(f"\n{number}")[-1] for number in "12")
-    assert chance == pytest.approx(float(logits[[one, two]].softmax(-1)[0]), rel=1e-5) and one != two
-    family.module.train()
-    (again, back) = judge.chances(
-        [Comparison("k", "two", *pair) for pair in (("one two", "two"), ("two", "one two"))]
-    )
-    assert again == chance != back and family.module.training
+@pytest.mark.parametrize(
+    ("reply", "verdict"),
+    [
+        ("1", 1.0),
+        ("Response 2 is better.", 0.0),
+        ("2\n\n2", 0.0),
+        ("**1**", 1.0),
+        ("Response 1 is better than Response 2.", None),
+        ("neither", None),
+        ("12", None),
+        ("1.5", None),
+        ("a1", None),
+        ("1 (of 3)", None),
+        ("", None),
+    ],
+)
+def test_replies(reply, verdict):
+    found = read_verdict(reply)
+    assert math.isnan(found) if verdict is None else found == verdict
 
 
-def test_a_tokenizer_without_numbers_cannot_judge():
-    tokenizer = TextTokenizer.train([QUESTION.replace("1", "").replace("2", "")], 120, OPT_SPECIALS)
-    _, layout = setup("opt")
-    judge = VerdictJudge(family_of(model_of("opt", tokenizer, layout)), tokenizer, layout, CPU)
-    with pytest.raises(InputError, match="judge: its tokenizer does not tell 1 from 2"):
-        judge.chances([Comparison("k", "a", "b", "c")])
+def test_what_cannot_be_read_is_a_tie_and_counted():
+    replies = iter([["1", "2", "who knows", "1"], ["2", "?", "2", "1"]])
+    found = judged(AskedJudge(lambda asked: next(replies)), list("abcd"), list("efgh"))
+    there, back = found.sides.T.tolist()
+    assert there[:2] == [1, 0] and math.isnan(there[2]) and there[3] == 1
+    assert back[0] == 1 and math.isnan(back[1]) and back[2:] == [1, 0]
+    assert found.outcomes.tolist() == [1, 0.5, 0.5, 0.5] and found.win_rate == 62.5
+    assert found.readable == 75 and found.first == 50  # 1, 2, 1 and 2, 2, 1
+    none = judged(AskedJudge(lambda asked: [""] * len(asked)), ["a"], ["b"])
+    assert none.outcomes.tolist() == [0.5] and none.readable == 0 and math.isnan(none.first)
 
 
-def test_a_likelihood_judge_prefers_what_its_model_would_say():
-    tokenizer, layout = setup("llama")
-    family = family_of(model_of("llama", tokenizer, layout))
-    prompts = {example.key: example for example in prompts_of(tokenizer, layout)}
-    judge = LikelihoodJudge(family, prompts, tokenizer, layout, CPU)
-
-    def mean(key, text):
-        ids = [*prompts[key].prompt.tolist(), *tokenizer.ids(text), layout.end]
-        with torch.no_grad():
-            chances = family.module.eval()(input_ids=torch.tensor([ids])).logits[0].log_softmax(-1)
-        places = range(len(prompts[key].prompt), len(ids))
-        return np.mean([float(chances[place - 1, ids[place]]) for place in places])
-
-    keys = list(prompts)
-    ours = dict(zip(keys, ("one two", "three", "five six", "ten", "two"), strict=True))
-    theirs = dict(zip(keys, ("ten", "nine eight", "four", "one one", "seven"), strict=True))
-    found = judge_pairs(judge, dict.fromkeys(keys, ""), ours, theirs)
-    right = [float(mean(key, ours[key]) > mean(key, theirs[key])) for key in keys]
-    assert found.outcomes.tolist() == right and 0 < sum(right) < len(right)
-    (chance,) = judge.chances([Comparison(keys[0], "", "one two", "ten")])
-    gap = mean(keys[0], "one two") - mean(keys[0], "ten")
-    assert chance == pytest.approx(1 / (1 + np.exp(-gap)), rel=1e-4)
+def test_both_orders_are_asked():
+    asked = []
+    judge = AskedJudge(lambda questions: asked.append(questions) or ["1"] * len(questions))
+    judge_pairs(judge, {"k": "q"}, {"k": "x"}, {"k": "y"})
+    orders = (("x", "y"), ("y", "x"))
+    assert asked == [[QUESTION.format(instruction="q", first=a, second=b)] for a, b in orders]

@@ -5,12 +5,9 @@ from __future__ import annotations
 import math
 
 import pytest
-import torch
-from causal_models import model_of, setup
 
-from retort.data.text_tokenizer import LLAMA_SPECIALS, TextTokenizer
 from retort.errors import InputError
-from retort.evaluation.ratings import RATING, local_asker, rate_pairs, read_ratings
+from retort.evaluation.ratings import RATING, rate_pairs, read_ratings
 
 
 @pytest.mark.parametrize(
@@ -39,7 +36,7 @@ def rated(replies):
 def test_the_score_is_a_ratio_of_sums_over_what_could_be_read():
     found = rated(["Assistant 1: 4\nAssistant 2: 8", "what?", "Assistant 1: 9\nAssistant 2: 2"])
     assert found.ratio == pytest.approx(130) and found.readable == pytest.approx(200 / 3)
-    assert found.on([0, 0, 1]) == 50 and math.isnan(found.on([1]))
+    assert math.isnan(rated(["what?"]).ratio)
 
 
 def test_the_response_is_first():
@@ -56,14 +53,3 @@ def test_other_items_are_refused():
         InputError, match="judge: questions and answers have different keys, or none; rate the"
     ):
         rate_pairs(lambda asked: [], {"a": ""}, {"a": ""}, {})
-
-
-def test_a_local_model_answers_greedily():
-    tokenizer = TextTokenizer.train([RATING], 150, LLAMA_SPECIALS)
-    _, layout = setup("llama")
-    model = model_of("llama", tokenizer, layout, room=300)
-    ask = local_asker(model, tokenizer, layout, torch.device("cpu"))
-    one, two = ask(["two answers", "to a question"])
-    assert (one, two) == (ask(["two answers"])[0], ask(["to a question"])[0]) and one != two
-    assert len(tokenizer.ids(one)) <= 64
-    assert math.isnan(rate_pairs(ask, {"a": "x"}, {"a": "y"}, {"a": "z"}).ratio)

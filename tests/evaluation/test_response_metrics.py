@@ -93,11 +93,6 @@ def test_a_resampled_set_scores_as_one_that_was_generated_so(rows, data, by_grou
     assert here == pytest.approx(there)
 
 
-def test_more_scores_join():
-    found = scored([("a", True, ["b"]), ("c", True, ["d"])]).plus("nll", np.array([[3.0, 2.0], [1.0, 2.0]]))
-    assert found.metrics["nll"] == 1.0 and found.on([0])["nll"] == 1.5
-
-
 def test_distinct():
     assert distinct(["a b a", "a b"], 1) == 2 / 5
     assert distinct(["a b a", "a b"], 2) == 2 / 3

@@ -15,7 +15,7 @@ from retort.errors import REMEDIES, run_cli
 NUMBER = "expected a whole number, 1 or more"
 NEED_CONFIG = (
     *("check_gates", "collect_scores", "distill_task", "encode_text", "export_student"),
-    *("map_vocabulary", "measure_landscape", "measure_speed"),
+    *("judge_responses", "map_vocabulary", "measure_landscape", "measure_speed"),
     *("prepare_data", "pretrain", "show_plan", "teacher_signals"),
 )
 NEED_RESULTS = ("export_reference", "judge_claims", "make_figure", "make_report", "make_table", "summarise")

@@ -70,11 +70,21 @@ def _together(keys: tuple[str, ...], records: int, scores: Callable[[np.ndarray]
     return Answers(keys, records, scores, {"": records})
 
 
-def _responses(path: Path) -> Answers:
+def read_responses(path: Path) -> list[Said]:
+    """The responses of a run to instructions, set by set.
+
+    Raises:
+        InputError: no such file, no response, or a line that is none.
+    """
     names = Said._fields
     lines = [Said(*line) for line in _lines(path, names, (str, str, bool, list, (str, type(None)), str))]
     if not lines:
         raise InputError(f"{path}: no response; {_AGAIN}")
+    return lines
+
+
+def _responses(path: Path) -> Answers:
+    lines = read_responses(path)
     parts = {name: len(part) for name, part in by_set(lines).items()}
     return Answers(tuple(line.key for line in lines), len(lines), mean_over_sets(lines), parts)
 

@@ -195,6 +195,15 @@ def _judged(stage: Stage, run: TaskRun, size: TextSize, sizes: Sizes) -> Iterato
             predicted = _COMPARED_AT_ONCE * one.response.mean
             batch = TextRows(Rows(_COMPARED_AT_ONCE, longest, valid, predicted))
             yield from _losses(stage, batch, one.dev, sizes)
+            yield from _reread(stage, one.dev, one.prompt.mean, new, sizes)
+
+
+def _reread(stage: Stage, texts: float, prompt: float, new: float, sizes: Sizes) -> Iterator[Work]:
+    """The teacher's loss of what the student wrote."""
+    for teacher in stage.teachers[:1]:
+        model, length = text_model(teacher), prompt + new
+        logits = word_logits(texts * new, sizes.text_rows(teacher), output_width(model), trained=False)
+        yield forward(model, texts, length, 0.0, texts * length) + logits
 
 
 def _in_chunks(

@@ -8,33 +8,22 @@ judge is a model behind a network; this one is whatever answers, and its score i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import torch
 
-from retort.data.instructions.templates import CHAT_END
-from retort.data.layouts import Layout
-from retort.data.prompt_examples import PromptExample
-from retort.data.text_tokenizer import TextTokenizer
 from retort.errors import InputError
-from retort.evaluation.completion import complete
-from retort.evaluation.decoding import Sampling
-
-Ask = Callable[[Sequence[str]], list[str]]
-"""Whoever answers: a reply for each question."""
+from retort.evaluation.judging import Ask
 
 RATING = (
-    "Human:\nRate two answers to a question, each from 1 to 10, by how helpful, relevant, accurate and "
+    "Rate two answers to a question, each from 1 to 10, by how helpful, relevant, accurate and "
     "detailed they are.\n\nQuestion: {question}\n\nAssistant 1: {first}\n\nAssistant 2: {second}\n\n"
-    "Write nothing but two lines, 'Assistant 1: <score>' and 'Assistant 2: <score>'." + CHAT_END
+    "Write nothing but two lines, 'Assistant 1: <score>' and 'Assistant 2: <score>'."
 )
 """What a judge is asked; the form of its reply is the one that the authors ask for."""
 
 _SCORE = re.compile(r"Assistant ([12]):\s*(\d+(?:\.\d+)?)")
-_LONGEST_REPLY = 64
 
 
 @dataclass(frozen=True)
@@ -54,15 +43,11 @@ class RatedPairs:
         """Share of replies that could be read, in percent."""
         return 100.0 * float((~np.isnan(self.ratings[:, 0])).mean())
 
-    def on(self, chosen: Sequence[int] | np.ndarray) -> float:
-        """The ratio of both sums on some items, which may repeat, in percent; NaN if none is readable."""
-        ours, theirs = np.nansum(self.ratings[np.asarray(chosen)], axis=0)
-        return 100.0 * float(ours / theirs) if theirs > 0 else float("nan")
-
     @property
     def ratio(self) -> float:
-        """On all items, in percent."""
-        return self.on(np.arange(len(self.keys)))
+        """Sum of the responses' ratings over that of the references', in percent; NaN if none is readable."""
+        ours, theirs = np.nansum(self.ratings, axis=0)
+        return 100.0 * float(ours / theirs) if theirs > 0 else float("nan")
 
 
 def rate_pairs(
@@ -94,20 +79,3 @@ def read_ratings(reply: str) -> tuple[float, float] | None:
         return None
     by_place = dict(scores)
     return by_place["1"], by_place["2"]
-
-
-def local_asker(model: Any, tokenizer: TextTokenizer, layout: Layout, device: torch.device) -> Ask:
-    """A causal model as judge; its replies are greedy and of at most 64 tokens, as the authors ask for."""
-
-    def ask(questions: Sequence[str]) -> list[str]:
-        nothing = np.zeros(0, np.int32)
-        prompts = [
-            PromptExample(
-                str(n), np.array([*layout.source[0], *tokenizer.ids(text)], np.int32), nothing, (), None
-            )
-            for n, text in enumerate(questions)
-        ]
-        replies = complete(model, prompts, layout, Sampling(_LONGEST_REPLY), device=device, seed=0)
-        return [tokenizer.text(ids) for ids in replies]
-
-    return ask

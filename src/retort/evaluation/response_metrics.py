@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -46,11 +46,6 @@ class ResponseScores:
     def metrics(self) -> dict[str, float]:
         """All metrics on all items: shares in percent, ratios as they are."""
         return self.on(np.arange(len(self.keys)))
-
-    def plus(self, name: str, rows: np.ndarray) -> ResponseScores:
-        """The same scores and one more, given by its contributions [items, 2], such as sums and counts of
-        negative log-likelihoods."""
-        return replace(self, contributions={**self.contributions, name: rows})
 
     def on(self, chosen: Sequence[int] | np.ndarray) -> dict[str, float]:
         """All metrics on some items, which may repeat; those are missing that no item says anything about.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
@@ -23,6 +23,7 @@ from retort.distill.words import word_statistic
 from retort.errors import InputError
 from retort.evaluation.completion import complete
 from retort.evaluation.decoding import Sampling
+from retort.evaluation.likelihood import response_nll
 from retort.evaluation.prompt_predictions import PromptEvaluation, evaluate_prompts, write_responses
 from retort.evaluation.validation_losses import validation_losses
 from retort.files import read_json, write_json, write_lines
@@ -97,7 +98,8 @@ class PromptLesson:
     ) -> Judged:
         """The student's responses on each set, and its losses on their references.
 
-        ``losses`` also has what tells how responses end and repeat, by set and metric.
+        ``losses`` also has what tells how responses end and repeat, and how unlikely they are to the teacher,
+        by set and metric.
         """
         run, layout, tokenizer = self._run, self._layout, self._tokenizer
         found = {}
@@ -120,6 +122,8 @@ class PromptLesson:
         }
         losses = validation_losses(student, teachers[0] if teachers else None, self._batches(device))
         losses |= self._uncertainty(student, device)
+        if teachers:
+            losses |= self._teacher_losses(found, teachers[0], device)
         return Judged(metrics, select, report, partial(self._write, found=found), losses | told)
 
     def probed(self) -> tuple[View, TextBatch]:
@@ -129,6 +133,19 @@ class PromptLesson:
     def guesses(self) -> dict[str, dict[str, float]]:
         """None: nothing is right without having learnt."""
         return {}
+
+    def _teacher_losses(
+        self, found: Mapping[str, PromptEvaluation], teacher: Family, device: torch.device
+    ) -> dict[str, float]:
+        """The teacher's mean negative log-likelihood of a word of the student's responses, set by set."""
+        losses = {}
+        for name, evaluation in found.items():
+            examples = self._dev[name]
+            said = with_responses(examples, [evaluation.responses[example.key] for example in examples])
+            total, words = response_nll(teacher, said, self._layout, device).sum(0)
+            if words:
+                losses[f"{name}:teacher_nll"] = float(total / words)
+        return losses
 
     def _uncertainty(self, model: Family, device: torch.device) -> dict[str, float]:
         """Shares of the words of the references by the mass that the model gives to other words (UnC).

@@ -126,8 +126,9 @@ def test_responses_are_those_of_the_reported_evaluation(prompts):
     assert row["rougeL"] == 18.0  # dolly and vicuna, not the answers of bbh
     assert (row["ends"], row["length"], row["distinct2"]) == (60.0, 0.75, 0.75)  # the second of three
     assert (row["clm"], row["kl"], row["n"]) == (2.5, 0.5, 3)
+    assert row["teacher_nll"] == 2.0  # 3 on dolly, 1 on vicuna
     sft = of(answers(prompts), method="SFT", pair=LARGEST)
-    assert pd.isna(sft["kl"])
+    assert pd.isna(sft["kl"]) and pd.isna(sft["teacher_nll"])
 
 
 def test_what_was_not_recorded_stays_empty(prompts, tmp_path):

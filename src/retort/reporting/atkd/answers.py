@@ -22,17 +22,20 @@ if TYPE_CHECKING:
 
 MEASURES = {
     "rougeL": "ROUGE-L", "ends": "Ended, %", "length": "Length", "distinct1": "Distinct-1",
-    "distinct2": "Distinct-2", "clm": "Loss of the reference", "kl": "KL from the teacher",
+    "distinct2": "Distinct-2", "teacher_nll": "The teacher's loss", "clm": "Loss of the reference",
+    "kl": "KL from the teacher",
 }  # fmt: skip
 """Columns by what an evaluation calls them."""
 _HEAD = ("family", "role", "method", "pair", "n")
 _DECIMALS = {"rougeL": 1, "ends": 0}
-_OF_SETS = ("rougeL", "ends", "length", "distinct1", "distinct2")
+_OF_SETS = ("rougeL", "ends", "length", "distinct1", "distinct2", "teacher_nll")
 _NOTES = (
     "Mean over the sets of open questions ({sets}), at the evaluation that the scores are from. Ended: "
     "responses that came to an end before the limit; the authors' students never learn where to. Length: "
-    "words over those of the references. Distinct-n: different n-grams over all of a set's.",
-    "Losses: per word of all references, cross-entropy and the KL of the student's words from its teacher's.",
+    "words over those of the references. Distinct-n: different n-grams over all of a set's. The teacher's "
+    "loss: of the student's responses, per word of them.",
+    "Losses of references, and KL: per word of all references, cross-entropy and the KL of the student's "
+    "words from its teacher's.",
 )
 
 
