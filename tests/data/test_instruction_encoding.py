@@ -113,16 +113,6 @@ def test_tokenizer_files_are_read(raw, tmp_path):
     assert contents(tmp_path / "trained") == contents(tmp_path / "read")
 
 
-def test_few_shot_questions_can_be_put_in_chat(raw, tmp_path):
-    chat = PromptFrame("plain", 200, 210, chat_questions=True)
-    encode(raw / "manifest.json", tmp_path, LLAMA, {"alpaca_gpt4": PLAIN, "mmlu": chat})
-    tokenizer = TextTokenizer.load(tmp_path / "words" / "tokenizer.json")
-    (first, *_) = load(tmp_path, "mmlu")
-    text = tokenizer.text(first.prompt)
-    assert text.startswith("Human:\nthese are about") and text.endswith("Answer: \n\nAssistant:")
-    assert text.count("Answer:") == 6 and first.response[-1] == 2
-
-
 @pytest.mark.parametrize(
     ("damage", "message"),
     [

@@ -123,8 +123,6 @@ def test_shots_go_first(most):
     assert [len(ids) for ids in whole] == [21, 13, 5]
     assert found.prompt.tolist() == next(ids for ids in whole if len(ids) <= most)
     assert found.response.tolist() == [tokenizer.id_of("\u2581five"), 0]
-    (chat,) = encode_prompts([item], tokenizer, layout, PromptFrame("plain", 60, 70, chat_questions=True))
-    assert chat.prompt.tolist() == tokenizer.ids("".join(prompt_parts(item, "plain", 2, chat=True)))
 
 
 def test_lengths_without_room_are_refused():

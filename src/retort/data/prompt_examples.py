@@ -51,14 +51,12 @@ class PromptFrame:
         max_length: most tokens of a prompt with its response.
         learn_end: whether the end token is a target (the authors pad with it and mask what is padding, so
             that their students never learn to stop).
-        chat_questions: whether few-shot questions are put in the template, too; instruct-eval has them bare.
     """
 
     template: TemplateName
     max_prompt: int
     max_length: int
     learn_end: bool = True
-    chat_questions: bool = False
 
 
 def encode_prompts(
@@ -80,7 +78,7 @@ def encode_prompts(
     encoded = []
     for item in instructions:
         text, prompt = _prompt(item, tokenizer, layout, frame)
-        words = continued(text, response_text(item, chat=frame.chat_questions), tokenizer)
+        words = continued(text, response_text(item), tokenizer)
         words += list(layout.target[1]) if frame.learn_end else []
         response = np.array(words[: frame.max_length - len(prompt)], dtype=np.int32)
         encoded.append(PromptExample(item.key, prompt, response, item.responses, item.answer, item.group))
@@ -140,7 +138,7 @@ def _prompt(
     before = list(layout.source[0])
     body, end, ids = "", "", []
     for shots in range(len(item.shots), -1, -1):
-        body, end = prompt_parts(item, frame.template, shots, chat=frame.chat_questions)
+        body, end = prompt_parts(item, frame.template, shots)
         ids = tokenizer.ids(body + end)
         if len(before) + len(ids) <= frame.max_prompt:
             break

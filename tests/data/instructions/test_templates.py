@@ -31,13 +31,6 @@ def test_few_shot_questions_are_bare():
     assert text(ASKED, "plain") == "About x.\n\nq3\nAnswer:"
 
 
-def test_few_shot_questions_in_chat_are_instructions():
-    told = "About x.\n\nq1\nAnswer: B\n\nq3\nAnswer:"
-    assert text(ASKED, "plain", 1, chat=True) == f"Human:\n{told} \n\nAssistant:\n"
-    assert text(ASKED, "headers", 1, chat=True) == f"Human:\n### Instruction:\n{told}\n\nAssistant:\n"
-    assert response_text(ASKED, chat=True) == "A"
-
-
 def test_only_the_last_line_must_stay():
-    ends = [prompt_parts(item, "plain", chat=True)[1] for item in (WITH, ASKED)]
-    assert ends == ["\n\nAssistant:\n"] * 2 and prompt_parts(ASKED, "plain")[1] == "\nAnswer:"
+    ends = [prompt_parts(item, "plain")[1] for item in (WITH, ASKED)]
+    assert ends == ["\n\nAssistant:\n", "\nAnswer:"]

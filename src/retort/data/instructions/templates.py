@@ -18,9 +18,7 @@ CHAT_END = "\n\nAssistant:\n"
 QUESTION_END = "\nAnswer:"
 
 
-def prompt_parts(
-    item: Instruction, template: TemplateName, shots: int = 0, *, chat: bool = False
-) -> tuple[str, str]:
+def prompt_parts(item: Instruction, template: TemplateName, shots: int = 0) -> tuple[str, str]:
     """A prompt's text in two parts, of which the second must not be cut.
 
     Args:
@@ -28,22 +26,19 @@ def prompt_parts(
         template: the wording. ``plain`` has a space before its end where there is no input, as the authors'
             has.
         shots: how many of a few-shot question's shots are shown.
-        chat: whether a few-shot question is put in the template, too; all of it is the instruction then.
     """
-    if item.shots and not chat:
+    if item.shots:
         return _asked(item, shots), QUESTION_END
     instruction, given = item.instruction, item.input
-    if item.shots:
-        instruction, given = _asked(item, shots) + QUESTION_END, ""
     if template == "plain":
         return f"Human:\n{instruction} {given}", CHAT_END
     told = f"Human:\n### Instruction:\n{instruction}"
     return (f"{told}\n\n### Input:\n{given}" if given else told), CHAT_END
 
 
-def response_text(item: Instruction, *, chat: bool = False) -> str:
+def response_text(item: Instruction) -> str:
     """An item's response as it follows its prompt: behind ``Answer:`` comes a space."""
-    return f" {item.responses[0]}" if item.shots and not chat else item.responses[0]
+    return f" {item.responses[0]}" if item.shots else item.responses[0]
 
 
 def _asked(item: Instruction, shots: int) -> str:
