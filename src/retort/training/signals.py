@@ -23,6 +23,7 @@ def store_signals(teacher: Stage, job: Job) -> None:
             if run.store is not None:
                 module, _, name = run.store.partition(":")
                 lesson = run.lesson(layout.text(teacher.data), layout.text(run.text))
+                _ = lesson.train  # examples that are damaged are told before a model is loaded
                 store = getattr(import_module(module), name)
                 store(task, lesson, temporary, load_frozen(teacher, job, task), job.device)
         seal(temporary)
