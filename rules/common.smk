@@ -1,6 +1,7 @@
 # What the rules ask: which files a stage makes and needs, which data there is, what the run ends with.
 from retort.costs.requests import Requests
 from retort.data.parts import encoder_of, files_of, provider_of
+from retort.evaluation.sliced import beside_atkd
 from retort.stage_code import signals_code
 
 # Device of steps that run a single model; a CPU run must not queue for it.
@@ -244,6 +245,11 @@ def timed_models(paper):
     timed = {"family", "models", "teachers", "tasks"}
     tracks = settings.section(paper).tracks.values()
     return digest_of([track.model_dump(mode="json", include=timed) for track in tracks])
+
+
+def sliced(paper):
+    """Cells of the students that the loss is cut through."""
+    return beside_atkd(plan.cells_of(paper))
 
 
 def logs_of(methods):

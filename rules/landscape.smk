@@ -1,12 +1,4 @@
 # Slices through the loss around the students by ATKD and by what it was put on, of each pair that has both.
-from retort.evaluation.sliced import beside_atkd
-
-
-def sliced(paper):
-    """Cells of the students that the loss is cut through."""
-    return beside_atkd(plan.cells_of(paper))
-
-
 rule landscape:
     input:
         lambda wildcards: [

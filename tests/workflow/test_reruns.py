@@ -157,8 +157,8 @@ def words_anew(paper: str) -> set[str]:
         for part, made in PLAN.parts.items()
         if made.paper == paper
     }
-    stages = {stage.id for cell in PLAN.cells_of(paper) for stage in cell.stages}
-    return encoded | retrained(stages)
+    names = {job.partition(" ")[2] for job in encoded}
+    return encoded | retrained(whose(lambda stage: stage.data in names))
 
 
 def speed_again() -> set[str]:
