@@ -27,7 +27,7 @@ from retort.distill.divergences import GeneralisedJSD
 from retort.distill.words import word_distance
 from retort.errors import InputError, RetortError
 from retort.models.features import WordLogits
-from retort.peers_atkd import dense_atkd, our_atkd
+from retort.peers_atkd import dense_atkd, expecting, our_atkd
 from retort.timing import alternate, ratio
 
 OURS = "retort"
@@ -59,7 +59,7 @@ class Setting:
             return WordLogits(hidden, torch.randn(self.vocabulary, width, generator=draw) * width**-0.5)
 
         mine, theirs = logits(self.student), logits(self.teacher)
-        return WordLogits(mine.hidden.requires_grad_(), mine.weight.requires_grad_()), theirs
+        return WordLogits(mine.hidden.requires_grad_(), mine.weight.requires_grad_()), expecting(theirs)
 
 
 Words = tuple[WordLogits, WordLogits]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -62,5 +64,27 @@ def _taken_apart(logs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
 
 def stand_there(words: Words) -> Tensor:
     """Words that stand there, int64 [1, positions]: different ones, the same in every process."""
-    positions, vocabulary = words[0].hidden.shape[1], words[0].weight.shape[0]
+    return _drawn(words[0].hidden.shape[1], words[0].weight.shape[0])
+
+
+def _drawn(positions: int, vocabulary: int) -> Tensor:
+    """The same by number, int64 [1, positions]."""
     return torch.randint(vocabulary, (1, positions), generator=torch.Generator().manual_seed(1))
+
+
+def expecting(teacher: WordLogits) -> WordLogits:
+    """A teacher that expects the words that stand there, some more and some less than all others together.
+
+    Its log-odds of them are spread evenly: random states would leave every word so unlikely that which is the
+    most uncertain is a matter of rounding.
+    """
+    positions, vocabulary = teacher.hidden.shape[1], teacher.weight.shape[0]
+    towards = teacher.weight[_drawn(positions, vocabulary)]
+    odds = torch.linspace(-_ODDS, _ODDS, positions)[:, None] + math.log(vocabulary)
+    return WordLogits(
+        teacher.hidden + odds * towards / towards.square().sum(-1, keepdim=True), teacher.weight
+    )
+
+
+_ODDS = 5.0
+"""Log-odds that are as far from even as it gets: 1 in 150."""
