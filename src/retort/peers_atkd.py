@@ -12,15 +12,10 @@ from retort.distill.decoupled import Decoupled, uncertainty
 from retort.distill.positions import TokenGroup
 from retort.distill.words import word_distance, word_statistic
 from retort.models.features import WordLogits
+from retort.recipes.atkd import adaptive
 
 Words = tuple[WordLogits, WordLogits]
 """Of student and teacher."""
-
-_GROUPS = {
-    TokenGroup(group="easy"): (0.2, Decoupled(0.0, 1.0)),
-    TokenGroup(group="hard"): (0.8, Decoupled(1.0, 1.0)),
-}
-"""What is compared at each group of words, and its weight, as the recipes have it."""
 
 
 def our_atkd(words: Words) -> Tensor:
@@ -29,7 +24,9 @@ def our_atkd(words: Words) -> Tensor:
     where, targets = torch.ones(student.hidden.shape[:2], dtype=torch.bool), stand_there(words)
     known = word_statistic(teacher, where, targets, uncertainty)
     total = student.hidden.new_zeros(())
-    for group, (share, by) in _GROUPS.items():
+    for term in adaptive().terms:
+        group, by, share = term.mask, term.by, term.weight
+        assert isinstance(group, TokenGroup) and isinstance(by, Decoupled) and isinstance(share, float)
         kept, weights = group.pick(where, known, 1, known, 0)
         values = word_distance(student, teacher, kept, by, targets, weights.to(known.dtype))
         total = total + share * values.sum()
@@ -51,8 +48,7 @@ def dense_atkd(words: Words) -> Tensor:
     unsure = at[0][..., 1].flatten()
     hard = torch.zeros_like(unsure, dtype=torch.bool)
     hard[unsure.argsort(descending=True)[: -(-len(unsure) // 2)]] = True
-    easy_share, hard_share = (share for share, _ in _GROUPS.values())
-    return easy_share * rest.flatten()[~hard].mean() + hard_share * (target + rest).flatten()[hard].mean()
+    return 0.2 * rest.flatten()[~hard].mean() + 0.8 * (target + rest).flatten()[hard].mean()
 
 
 def _taken_apart(logs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

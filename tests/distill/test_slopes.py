@@ -11,6 +11,19 @@ from retort.distill.distances import KL, MSE, ReverseKL, Sloped, SoftCrossEntrop
 from retort.distill.divergences import GeneralisedJSD, SkewKL, SkewReverseKL, TotalVariation
 
 
+def agree(distance, scale, shape, seed, near, near_slope):
+    """Compares value and slope on random logits with autograd's; returns the slope."""
+    random = torch.Generator().manual_seed(seed)
+    student, teacher = (scale * torch.randn(*shape, generator=random).double() for _ in range(2))
+    leaf = student.clone().requires_grad_()
+    naive = distance(leaf, teacher)
+    naive.sum().backward()
+    value, slope = distance.with_slope(student.clone(), teacher.clone())
+    torch.testing.assert_close(value, naive.detach(), rtol=1e-9, atol=near)
+    torch.testing.assert_close(slope, leaf.grad, rtol=1e-9, atol=near_slope)
+    return slope
+
+
 @given(
     st.integers(1, 6),
     st.integers(2, 30),
@@ -21,29 +34,15 @@ from retort.distill.divergences import GeneralisedJSD, SkewKL, SkewReverseKL, To
 )
 def test_the_slope_of_kl_is_its_gradient(rows, words, temperature, squared, scale, seed):
     distance = KL(temperature, squared)
-    random = torch.Generator().manual_seed(seed)
-    student, teacher = (scale * torch.randn(rows, words, generator=random).double() for _ in range(2))
-    leaf = student.clone().requires_grad_()
-    naive = distance(leaf, teacher)
-    naive.sum().backward()
-    value, slope = distance.with_slope(student.clone(), teacher.clone())
     size = float(temperature**2 if squared else 1)
-    torch.testing.assert_close(value, naive.detach(), rtol=1e-9, atol=1e-9 * size)
-    torch.testing.assert_close(slope, leaf.grad, rtol=1e-9, atol=1e-12 * size)
+    agree(distance, scale, (rows, words), seed, 1e-9 * size, 1e-12 * size)
 
 
 @given(st.integers(1, 6), st.integers(2, 30), st.floats(0.1, 50), st.floats(0.01, 20), st.integers(0, 2**31))
 def test_the_slope_of_reverse_kl_is_its_gradient(rows, words, temperature, scale, seed):
     distance = ReverseKL(temperature)
-    random = torch.Generator().manual_seed(seed)
-    student, teacher = (scale * torch.randn(rows, words, generator=random).double() for _ in range(2))
-    leaf = student.clone().requires_grad_()
-    naive = distance(leaf, teacher)
-    naive.sum().backward()
-    value, slope = distance.with_slope(student.clone(), teacher.clone())
     size = max(1.0, temperature**2)
-    torch.testing.assert_close(value, naive.detach(), rtol=1e-9, atol=1e-9 * size)
-    torch.testing.assert_close(slope, leaf.grad, rtol=1e-9, atol=1e-11 * size)
+    agree(distance, scale, (rows, words), seed, 1e-9 * size, 1e-11 * size)
 
 
 MIXED = {
@@ -63,15 +62,7 @@ MIXED = {
     st.integers(0, 2**31),
 )
 def test_the_slope_of_a_mixture_is_its_gradient(name, rows, words, share, scale, seed):
-    distance = MIXED[name](share)
-    random = torch.Generator().manual_seed(seed)
-    student, teacher = (scale * torch.randn(rows, words, generator=random).double() for _ in range(2))
-    leaf = student.clone().requires_grad_()
-    naive = distance(leaf, teacher)
-    naive.sum().backward()
-    value, slope = distance.with_slope(student.clone(), teacher.clone())
-    torch.testing.assert_close(value, naive.detach(), rtol=1e-9, atol=1e-9)
-    torch.testing.assert_close(slope, leaf.grad, rtol=1e-9, atol=1e-11)
+    slope = agree(MIXED[name](share), scale, (rows, words), seed, 1e-9, 1e-11)
     torch.testing.assert_close(slope.sum(-1), torch.zeros(rows).double(), rtol=0, atol=1e-10)
 
 
