@@ -38,9 +38,9 @@ def written(folder, name, records):
 @pytest.mark.parametrize("name", SETS)
 def test_every_set_s_records_are_read(tmp_path, name):
     spec = spec_of(name)
-    records = [record_of(name) for _ in range(spec.shots + 2)]
-    found = read_instructions(name, written(tmp_path, name, records))
-    assert [item.key for item in found] == [f"{name}/{spec.shots + 1}", f"{name}/{spec.shots + 2}"]
+    size = 20 if spec.part == "held" else spec.shots + 2
+    found = read_instructions(name, written(tmp_path, name, [record_of(name) for _ in range(size)]))
+    assert [item.key for item in found] == [f"{name}/{size - 1}", f"{name}/{size}"]
     assert all(len(item.shots) == spec.shots for item in found)
     assert found[0].group == ("t" if spec.shots else "some" if spec.group else "")
     assert found[0].answer == ("A" if spec.shots else "12" if spec.numbered else None)
@@ -156,11 +156,36 @@ REAL = {
     "dolly": 345,
     "gsm8k": 994,
     "koala": 180,
-    "p3_mini": 2240,
     "seed_tasks": 175,
     "self_inst": 161,
     "vicuna": 50,
 }
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=60))
+def test_what_is_held_out_is_the_last_tenth_of_each_task(tmp_path_factory, tasks):
+    records = [record_of("p3_mini", task=task, instruction=f"{n}") for n, task in enumerate(tasks)]
+    path = written(tmp_path_factory.mktemp("set"), "p3_mini", records)
+    numbers = [n for n, _ in enumerate(tasks)]
+    held = [n for n in numbers if tasks[n:].count(tasks[n]) <= tasks.count(tasks[n]) // 10]
+    seen = [n for n in numbers if n not in held]
+    assert [item.instruction for item in read_instructions("p3_mini", path)] == [f"{n}" for n in seen]
+    if held:
+        found = read_instructions("p3_held", path)
+        assert [item.instruction for item in found] == [f"{n}" for n in held]
+        assert all(item.key.startswith("p3_held/") and item.responses for item in found)
+    else:
+        with pytest.raises(InputError, match="holds no instruction"):
+            read_instructions("p3_held", path)
+
+
+@pytest.mark.real_data
+def test_real_file_in_two_parts(real_data):
+    path = file_of("p3_mini", real_data)
+    assert file_of("p3_held", real_data) == path
+    seen, held = (read_instructions(name, path) for name in ("p3_mini", "p3_held"))
+    assert (len(seen), len(held)) == (2016, 224)
+    assert not {item.instruction for item in seen} & {item.instruction for item in held}
 
 
 @pytest.mark.real_data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from retort.errors import InputError
 from retort.files import atomic_path, read_json, write_lines
 
 Record = dict[str, Any]
+
+HELD_OUT = 10
+"""One of so many records of every sub-task is kept for evaluation, where one file serves for both."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ def file_of(name: str, root: Path) -> Path:
 
 
 def read_instructions(name: str, path: Path) -> list[Instruction]:
-    """Read a set, in file order.
+    """Read a set, in file order; of a file that serves for training and evaluation, the set's part.
 
     Training records without a response, of which large sets have a few, teach nothing and are left out;
     elsewhere they are an error.
@@ -55,14 +59,15 @@ def read_instructions(name: str, path: Path) -> list[Instruction]:
         path: its file.
 
     Raises:
-        InputError: a malformed line or field, too few records for the shots, or no record at all.
+        InputError: a malformed line or field, too few records for the shots or to hold any out, or no record
+            at all.
     """
     spec = spec_of(name)
     rows = _items(path) if path.suffix == ".json" else read_rows(path)
     if spec.role == "understanding":
         found = _shown([_question(spec, row) for row in rows], spec, path)
     else:
-        found = [record for row in rows if (record := _record(spec, row)) is not None]
+        found = _part([record for row in rows if (record := _record(spec, row)) is not None], spec)
     if not found:
         raise InputError(f"{path}: holds no instruction with a response; check the download")
     return found
@@ -111,6 +116,22 @@ def _record(spec: InstructionSpec, row: Row) -> Instruction | None:
     group = row.text(spec.group) if spec.group else ""
     key = f"{spec.name}/{row.number}"
     return Instruction(key, row.text("instruction").strip(), given.strip(), responses, answer, group)
+
+
+def _part(records: list[Instruction], spec: InstructionSpec) -> list[Instruction]:
+    """The set's part of each sub-task: neighbours often share a text, so what is held out is one piece."""
+    if spec.part == "all":
+        return records
+    sizes = Counter(record.group for record in records)
+    before: Counter[str] = Counter()
+    found = []
+    for record in records:
+        seen = sizes[record.group] - sizes[record.group] // HELD_OUT
+        held = before[record.group] >= seen
+        before[record.group] += 1
+        if held == (spec.part == "held"):
+            found.append(record)
+    return found
 
 
 def _question(spec: InstructionSpec, row: Row) -> Instruction:

@@ -14,6 +14,8 @@ from retort.errors import InputError
 
 Role = Literal["training", "generation", "understanding"]
 FieldKind = Literal["text", "integer", "boolean"]
+Part = Literal["all", "seen", "held"]
+"""Which records of the file: all, or of every sub-task all but the last tenth, or that tenth."""
 
 NUMBER_MARK = "####"
 """What GSM8K writes before the number that is the answer."""
@@ -45,6 +47,7 @@ class InstructionSpec:
         shots: the first so many records of each sub-task are shown with their answers before the others.
         longest: most new tokens that the authors generate.
         by_group: the score is the unweighted mean over sub-tasks.
+        part: of the file, where it serves for training and for evaluation.
         hub: its place on the hub, ``None`` where there is none.
     """
 
@@ -58,6 +61,7 @@ class InstructionSpec:
     shots: int = 0
     longest: int = 256
     by_group: bool = False
+    part: Part = "all"
     hub: InstructionHub | None = None
 
     @property
@@ -101,7 +105,7 @@ SPECS: dict[str, InstructionSpec] = {
             "alpaca_gpt4_data.json",
             hub=InstructionHub("vicgalle/alpaca-gpt4", (None,), ("train",)),
         ),
-        InstructionSpec("p3_mini", "training", "p3_mini.jsonl", {"task": "text"}, "task"),
+        InstructionSpec("p3_mini", "training", "p3_mini.jsonl", {"task": "text"}, "task", part="seen"),
         InstructionSpec(
             "seed_tasks",
             "training",
@@ -124,6 +128,7 @@ SPECS: dict[str, InstructionSpec] = {
             {"idx": "integer", "prompt": "text"},
             always_input=False,
         ),
+        InstructionSpec("p3_held", "generation", "p3_mini.jsonl", {"task": "text"}, "task", part="held"),
         InstructionSpec(
             "gsm8k",
             "generation",
@@ -162,7 +167,7 @@ SPECS: dict[str, InstructionSpec] = {
         ),
     )
 }
-"""The paper's sets, and three more that are small. New tokens of the few-shot sets are those of
+"""The paper's sets, and some more that are small. New tokens of the few-shot sets are those of
 instruct-eval, which the authors run."""
 
 SETS: tuple[str, ...] = tuple(SPECS)
