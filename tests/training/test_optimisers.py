@@ -4,12 +4,20 @@ import math
 
 import pytest
 import torch
+from text_models import ALL
 from torch import nn
 
 from retort.models.glm import GLM, GLMConfig
 from retort.runs import Muon as MuonSettings
 from retort.runs import Optimiser
-from retort.training.optimisers import Muon, build, decayed, learning_rate_factor, orthogonalise
+from retort.training.optimisers import (
+    Muon,
+    build,
+    decayed,
+    hidden_matrix,
+    learning_rate_factor,
+    orthogonalise,
+)
 
 ADAM = Optimiser(1e-3, (0.9, 0.98), 1e-6, 0.1, None, "cosine", 0.1, 0.05)
 MUON = MuonSettings(0.02, 0.95, 5, 0.1)
@@ -127,6 +135,18 @@ def test_muon_takes_the_hidden_matrices_only():
     rest = {names[id(p)] for g in adam.param_groups for p in g["params"]}
     assert taken | rest == set(names.values()) and not taken & rest
     assert muon.param_groups[0]["peak"] == MUON.learning_rate
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_muon_takes_the_linear_layers_of_every_transformers_family(make):
+    model = make(2, 16).module
+    inside = {
+        f"{name}.weight"
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) and any(part.isdigit() for part in name.split("."))
+    }
+    assert len(inside) >= 2 * 4
+    assert {name for name, p in model.named_parameters() if hidden_matrix(name, p)} == inside
 
 
 def naive_muon(parameter, gradients, pieces):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
@@ -37,6 +38,13 @@ def decayed(name: str, parameter: Tensor) -> bool:
     return parameter.dim() >= 2 and "layernorm" not in name.lower()
 
 
+def hidden_matrix(name: str, parameter: Tensor) -> bool:
+    """Whether a parameter is a matrix of a numbered layer, which Muon is for; T5's table of distances, which
+    its first layers hold, is a table and none."""
+    in_layer = re.search(r"\.\d+\.", name) is not None and "relative_attention_bias" not in name
+    return in_layer and parameter.dim() == 2
+
+
 Named = Iterable[tuple[str, nn.Parameter]]
 
 
@@ -47,7 +55,7 @@ def build(settings: Optimiser, named: Named, lenses: Named = ()) -> list[torch.o
     parameters = [(name, parameter) for name, parameter in everything if parameter.requires_grad]
     optimisers: list[torch.optim.Optimizer] = []
     if settings.muon is not None:
-        hidden = [(n, p) for n, p in parameters if p.dim() == 2 and ".layers." in n]
+        hidden = [(n, p) for n, p in parameters if hidden_matrix(n, p)]
         optimisers.append(Muon(hidden, settings.muon))
         chosen = {id(p) for _, p in hidden}
         parameters = [(n, p) for n, p in parameters if id(p) not in chosen]
@@ -89,7 +97,7 @@ class Muon(torch.optim.Optimizer):
 
     ``torch.optim.Muon`` treats one matrix at a time, which for matrices of 64 x 64 is all
     overhead, and takes GLM's fused projection for one matrix; here its three thirds are
-    orthogonalised apart.
+    orthogonalised apart. (GPT-NeoX fuses query, key and value head by head: there a third is of some heads.)
     """
 
     def __init__(self, named: list[tuple[str, nn.Parameter]], settings: MuonSettings) -> None:
