@@ -22,17 +22,25 @@ ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = Path(__file__).resolve().parent / "golden"
 
 
-SHARED = ("workflow", "slurm")
-"""Folders whose tests share one run of the whole workflow."""
+RUNS = ("workflow", "slurm")
+"""Folders whose tests run the workflow."""
+SHARING = frozenset(
+    f"tests/workflow/test_{name}.py"
+    for name in ("smoke", "rerun", "reruns", "reruns_data", "reruns_settings", "own_recipes")
+)
+"""Files whose tests look at one finished run of the whole workflow, which takes minutes to make."""
 
 
-def _shares(file: str) -> bool:
-    return bool(set(SHARED) & set(Path(file).parts))
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     """What takes longest starts first."""
-    items.sort(key=lambda item: not _shares(item.nodeid.partition("::")[0]))
+
+    def rank(item: pytest.Function) -> int:
+        file = item.nodeid.partition("::")[0]
+        if file.startswith("tests/workflow/") and file not in SHARING:
+            assert "smoke" not in item.fixturenames, f"{file} uses the finished run; name it in SHARING"
+        return 0 if file in SHARING else 1 if set(RUNS) & set(Path(file).parts) else 2
+
+    items.sort(key=rank)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -45,7 +53,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return "workflow" if _shares(file) else file
+            return "one run" if file in SHARING else file
 
     return ByFile(config, log)
 
