@@ -30,8 +30,11 @@ from retort.models.hf.architecture import TextArchitecture, Vocabulary  # noqa: 
 from retort.models.hf.attention import make_visible  # noqa: E402
 from retort.models.hf.building import build, count_parameters  # noqa: E402
 from retort.recipes import atkd_models, cka_models  # noqa: E402
+from retort.runs import Muon, Optimiser  # noqa: E402
+from retort.training.optimisers import build as build_optimisers  # noqa: E402
 
 WORDS = Vocabulary(104, pad=1, bos=0, eos=2, start=2)
+ADAMW = Optimiser(1e-3, (0.9, 0.99), 1e-8, 0.0, 1.0, "constant", 0.0, 1.0)
 ROWS, LENGTH, SOURCE = 6, 24, 20
 
 
@@ -107,10 +110,22 @@ def test_parameters_are_exact(model):
     assert parameters(model.architecture, model.vocabulary.size) == counted_there
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_muon_is_exact(kind):
+    settings = replace(ADAMW, muon=Muon(0.02, 0.9, 5, 0.0))
+    named = list(build(KINDS[kind], WORDS).module.named_parameters())
+    for _, parameter in named:
+        parameter.grad = torch.ones_like(parameter)
+    optimisers = build_optimisers(settings, named)
+    found = counted(lambda: [optimiser.step() for optimiser in optimisers])
+    assert update(KINDS[kind], WORDS.size, settings).flops == found
+
+
 def test_what_is_updated_and_multiplied():
     model = KINDS["opt-350m"]
     assert output_width(model) == 16 and output_width(KINDS["opt"]) == 32
-    assert update(model, 104).elements == 10 * parameters(model, 104)
+    assert update(model, 104, ADAMW).elements == 10 * parameters(model, 104)
+    assert update(model, 104, ADAMW).flops == 0
     assert weights_bytes(model, 104) == 4 * parameters(model, 104)
 
 

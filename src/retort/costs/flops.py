@@ -6,7 +6,7 @@ Matrix products are counted exactly (two operations for each multiply-add, the c
 
 from __future__ import annotations
 
-from retort.costs.work import Work
+from retort.costs.work import NOTHING, Work
 from retort.models.glm_architecture import Architecture
 from retort.runs import Optimiser
 
@@ -134,13 +134,16 @@ def update(model: Architecture, vocabulary: int, optimiser: Optimiser) -> Work:
     """One step of the optimiser, clipping included."""
     count = parameters(model, vocabulary)
     work = Work(0.0, _ADAMW_ELEMENTS * float(count), 60.0)
+    return work + orthogonalised(block_matrices(model) * model.layers, optimiser)
+
+
+def orthogonalised(matrices: list[tuple[int, int]], optimiser: Optimiser) -> Work:
+    """What Muon makes of the gradients of these (outputs, inputs); nothing where all are AdamW's."""
     if optimiser.muon is None:
-        return work
-    matrices = block_matrices(model) * model.layers
-    steps = optimiser.muon.newton_schulz_steps
+        return NOTHING
+    steps, shapes = optimiser.muon.newton_schulz_steps, len(set(matrices))
     flops = sum(steps * _newton_schulz(min(shape), max(shape)) for shape in matrices)
-    shapes = len(set(block_matrices(model)))
-    return work + Work(flops, 0.0, shapes * (steps * _NEWTON_SCHULZ_PRODUCTS + 6) + 6.0 * len(matrices))
+    return Work(flops, 0.0, shapes * (steps * _NEWTON_SCHULZ_PRODUCTS + 6) + 6.0 * len(matrices))
 
 
 def _newton_schulz(short: int, long: int) -> float:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from retort.costs.flops import FUSED_BACKWARD
+from retort.costs.flops import FUSED_BACKWARD, orthogonalised
 from retort.costs.work import Work
 from retort.models.hf.architecture import TextArchitecture
+from retort.runs import Optimiser
 
 _ADAMW_ELEMENTS = 10
 _T5_BUCKETS = 32
@@ -214,6 +215,9 @@ def backward(
     return there * 2 + Work(0.0 if visible else (FUSED_BACKWARD - 2) * products)
 
 
-def update(model: TextArchitecture, vocabulary: int) -> Work:
-    """One step of AdamW, clipping included."""
-    return Work(0.0, _ADAMW_ELEMENTS * float(parameters(model, vocabulary)), 60.0)
+def update(model: TextArchitecture, vocabulary: int, optimiser: Optimiser) -> Work:
+    """One step of the optimiser, clipping included."""
+    work = Work(0.0, _ADAMW_ELEMENTS * float(parameters(model, vocabulary)), 60.0)
+    decoder = block_matrices(model) + (_attention_matrices(model) if two_stacks(model) else [])
+    matrices = block_matrices(model) * model.encoder_layers + decoder * model.decoder_layers
+    return work + orthogonalised(matrices, optimiser)

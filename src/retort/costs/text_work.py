@@ -18,7 +18,7 @@ from retort.costs.work import NOTHING, Work, total
 from retort.data.instructions.sets import spec_of
 from retort.models.hf.architecture import TextArchitecture
 from retort.recipes import Sequences
-from retort.runs import ClassRun, PairRun, Pretraining, PromptRun, TaskRun
+from retort.runs import ClassRun, Optimiser, PairRun, Pretraining, PromptRun, TaskRun
 from retort.stages import Stage
 
 _AT_ONCE, _WRITTEN_AT_ONCE, _COMPARED_AT_ONCE = 128, {"pairs": 128, "prompts": 64}, 64
@@ -95,7 +95,7 @@ def _pretraining(stage: Stage, schooling: Pretraining, sizes: Sizes) -> Parts:
     batch = TextRows(own, own if two_stacks(text_model(stage)) else None)
     student, teachers = micro_batch(stage, batch, sizes)
     steps, host = schooling.steps, Work(host=micros * batch.tokens)
-    once = micros * student + _optimised(stage, sizes) + host
+    once = micros * student + _optimised(stage, schooling.optimiser, sizes) + host
     return Parts(steps * once, steps * micros * teachers, NOTHING, steps, steps * micros * batch.tokens)
 
 
@@ -110,7 +110,7 @@ def _task(stage: Stage, run: TaskRun, sizes: Sizes) -> Parts:
     host = Work(host=micros * batch.tokens)
     rollouts = steps * _rollouts(stage, run, size, sizes) if isinstance(run, PromptRun) else NOTHING
     return Parts(
-        micros * student + steps * _optimised(stage, sizes) + host + rollouts,
+        micros * student + steps * _optimised(stage, run.optimiser, sizes) + host + rollouts,
         micros * teachers,
         _evaluation(stage, run, size, sizes),
         steps,
@@ -135,10 +135,11 @@ def _rows(rows: float, lengths: Lengths, limit: int, padding: str) -> Rows:
     return Rows(rows, lengths.padded(limit, padding), real, real)
 
 
-def _optimised(stage: Stage, sizes: Sizes) -> Work:
-    """One step of AdamW on the student and on what lenses learn."""
+def _optimised(stage: Stage, optimiser: Optimiser, sizes: Sizes) -> Work:
+    """One step of the optimiser on the student, and of AdamW on what lenses learn."""
     learned = _LENS_ELEMENTS * lens_parameters(stage)
-    return update(text_model(stage), sizes.text_rows(stage)) + _UPDATE + Work(0.0, learned)
+    whole = update(text_model(stage), sizes.text_rows(stage), optimiser)
+    return whole + _UPDATE + Work(0.0, learned)
 
 
 # Texts that are written
