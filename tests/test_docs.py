@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from retort.config import load
+
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 SOURCES = [*PAGES, ROOT / "config.yaml", *sorted((ROOT / "config" / "scales").glob("*.yaml"))]
@@ -64,6 +66,30 @@ def test_the_numbers_of_the_readme_are_those_of_the_reference():
         row = rows[method, pair]
         assert (f"{float(row['mean']):.1f}", f"{float(row['sd']):.1f}", row["paper"]) == (mean, sd, paper)
     assert f"scores {float(rows['majority', '']['mean']):.1f}" in _readme()
+
+
+def test_the_readme_s_words_on_the_cka_paper_are_those_of_the_reference():
+    tables = ROOT / "results" / "reference" / "cka" / "tables"
+    with (tables / "one_recipe.csv").open(encoding="utf-8", newline="") as stream:
+        rows = {
+            (row["method"], row["task"]): row for row in csv.DictReader(stream) if row["metric"] == "rouge2"
+        }
+    (said,) = re.findall(r"is ([\d.]+) and ([\d.]+) with CKA and ([\d.]+) and ([\d.]+) without", _readme())
+    (one,) = re.findall(r"train it, ([\d.]+) and ([\d.]+) against ([\d.]+) and ([\d.]+)", _readme())
+    for values, column in ((said, "released"), (one, "one_recipe")):
+        cells = [rows[method, score] for method in ("BART CKA", "BART none") for score in ("CNN-DM", "XSum")]
+        assert [f"{float(row[column]):.1f}" for row in cells] == list(values)
+
+
+def test_the_readme_counts_the_rows_of_the_default_scale():
+    config = load("pocket")
+    cka, atkd = (
+        {name for track in paper.tracks.values() for name in track.methods}
+        for paper in (config.cka, config.atkd)
+    )
+    assert f"the default scale runs {len(cka)} of the former" in _readme()
+    changed = {name for track in config.atkd.tracks.values() for name in track.variants}
+    assert len(changed) == 2 and f"the default scale runs {len(atkd)} and two of them" in _readme()
 
 
 def _readme():
