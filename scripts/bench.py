@@ -22,18 +22,18 @@ def main() -> None:
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"  # as in the workflow; before torch makes its threads
 
-    from retort import benchmark
+    from retort.benchmarks import steps
 
     with tempfile.TemporaryDirectory() as folder:
-        bench = benchmark.Workbench(Path(folder), arguments.scale)
-        found = benchmark.pretraining(bench, arguments.repeats)
-        found += benchmark.cached_task(bench, Path(folder), arguments.repeats)
-        found += benchmark.start_up(bench, arguments.starts)
-        found += benchmark.planning(Path(folder) / "dry")
+        bench = steps.Workbench(Path(folder), arguments.scale)
+        found = steps.pretraining(bench, arguments.repeats)
+        found += steps.cached_task(bench, Path(folder), arguments.repeats)
+        found += steps.start_up(bench, arguments.starts)
+        found += steps.planning(Path(folder) / "dry")
     for one in found:
         print(one.line())
     if arguments.save:
-        benchmark.save(Path("benchmarks") / f"{arguments.save}.csv", found)
+        steps.save(Path("benchmarks") / f"{arguments.save}.csv", found)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def main() -> None:
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"  # as in the workflow; before torch makes its threads
 
-    from retort import peers, peers_table
+    from retort.benchmarks import peers, peers_table
 
     for positions in arguments.positions:
         for loss in peers.LOSSES:

@@ -1,4 +1,4 @@
-"""ATKD as we compute it, and by its definition on whole logits: what :mod:`retort.peers` compares."""
+"""ATKD as we compute it, and by its definition on whole logits, for the comparison with peers."""
 
 from __future__ import annotations
 

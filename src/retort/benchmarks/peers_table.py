@@ -1,4 +1,4 @@
-"""Figures of :mod:`retort.peers` as lines and as a CSV."""
+"""Figures of :mod:`retort.benchmarks.peers` as lines and as a CSV."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 import torch
 
+from retort.benchmarks.peers import Figure
 from retort.files import atomic_path
-from retort.peers import Figure
 from retort.runcard import processor_name
 
 COLUMNS = (

@@ -7,8 +7,8 @@ import csv
 import pytest
 import torch
 
-from retort import benchmark
-from retort.benchmark import COLUMNS, Measurement, Workbench
+from retort.benchmarks import steps
+from retort.benchmarks.steps import COLUMNS, Measurement, Workbench
 from retort.dry_runs import finished, unmade
 
 
@@ -18,7 +18,7 @@ def bench(tmp_path_factory):
 
 
 def test_ratios_and_speeds_of_pretraining(bench):
-    found = {one.name: one for one in benchmark.pretraining(bench, 3)}
+    found = {one.name: one for one in steps.pretraining(bench, 3)}
     ratio = found["pretraining step over its floor"]
     assert ratio.goal == 1.10 and 0.5 < ratio.value < 20 and ratio.repeats == 3
     tokens = [int(batch.valid.sum()) for batch in bench.pretraining_batches(bench.chain[0], 16)]
@@ -27,13 +27,13 @@ def test_ratios_and_speeds_of_pretraining(bench):
 
 
 def test_ratios_of_a_cached_task(bench, tmp_path):
-    found = benchmark.cached_task(bench, tmp_path, 3)
+    found = steps.cached_task(bench, tmp_path, 3)
     assert [one.goal for one in found] == [1.05, 1.05, None, None]
     assert all(one.value > 0 for one in found)
 
 
 def test_a_job_starts_and_is_timed(bench):
-    (found,) = benchmark.start_up(bench, 1)
+    (found,) = steps.start_up(bench, 1)
     assert found.unit == "s" and found.goal == 2.5 and 0.3 < found.value < 60
 
 
@@ -58,8 +58,8 @@ def test_a_line_says_whether_the_goal_is_met(value, goal, words):
 def test_saved_numbers_carry_their_origin_and_add_up(tmp_path):
     path = tmp_path / "benchmarks" / "laptop.csv"
     one = Measurement("step", 1.23456, "ms", 1.1, 5)
-    benchmark.save(path, [one])
-    benchmark.save(path, [one, Measurement("speed", 98765.4, "tokens/s", None, 5)])
+    steps.save(path, [one])
+    steps.save(path, [one, Measurement("speed", 98765.4, "tokens/s", None, 5)])
     rows = list(csv.DictReader(path.open(newline="")))
     assert len(rows) == 3 and tuple(rows[0]) == COLUMNS
     assert rows[0]["name"] == "step" and rows[0]["value"] == "1.235" and rows[0]["goal"] == "1.1"

@@ -22,13 +22,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from retort.benchmarks.peers_atkd import dense_atkd, expecting, our_atkd
+from retort.benchmarks.timing import alternate, ratio
 from retort.distill.distances import KL, Distance, ReverseKL
 from retort.distill.divergences import GeneralisedJSD
 from retort.distill.words import word_distance
 from retort.errors import InputError, RetortError
 from retort.models.features import WordLogits
-from retort.peers_atkd import dense_atkd, expecting, our_atkd
-from retort.timing import alternate, ratio
 
 OURS = "retort"
 WARM_UP = 1
@@ -232,7 +232,7 @@ def agree(mine: Loss, theirs: Loss, words: Words, name: str) -> None:
 def peak(peer: str, name: str, setting: Setting) -> float:
     """MiB that value and gradient take in a process of their own, on top of states and tables."""
     sizes = [setting.positions, setting.vocabulary, setting.student, setting.teacher]
-    command = [sys.executable, "-m", "retort.peers", peer, name, *map(str, sizes)]
+    command = [sys.executable, "-m", "retort.benchmarks.peers", peer, name, *map(str, sizes)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, env=_environment())
     if ended.returncode != 0:
         raise RetortError(f"{peer}, {name}: {ended.stderr.strip().splitlines()[-1]}")

@@ -8,10 +8,10 @@ import functools
 import pytest
 import torch
 
-from retort import peers, peers_table
+from retort.benchmarks import peers, peers_table
+from retort.benchmarks.peers import LOSSES, OURS, Peer, Setting, agree, compare, gradients, loss_of, peak
+from retort.benchmarks.peers_atkd import stand_there
 from retort.errors import RetortError
-from retort.peers import LOSSES, OURS, Peer, Setting, agree, compare, gradients, loss_of, peak
-from retort.peers_atkd import stand_there
 
 TINY = Setting(24, 50, 8, 12)
 

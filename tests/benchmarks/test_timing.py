@@ -1,6 +1,6 @@
 """Alternatives are timed in turns, and compared with their neighbours."""
 
-from retort.timing import alternate, ratio
+from retort.benchmarks.timing import alternate, ratio
 
 
 def test_steps_take_turns_on_the_same_batches():

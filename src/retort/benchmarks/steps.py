@@ -20,6 +20,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
+from retort.benchmarks.timing import alternate, ratio
 from retort.config import load
 from retort.config.model import as_text
 from retort.data.batches import GLMBatch, collate_cloze
@@ -38,7 +39,6 @@ from retort.plan import Plan
 from retort.runcard import Request, processor_name
 from retort.runs import Optimiser, Pretraining
 from retort.stages import Stage
-from retort.timing import alternate, ratio
 from retort.training.glm_signals import CachedTeacher, write_signals
 from retort.training.loop import Trainer
 from retort.training.pretraining import training_stream

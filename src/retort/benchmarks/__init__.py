@@ -1,0 +1,1 @@
+"""How long training steps take, and word losses beside those of other packages."""
