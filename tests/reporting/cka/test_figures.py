@@ -2,6 +2,7 @@
 
 import math
 
+import pandas as pd
 import pytest
 from scipy.stats import spearmanr, t
 
@@ -54,6 +55,9 @@ def test_scores_by_size_with_their_intervals(texts):
     (low, high) = figure.axes[1].collections[0].get_segments()[0][:, 1]
     assert (low, high) == pytest.approx((30 - half, 30 + half))
     assert by_size.by_size(data[data["role"] != "student"]).axes == []
+    other = data[(data["track"] == "bart") & (data["task"] == "XSum")].assign(track="t5")
+    titles = [axis.get_title() for axis in by_size.by_size(pd.concat([data, other])).axes]
+    assert [title for title in titles if title.startswith("XSum")] == ["XSum (bart)", "XSum (t5)"]
 
 
 def test_the_overview_is_in_percent_of_the_own_teacher(texts):

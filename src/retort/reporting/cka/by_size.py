@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from retort.papers import paper_of
@@ -57,9 +58,10 @@ def by_size(data: pd.DataFrame) -> Figure:
         for axis in axes[len(places) :]:
             axis.remove()
         named: dict[str, Any] = {}
+        often = Counter(task for _, task in places)
         for axis, (track, task) in zip(axes, places, strict=False):
             named |= _panel(axis, data[(data["track"] == track) & (data["task"] == task)])
-            axis.set_title(task)
+            axis.set_title(f"{task} ({track})" if often[task] > 1 else task)
         for axis in axes[max(0, len(places) - across) : len(places)]:
             axis.set_xlabel("parameters of the student")
         figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=3)
