@@ -175,7 +175,9 @@ def test_what_is_held_out_is_the_last_tenth_of_each_task(tmp_path_factory, tasks
         assert [item.instruction for item in found] == [f"{n}" for n in held]
         assert all(item.key.startswith("p3_held/") and item.responses for item in found)
     else:
-        with pytest.raises(InputError, match="holds no instruction"):
+        with pytest.raises(
+            InputError, match="no task has 10 records, of which p3_held is the last; add some"
+        ):
             read_instructions("p3_held", path)
 
 

@@ -68,6 +68,8 @@ def read_instructions(name: str, path: Path) -> list[Instruction]:
         found = _shown([_question(spec, row) for row in rows], spec, path)
     else:
         found = _part([record for row in rows if (record := _record(spec, row)) is not None], spec)
+    if not found and spec.part == "held":
+        raise InputError(f"{path}: no task has {HELD_OUT} records, of which {name} is the last; add some")
     if not found:
         raise InputError(f"{path}: holds no instruction with a response; check the download")
     return found
